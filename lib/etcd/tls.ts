@@ -1,0 +1,27 @@
+import net from "node:net";
+import tls from "node:tls";
+
+let installed = false;
+
+/**
+ * Makes TLS work to an endpoint that is given as an IP address. grpc-js passes the host as `servername`, and Deno 2.8
+ * and later refuse an address there (RFC 6066 section 3 allows names only). Without a server name the certificate is
+ * checked against the address itself, by its IP subject alternative names.
+ */
+export function acceptIpEndpoints(): void {
+  if (installed) return;
+  installed = true;
+  const connect = tls.connect;
+  const patched = (...args: unknown[]): unknown => {
+    const [first, ...others] = args;
+    return Reflect.apply(connect, tls, [withoutIpServername(first), ...others]);
+  };
+  Object.assign(tls, { connect: patched });
+}
+
+function withoutIpServername(options: unknown): unknown {
+  if (typeof options !== "object" || options === null) return options;
+  const { servername, ...others } = options as { servername?: unknown; host?: unknown };
+  if (typeof servername !== "string" || net.isIP(servername) === 0) return options;
+  return { ...others, host: others.host ?? servername };
+}

@@ -1,0 +1,2 @@
+const plugin: Deno.lint.Plugin = { name: "etcd-haproxy", rules: {} };
+export default plugin;
