@@ -1,0 +1,79 @@
+import {
+  castGrpcError,
+  type Etcd3,
+  EtcdLeaseInvalidError,
+  type IDuplexStream,
+  type ILeaseKeepAliveRequest,
+  type ILeaseKeepAliveResponse,
+} from "etcd3";
+import { bounded, type CallBounds } from "./bounded.ts";
+
+/** A lease as etcd granted it. */
+export interface Lease {
+  readonly id: string;
+  /** May be longer than what was asked for. */
+  readonly ttlSeconds: number;
+}
+
+/** What etcd says of a lease: it is renewed, or it exists no longer. */
+export type Renewal = "renewed" | "ended";
+
+/** Grants a lease. One whose answer is lost has no keys and ends by itself. */
+export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBounds): Promise<Lease> {
+  const granted = await bounded(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
+  return { id: granted.ID, ttlSeconds: Number(granted.TTL) };
+}
+
+/**
+ * Renews a lease, once. etcd offers this only as a stream, and a stream has no deadline of its own: on a frozen member
+ * it would hang for as long as the member is frozen. So each renewal is a short stream within bounds, on an endpoint
+ * that the client picks at random.
+ */
+export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds): Promise<Renewal> {
+  const opening = kv.leaseClient.leaseKeepAlive();
+  try {
+    const answer = await bounded(opening.then((stream) => ask(stream, leaseId)), bounds);
+    // Ended, not cancelled: etcd3 takes a cancelled stream for a failed endpoint and drops its connections.
+    opening.then((stream) => stream.end(), () => {});
+    return Number(answer.TTL) > 0 ? "renewed" : "ended";
+  } catch (error) {
+    opening.then((stream) => stream.cancel(), () => {});
+    throw error;
+  }
+}
+
+/**
+ * Revokes a lease, and so deletes the keys attached to it. One that has ended before is no error.
+ *
+ * @returns the revision of the deletion; `undefined` if the lease had ended before
+ */
+export async function revokeLease(
+  kv: Etcd3,
+  leaseId: string,
+  bounds: CallBounds,
+): Promise<bigint | undefined> {
+  try {
+    const revoked = await bounded(kv.leaseClient.leaseRevoke({ ID: leaseId }), bounds);
+    return BigInt(revoked.header.revision);
+  } catch (error) {
+    if (isLeaseEnded(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a call failed because its lease exists no longer. */
+export function isLeaseEnded(error: unknown): boolean {
+  return error instanceof EtcdLeaseInvalidError;
+}
+
+function ask(
+  stream: IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>,
+  leaseId: string,
+): Promise<ILeaseKeepAliveResponse> {
+  return new Promise((resolve, reject) => {
+    stream.on("data", resolve);
+    stream.on("error", (error) => reject(castGrpcError(error)));
+    stream.on("end", () => reject(new Error("Cannot renew the lease: etcd ended the stream")));
+    stream.write({ ID: leaseId });
+  });
+}
