@@ -1,0 +1,90 @@
+import ipaddr from "ipaddr.js";
+
+/** Where a server is reached: an IP address in its canonical form, or a name that HAProxy resolves. */
+export type Host =
+  | { readonly kind: "ipv4"; readonly text: string }
+  | { readonly kind: "ipv6"; readonly text: string }
+  | { readonly kind: "name"; readonly text: string };
+
+/** A host and a port. */
+export interface Address {
+  readonly host: Host;
+  readonly port: number;
+}
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | {
+  readonly ok: false;
+  readonly reason: string;
+};
+
+const bad = (reason: string): { ok: false; reason: string } => ({ ok: false, reason });
+
+/** Reads `host:port`; an IPv6 address stands in brackets. */
+export function parseAddress(text: string): Parsed<Address> {
+  const match = /^(\[[^\]]*\]|[^:[\]]*):([^:]*)$/.exec(text);
+  if (match === null) return bad("address is not host:port (an IPv6 address stands in brackets)");
+  const host = parseHost(match[1] ?? "");
+  if (!host.ok) return host;
+  const port = parsePort(match[2] ?? "");
+  if (!port.ok) return port;
+  return { ok: true, value: { host: host.value, port: port.value } };
+}
+
+/** Reads a host without a port; an IPv6 address may stand in brackets. */
+export function parseHost(text: string): Parsed<Host> {
+  const bracketed = /^\[(.*)\]$/.exec(text);
+  const inner = bracketed?.[1] ?? text;
+  if (inner.includes(":")) return parseIpv6(inner);
+  if (bracketed !== null) return bad("only an IPv6 address stands in brackets");
+  if (looksNumeric(inner)) return parseIpv4(inner);
+  if (!isHostName(inner)) {
+    return bad("host is neither an IPv4 address, an IPv6 address in brackets nor a DNS name");
+  }
+  return { ok: true, value: { kind: "name", text: inner } };
+}
+
+function parsePort(text: string): Parsed<number> {
+  if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535) {
+    return bad("port is not a number from 1 to 65535");
+  }
+  return { ok: true, value: Number(text) };
+}
+
+/** Text that resolvers read as a number (`127.1`, `0x7f000001`, `1.2.3.4`) can only be meant as an IPv4 address. */
+function looksNumeric(text: string): boolean {
+  return /(^|\.)(0x[0-9a-f]*|[0-9]+)\.?$/i.test(text);
+}
+
+function parseIpv4(text: string): Parsed<Host> {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    return bad("IPv4 address does not have four decimal parts from 0 to 255");
+  }
+  return checked({ kind: "ipv4", text });
+}
+
+function parseIpv6(text: string): Parsed<Host> {
+  if (!/^[0-9a-f:.]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) return bad("IPv6 address cannot be read");
+  return checked({ kind: "ipv6", text: canonicalIp(text) });
+}
+
+function checked(host: Host): Parsed<Host> {
+  const range = ipaddr.process(host.text).range();
+  if (range === "unspecified") return bad("address is the unspecified address, which no server can have");
+  if (range === "multicast" || range === "broadcast") return bad(`address is a ${range} address`);
+  return { ok: true, value: host };
+}
+
+function isHostName(text: string): boolean {
+  if (text.length > 253) return false;
+  return text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/.test(label));
+}
+
+/** One spelling for each IP address, so that what HAProxy prints can be compared with what a service wrote. */
+export function canonicalIp(text: string): string {
+  return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : text;
+}
+
+/** The address as HAProxy's configuration takes it. */
+export function formatAddress({ host, port }: Address): string {
+  return host.kind === "ipv6" ? `[${host.text}]:${port}` : `${host.text}:${port}`;
+}

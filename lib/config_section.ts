@@ -1,0 +1,129 @@
+import { configWords } from "./config_line.ts";
+
+/** A run of lines that starts with a section keyword; the lines before the first section are one without keyword. */
+export interface Section {
+  readonly keyword: string;
+  /** Empty where the section has none. */
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+/** Section keywords of HAProxy 2.6 to 3.2 (configuration manual, table of contents). */
+const SECTION_KEYWORDS = new Set([
+  ...[
+    "global",
+    "defaults",
+    "frontend",
+    "backend",
+    "listen",
+    "peers",
+    "resolvers",
+    "mailers",
+    "userlist",
+    "program",
+  ],
+  ...[
+    "http-errors",
+    "ring",
+    "cache",
+    "log-forward",
+    "log-profile",
+    "fcgi-app",
+    "crt-store",
+    "traces",
+    "acme",
+  ],
+]);
+
+/** Splits a configuration into its sections; joining all their lines gives the text back. */
+export function sectionsOf(text: string): Section[] {
+  const sections: { keyword: string; name: string; lines: string[] }[] = [{
+    keyword: "",
+    name: "",
+    lines: [],
+  }];
+  for (const line of text.split("\n")) {
+    const start = sectionStart(line);
+    if (start !== undefined) sections.push({ ...start, lines: [] });
+    sections.at(-1)?.lines.push(line);
+  }
+  return sections;
+}
+
+function sectionStart(line: string): { keyword: string; name: string } | undefined {
+  // Server lines are most of a large file and never start a section.
+  if (/^\s*(server\s|$)/.test(line)) return undefined;
+  const [keyword = "", name = ""] = configWords(line);
+  return SECTION_KEYWORDS.has(keyword) ? { keyword, name } : undefined;
+}
+
+/** Joins sections into a text again. */
+export function textOf(sections: readonly Section[]): string {
+  return sections.flatMap((section) => section.lines).join("\n");
+}
+
+/** Whether a line is a `server` line. */
+export function isServerLine(line: string): boolean {
+  return /^\s*server[ \t]/.test(line);
+}
+
+/**
+ * Whether servers of a backend can be changed while HAProxy runs, and if not, why. Sources: management manual,
+ * "add server" (dynamic algorithm needed, `default-server` not applied); configuration manual, "balance", "use-server".
+ */
+export type Plainness = { readonly plain: true } | { readonly plain: false; readonly reason: string };
+
+const ALWAYS_DYNAMIC = new Set(["roundrobin", "leastconn", "random"]);
+const NEVER_DYNAMIC = new Set(["static-rr", "first", "log-hash", "sticky"]);
+const PREVENTING = ["default-server", "server-template", "use-server", "dispatch"];
+
+/** Judges one `backend` section; `defaults` is the section that it inherits from, if any. */
+export function judgeBackend(section: Section, defaults: Section | undefined): Plainness {
+  const own = section.lines.slice(1).map(configWords);
+  const inherited = defaults?.lines.slice(1).map(configWords) ?? [];
+  const all = [...inherited, ...own];
+  if (all.some(([first = ""]) => first.startsWith("."))) return not("it holds conditional blocks (.if)");
+  const preventing = all.find(([first = ""]) => PREVENTING.includes(first));
+  if (preventing !== undefined) return not(`it has ${preventing[0]}`);
+  if (own.some(([first, ...rest]) => first === "server" && rest.includes("agent-check"))) {
+    return not("a server has agent-check");
+  }
+  if (all.some(([first, second]) => first === "option" && second === "transparent")) {
+    return not("it has option transparent");
+  }
+  return judgeBalance(all);
+}
+
+function judgeBalance(lines: readonly (readonly string[])[]): Plainness {
+  const balance = lines.findLast(([first]) => first === "balance")?.[1]?.replace(/\(.*$/, "") ?? "roundrobin";
+  if (NEVER_DYNAMIC.has(balance)) return not(`balance ${balance} takes no dynamic servers`);
+  if (ALWAYS_DYNAMIC.has(balance)) return { plain: true };
+  const hashType = lines.findLast(([first]) => first === "hash-type")?.[1] ?? "map-based";
+  if (hashType === "consistent") return { plain: true };
+  return not(`balance ${balance} takes dynamic servers only with hash-type consistent`);
+}
+
+function not(reason: string): Plainness {
+  return { plain: false, reason };
+}
+
+/** Every `backend` section of a text with its judgement, in the order of the text. */
+export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
+  const judged = new Map<Section, Plainness>();
+  const defaultsByName = new Map<string, Section>();
+  let lastDefaults: Section | undefined;
+  for (const section of sections) {
+    if (section.keyword === "defaults") {
+      lastDefaults = section;
+      defaultsByName.set(section.name, section);
+    }
+    if (section.keyword !== "backend") continue;
+    judged.set(section, judgeBackend(section, inheritedDefaults(section, defaultsByName, lastDefaults)));
+  }
+  return judged;
+}
+
+function inheritedDefaults(section: Section, byName: Map<string, Section>, last: Section | undefined) {
+  const [, , from, name] = configWords(section.lines[0] ?? "");
+  return from === "from" && name !== undefined ? byName.get(name) : last;
+}

@@ -1,0 +1,122 @@
+import { backoffDelay } from "../backoff.ts";
+import { messageOf } from "../errors.ts";
+import type { EtcdClient } from "./client.ts";
+import { type FullRead, readAll } from "./read.ts";
+import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from "./watch.ts";
+
+/** What happened to the connection with etcd; for the log and for metrics. */
+export type EtcdEvent =
+  | { readonly kind: "waiting"; readonly reason: string; readonly attempt: number }
+  | { readonly kind: "read"; readonly revision: bigint; readonly entries: number; readonly why: string }
+  | { readonly kind: "watching"; readonly from: bigint }
+  | { readonly kind: "watch-ended"; readonly reason: string; readonly readAgain: boolean };
+
+/** What follows etcd's state: replaced by every full read, edited by every event. */
+export interface FollowSink {
+  reset(read: FullRead): void;
+  apply(events: readonly WatchEvent[]): void;
+}
+
+export interface FollowOptions {
+  readonly client: EtcdClient;
+  readonly prefixes: readonly string[];
+  readonly sink: FollowSink;
+  readonly onEvent: (event: EtcdEvent) => void;
+  readonly signal: AbortSignal;
+  /** Aborted when what was followed is known to be wrong and must be read again; a new one is asked for after each read. */
+  readonly untrusted: () => AbortSignal;
+  readonly limits?: WatchLimits;
+}
+
+const BACKOFF = { minMs: 100, maxMs: 2_000 };
+
+/**
+ * Follows the keys below the prefixes until the signal is aborted: full read, then watch from the next revision; read
+ * again after a compaction, a refusal, another cluster id or revisions that went backwards. Never rejects.
+ */
+export async function followEtcd(options: FollowOptions): Promise<void> {
+  const pause = createPause(options.signal);
+  let why = "start";
+  while (!options.signal.aborted) {
+    const read = await tryRead(options, pause, why);
+    if (read === undefined) continue;
+    why = await watchUntilGone(read, options, pause);
+  }
+}
+
+async function tryRead(options: FollowOptions, pause: Pause, why: string): Promise<FullRead | undefined> {
+  try {
+    const read = await readAll(options.client.kv, options.prefixes);
+    options.sink.reset(read);
+    options.onEvent({ kind: "read", revision: read.revision, entries: read.entries.size, why });
+    return read;
+  } catch (error) {
+    options.onEvent({ kind: "waiting", reason: messageOf(error), attempt: pause.attempts() + 1 });
+    await pause.next();
+    return undefined;
+  }
+}
+
+/** Watches, reconnecting as often as needed, until everything must be read again; returns why. */
+async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pause): Promise<string> {
+  const prefixes: WatchedPrefix[] = options.prefixes.map((prefix) => ({ prefix, seen: read.revision }));
+  const untrusted = options.untrusted();
+  const signal = AbortSignal.any([options.signal, untrusted]);
+  for (;;) {
+    const end = await watchOnce(options.client, {
+      prefixes,
+      clusterId: read.clusterId,
+      signal,
+      limits: options.limits,
+      onEvents: options.sink.apply,
+      onCreated: () => {
+        pause.reset();
+        options.onEvent({ kind: "watching", from: read.revision + 1n });
+      },
+    });
+    if (options.signal.aborted) return "stopping";
+    if (untrusted.aborted) return "the mirror's own check failed";
+    options.onEvent({ kind: "watch-ended", reason: end.reason, readAgain: end.kind === "gone" });
+    if (end.kind === "gone") {
+      await pause.next();
+      return end.reason;
+    }
+    await refreshToken(options);
+    await pause.next();
+  }
+}
+
+/** A watch does not renew an expired authentication token, any other call does; what it answers does not matter. */
+async function refreshToken({ client, prefixes }: FollowOptions): Promise<void> {
+  try {
+    await client.kv.get(prefixes[0] ?? "").exec();
+  } catch {
+    // The next watch tells what is wrong.
+  }
+}
+
+interface Pause {
+  next(): Promise<void>;
+  reset(): void;
+  attempts(): number;
+}
+
+function createPause(signal: AbortSignal): Pause {
+  let attempt = 0;
+  return {
+    attempts: () => attempt,
+    reset: () => attempt = 0,
+    next: () => sleep(backoffDelay({ ...BACKOFF, attempt: ++attempt, random: Math.random() }), signal),
+  };
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const stop = () => resolve();
+  signal.addEventListener("abort", stop, { once: true });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  });
+}

@@ -1,0 +1,113 @@
+import { messageOf } from "../errors.ts";
+import type { RawEntry, Snapshot } from "../snapshot.ts";
+import type { EtcdClient } from "./client.ts";
+import { type EtcdEvent, followEtcd } from "./follow.ts";
+import { countAt, type FullRead, readAll } from "./read.ts";
+import type { WatchEvent, WatchLimits } from "./watch.ts";
+
+/** Where snapshots come from. */
+export interface Source {
+  /** The state at one revision; undefined until it was read for the first time. */
+  snapshot(): Promise<Snapshot | undefined>;
+  /** Follows etcd until the signal is aborted; never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export type MirrorEvent =
+  | EtcdEvent
+  | { readonly kind: "mirror-wrong"; readonly reason: string }
+  | { readonly kind: "check-failed"; readonly reason: string };
+
+export interface SourceOptions {
+  readonly client: EtcdClient;
+  readonly prefixes: readonly string[];
+  /** Something changed. Rings a doorbell, no more. */
+  readonly onChange: () => void;
+  readonly onEvent: (event: MirrorEvent) => void;
+  readonly limits?: WatchLimits;
+  /** How often the mirror's size is compared with etcd's, in milliseconds; jittered. */
+  readonly countEveryMs?: number;
+  /** How often all of the mirror is compared with etcd, in milliseconds; jittered. */
+  readonly compareEveryMs?: number;
+}
+
+const COUNT_EVERY_MS = 60_000;
+const COMPARE_EVERY_MS = 30 * 60_000;
+
+/**
+ * Keeps a copy of the keys below the prefixes, kept up by a watch. It is replaced by a full read whenever it may be wrong,
+ * and compared with etcd now and then, for etcd has lost events before (etcd-io/etcd#18089).
+ */
+export function createMirror(options: SourceOptions): Source {
+  let entries: Map<string, RawEntry> | undefined;
+  let revision = 0n;
+  let distrust = new AbortController();
+
+  const reset = (read: FullRead) => {
+    entries = new Map(read.entries);
+    revision = read.revision;
+    options.onChange();
+  };
+  const apply = (events: readonly WatchEvent[]) => {
+    for (const event of events) edit(event);
+    options.onChange();
+  };
+  const edit = (event: WatchEvent) => {
+    if (event.kind === "put") entries?.set(event.entry.key, event.entry);
+    else entries?.delete(event.key);
+    const at = event.kind === "put" ? event.entry.modRevision : event.revision;
+    if (at > revision) revision = at;
+  };
+
+  const check = async (
+    compare: (entries: Map<string, RawEntry>, revision: bigint) => Promise<string | undefined>,
+  ) => {
+    if (entries === undefined) return;
+    try {
+      const wrong = await compare(new Map(entries), revision);
+      if (wrong === undefined) return;
+      options.onEvent({ kind: "mirror-wrong", reason: wrong });
+      distrust.abort();
+    } catch (error) {
+      options.onEvent({ kind: "check-failed", reason: messageOf(error) });
+    }
+  };
+  const compareCount = async (mirrored: Map<string, RawEntry>, at: bigint) => {
+    const count = await countAt(options.client.kv, options.prefixes, at);
+    if (count === mirrored.size) return undefined;
+    return `etcd holds ${count} keys at revision ${at}, the mirror ${mirrored.size}`;
+  };
+  const compareAll = async (mirrored: Map<string, RawEntry>, at: bigint) => {
+    const { entries: held } = await readAll(options.client.kv, options.prefixes, at);
+    const keys = new Set([...held.keys(), ...mirrored.keys()]);
+    const wrong = [...keys].filter((key) => held.get(key)?.modRevision !== mirrored.get(key)?.modRevision);
+    return wrong.length === 0 ? undefined : `${wrong.length} keys differ from etcd at revision ${at}`;
+  };
+
+  return {
+    snapshot: () =>
+      Promise.resolve(entries === undefined ? undefined : { revision, entries: [...entries.values()] }),
+    run: async (signal) => {
+      const stopChecks = [
+        every(options.countEveryMs ?? COUNT_EVERY_MS, () => check(compareCount)),
+        every(options.compareEveryMs ?? COMPARE_EVERY_MS, () => check(compareAll)),
+      ];
+      const untrusted = () => (distrust = new AbortController()).signal;
+      await followEtcd({ ...options, sink: { reset, apply }, signal, untrusted });
+      stopChecks.forEach((stop) => stop());
+    },
+  };
+}
+
+/** Calls again and again, at intervals between 75 % and 125 % of the given one. */
+function every(ms: number, call: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const arm = () => {
+    timer = setTimeout(() => {
+      call();
+      arm();
+    }, ms * (0.75 + Math.random() / 2));
+  };
+  arm();
+  return () => clearTimeout(timer);
+}

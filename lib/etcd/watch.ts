@@ -1,0 +1,158 @@
+import { type IWatchResponse, Range } from "etcd3";
+import { messageOf } from "../errors.ts";
+import type { RawEntry } from "../snapshot.ts";
+import type { EtcdClient, WatchStream } from "./client.ts";
+import { keyText, rawEntry } from "./read.ts";
+
+/** One change of one key. */
+export type WatchEvent =
+  | { readonly kind: "put"; readonly entry: RawEntry }
+  | { readonly kind: "delete"; readonly key: string; readonly revision: bigint };
+
+/** A watched prefix and the last revision of it that is known. */
+export interface WatchedPrefix {
+  readonly prefix: string;
+  seen: bigint;
+}
+
+/** Why a watch ended. After `lost` it can go on where it was; after `gone` everything must be read again. */
+export type WatchEnd = { readonly kind: "lost" | "gone" | "aborted"; readonly reason: string };
+
+/** Time limits in milliseconds: together they tell within 3 s that a member has gone silent. */
+export interface WatchLimits {
+  readonly createdMs: number;
+  /** Silence after which the member is asked for its progress. */
+  readonly idleMs: number;
+  readonly progressMs: number;
+}
+
+const LIMITS: WatchLimits = { createdMs: 1_500, idleMs: 1_500, progressMs: 1_200 };
+
+/** What a watch is about, and who hears of it. */
+export interface WatchOptions {
+  readonly prefixes: readonly WatchedPrefix[];
+  readonly clusterId: string;
+  /** All events of one revision of a prefix come in one call. Must not throw. */
+  onEvents(events: readonly WatchEvent[]): void;
+  /** The member has accepted the watch. */
+  onCreated(): void;
+  readonly signal: AbortSignal;
+  readonly limits?: WatchLimits;
+}
+
+/**
+ * Watches all prefixes on one stream until something ends it, and tells what. The stream is driven directly because
+ * etcd3's own watcher does not notice a silent member and hangs after some refusals. `seen` of each prefix moves with
+ * its events, so a later call goes on without a gap. Never rejects.
+ */
+export async function watchOnce(client: EtcdClient, options: WatchOptions): Promise<WatchEnd> {
+  const { promise, resolve } = Promise.withResolvers<WatchEnd>();
+  const limits = options.limits ?? LIMITS;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const within = (ms: number, then: () => void) => {
+    clearTimeout(timer);
+    timer = setTimeout(then, ms);
+  };
+  const end = (kind: WatchEnd["kind"], reason: string) => resolve({ kind, reason });
+  const onAbort = () => end("aborted", "stopping");
+  options.signal.addEventListener("abort", onAbort);
+  within(limits.createdMs, () => end("lost", `no answer to the watch within ${limits.createdMs} ms`));
+  const opened = openStream(client, options, {
+    end,
+    onAlive: (stream) => within(limits.idleMs, () => askForProgress(stream)),
+  });
+  const askForProgress = (stream: WatchStream) => {
+    within(
+      limits.progressMs,
+      () => end("lost", `no sign of life for ${limits.idleMs + limits.progressMs} ms`),
+    );
+    stream.write({ progress_request: {} });
+  };
+  const ended = await promise;
+  clearTimeout(timer);
+  options.signal.removeEventListener("abort", onAbort);
+  // A stream that opens after its time limit is cancelled as well.
+  opened.then((stream) => stream?.cancel());
+  return ended;
+}
+
+interface StreamHandlers {
+  end(kind: WatchEnd["kind"], reason: string): void;
+  onAlive(stream: WatchStream): void;
+}
+
+async function openStream(client: EtcdClient, options: WatchOptions, handlers: StreamHandlers) {
+  try {
+    const stream = await client.openWatch();
+    const reader = watchReader(options, handlers);
+    stream.on("error", (error) => handlers.end("lost", messageOf(error)));
+    stream.on("end", () => handlers.end("lost", "the member closed the stream"));
+    stream.on("data", (response) => {
+      // An exception inside the handler would surface as an unhandled rejection.
+      try {
+        if (reader(response)) handlers.onAlive(stream);
+      } catch (error) {
+        handlers.end("gone", `cannot read the watch: ${messageOf(error)}`);
+      }
+    });
+    options.prefixes.forEach(({ prefix, seen }, index) =>
+      stream.write(createRequest(prefix, seen + 1n, index + 1))
+    );
+    return stream;
+  } catch (error) {
+    handlers.end("lost", messageOf(error));
+    return undefined;
+  }
+}
+
+function createRequest(prefix: string, from: bigint, watchId: number) {
+  const { start, end } = Range.prefix(prefix);
+  return {
+    create_request: { key: start, range_end: end, start_revision: String(from), watch_id: String(watchId) },
+  };
+}
+
+/** Reads the responses of one stream; returns whether the watch is alive, which it is not until all is created. */
+function watchReader(options: WatchOptions, { end }: StreamHandlers): (response: IWatchResponse) => boolean {
+  let toCreate = options.prefixes.length;
+  return (response) => {
+    if (response.canceled) {
+      end("gone", cancelReason(response));
+      return false;
+    }
+    if (response.created) {
+      const other = otherStore(response, options);
+      if (other !== undefined) end("gone", other);
+      if (--toCreate === 0) options.onCreated();
+    }
+    const watched = options.prefixes[Number(response.watch_id) - 1];
+    if (watched !== undefined && response.events.length > 0) readEvents(response, watched, options);
+    return toCreate <= 0;
+  };
+}
+
+function cancelReason(response: IWatchResponse): string {
+  if (response.compact_revision !== "0") return `compacted up to revision ${response.compact_revision}`;
+  return `watch refused: ${response.cancel_reason}`;
+}
+
+/** A store that was restored from a snapshot has another cluster id, or revisions that went backwards. */
+function otherStore({ header }: IWatchResponse, { prefixes, clusterId }: WatchOptions): string | undefined {
+  if (header.cluster_id !== clusterId) return `cluster id changed from ${clusterId} to ${header.cluster_id}`;
+  const newest = prefixes.reduce((newest, { seen }) => seen > newest ? seen : newest, 0n);
+  if (BigInt(header.revision) >= newest) return undefined;
+  return `revisions went backwards from ${newest} to ${header.revision}`;
+}
+
+function readEvents(response: IWatchResponse, watched: WatchedPrefix, options: WatchOptions): void {
+  // Events can come twice after a member was frozen.
+  const fresh = response.events.filter((event) => BigInt(event.kv.mod_revision) > watched.seen);
+  const last = fresh.at(-1);
+  if (last === undefined) return;
+  watched.seen = BigInt(last.kv.mod_revision);
+  options.onEvents(fresh.map((event): WatchEvent => {
+    // The types say `Put`, the wire says `PUT`.
+    if (event.type.toLowerCase() === "put") return { kind: "put", entry: rawEntry(event.kv) };
+    return { kind: "delete", key: keyText(event.kv.key), revision: BigInt(event.kv.mod_revision) };
+  }));
+}

@@ -1,0 +1,158 @@
+import {
+  type EntryResult,
+  type Override,
+  type OverrideResult,
+  parseEntry,
+  parseOverride,
+  type Rejection,
+  type Server,
+} from "./entry.ts";
+import type { RawEntry, Snapshot } from "./snapshot.ts";
+
+/** A service and its servers, sorted by id. Never without a server. */
+export interface Service {
+  readonly name: string;
+  readonly servers: readonly Server[];
+}
+
+/** What etcd asks for, at one revision. Equal snapshots give equal models, whatever the order of their entries. */
+export interface Model {
+  readonly revision: bigint;
+  readonly services: readonly Service[];
+  readonly rejections: readonly Rejection[];
+  /** Fields in entries and overrides that this version does not know. */
+  readonly unknownFields: number;
+}
+
+/** The prefixes below which the registry lives; each ends in `/`. */
+export interface Prefixes {
+  readonly services: string;
+  /** Of server overrides: the settings prefix with `servers/` behind it. */
+  readonly overrides: string;
+}
+
+/** An entry that HAProxy itself refused, valid for one revision of the entry. */
+export interface Refusal {
+  readonly revision: bigint;
+  readonly reason: string;
+}
+
+/** Refusals by `<service>/<id>`. */
+export type Refusals = ReadonlyMap<string, Refusal>;
+
+/** The model of an empty registry. */
+export const EMPTY_MODEL: Model = { revision: 0n, services: [], rejections: [], unknownFields: 0 };
+
+// Entries are immutable, so what was read from one holds as long as the entry itself.
+const parsedEntries = new WeakMap<RawEntry, EntryResult>();
+const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
+
+/** Builds the model of a snapshot. Overrides win over entries; refusals turn an entry into a rejection. */
+export function buildModel(snapshot: Snapshot, prefixes: Prefixes, refusals: Refusals = new Map()): Model {
+  const overrides = readOverrides(snapshot, prefixes.overrides);
+  const entries = readEntries(snapshot, prefixes.services);
+  const servers = entries.servers.map((server) =>
+    withOverride(server, overrides.byServer.get(serverKey(server)))
+  );
+  const refused = servers.filter((server) => refusalOf(server, refusals) !== undefined);
+  return {
+    revision: snapshot.revision,
+    services: groupByService(servers.filter((server) => refusalOf(server, refusals) === undefined)),
+    rejections: [
+      ...entries.rejections,
+      ...overrides.rejections,
+      ...refused.map((server) => refusedEntry(server, prefixes.services, refusals)),
+    ].sort((a, b) => compareBytes(a.key, b.key)),
+    unknownFields: entries.unknownFields + overrides.unknownFields,
+  };
+}
+
+/** What names a server among all services. */
+export function serverKey(server: { readonly service: string; readonly id: string }): string {
+  return `${server.service}/${server.id}`;
+}
+
+/** How many servers a model holds. */
+export function countServers(model: Model): number {
+  return model.services.reduce((sum, service) => sum + service.servers.length, 0);
+}
+
+/** Byte order of ASCII and latin1 text, independent of any locale. */
+export function compareBytes(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function readEntries(snapshot: Snapshot, prefix: string) {
+  const servers: Server[] = [];
+  const rejections: Rejection[] = [];
+  let unknownFields = 0;
+  for (const raw of snapshot.entries) {
+    if (!raw.key.startsWith(prefix)) continue;
+    const result = remembered(parsedEntries, raw, () => parseEntry(raw, prefix));
+    if (result.kind === "rejection") {
+      rejections.push(result.rejection);
+      continue;
+    }
+    servers.push(result.server);
+    unknownFields += result.unknownFields;
+  }
+  return { servers, rejections, unknownFields };
+}
+
+function readOverrides(snapshot: Snapshot, prefix: string) {
+  const byServer = new Map<string, Override>();
+  const rejections: Rejection[] = [];
+  let unknownFields = 0;
+  for (const raw of snapshot.entries) {
+    if (!raw.key.startsWith(prefix)) continue;
+    const result = remembered(parsedOverrides, raw, () => parseOverride(raw, prefix));
+    if (result.kind === "rejection") {
+      rejections.push(result.rejection);
+      continue;
+    }
+    byServer.set(serverKey(result.override), result.override);
+    unknownFields += result.unknownFields;
+  }
+  return { byServer, rejections, unknownFields };
+}
+
+function remembered<T>(memory: WeakMap<RawEntry, T>, raw: RawEntry, parse: () => T): T {
+  const known = memory.get(raw);
+  if (known !== undefined) return known;
+  const result = parse();
+  memory.set(raw, result);
+  return result;
+}
+
+function withOverride(server: Server, override: Override | undefined): Server {
+  if (override === undefined) return server;
+  return {
+    ...server,
+    state: override.state ?? server.state,
+    weight: override.weight ?? server.weight,
+    revision: override.revision > server.revision ? override.revision : server.revision,
+  };
+}
+
+function refusalOf(server: Server, refusals: Refusals): Refusal | undefined {
+  const refusal = refusals.get(serverKey(server));
+  return refusal?.revision === server.revision ? refusal : undefined;
+}
+
+function refusedEntry(server: Server, prefix: string, refusals: Refusals): Rejection {
+  const reason = refusalOf(server, refusals)?.reason ?? "refused";
+  return { key: `${prefix}${serverKey(server)}`, reason, revision: server.revision };
+}
+
+function groupByService(servers: readonly Server[]): Service[] {
+  const byName = new Map<string, Server[]>();
+  for (const server of servers) {
+    const group = byName.get(server.service);
+    if (group === undefined) byName.set(server.service, [server]);
+    else group.push(server);
+  }
+  return [...byName]
+    .map(([name, group]) => ({ name, servers: group.sort((a, b) => compareBytes(a.id, b.id)) }))
+    .sort((a, b) => compareBytes(a.name, b.name));
+}
