@@ -1,0 +1,20 @@
+import { ControllerError } from "../lib/errors.ts";
+import { log } from "./log.ts";
+import { parseBackendOptions } from "./options.ts";
+import { runService } from "./service.ts";
+import { listenToSignals } from "./signals.ts";
+
+/** Runs the service and returns its exit code: 0 when it left as asked, 2 for a wrong environment, 1 for other trouble. */
+async function main(): Promise<number> {
+  try {
+    const options = parseBackendOptions(Deno.env.toObject(), Deno.hostname());
+    await runService(options, listenToSignals());
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ControllerError)) throw error;
+    log(error.message);
+    return error.kind === "usage" ? 2 : 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
