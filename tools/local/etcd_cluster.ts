@@ -1,0 +1,161 @@
+import { EtcdMember } from "./etcd_member.ts";
+import { pickPorts } from "./ports.ts";
+import type { LocalProcess } from "./process.ts";
+import { requireProgram } from "./programs.ts";
+import { makeShortTempDir, removeDir } from "./temp_dir.ts";
+import { waitFor } from "./wait.ts";
+
+const LEADER_DEADLINE_MS = 30_000;
+// Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
+const COMMAND_TIMEOUT = "15s";
+
+/** What the cluster should be like. */
+export interface EtcdClusterOptions {
+  members: 1 | 3;
+  /** Where the members keep their data; it is left in place. Without it: a temporary directory, removed at the end. */
+  dir?: string;
+  /** One client port for each member; without them, free ports are picked. */
+  clientPorts?: readonly number[];
+  /** Further etcd flags for every member. */
+  args?: readonly string[];
+  /** A directory where each member's output goes to `<name>.log`. */
+  logDir?: string;
+  /** In sessions of their own, out of reach for Ctrl-C on the terminal. */
+  detached?: boolean;
+  /** Called when a member ends that nobody stopped or killed. */
+  onUnexpectedExit?: (process: LocalProcess, status: Deno.CommandStatus) => void;
+  /** Aborting it ends the waiting for the members. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Starts real etcd members on 127.0.0.1 and waits until every one answers.
+ *
+ * @throws {Error} when etcd is not installed, cannot be started, or a member does not answer within 30 s.
+ */
+export async function startEtcdCluster(options: EtcdClusterOptions): Promise<EtcdCluster> {
+  const program = requireProgram("etcd");
+  const ownDir = options.dir === undefined ? await makeShortTempDir("eh-etcd-") : undefined;
+  const members = planMembers(program, ownDir ?? options.dir ?? "", options);
+  const cluster = new EtcdCluster(members, ownDir);
+  try {
+    for (const member of members) member.launch();
+    await cluster.untilAnswering(options.signal === undefined ? {} : { signal: options.signal });
+    return cluster;
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A running etcd cluster. Disposing it kills its members and removes the directory that it made. */
+export class EtcdCluster implements AsyncDisposable {
+  readonly members: readonly EtcdMember[];
+  /** The client URLs of all members. */
+  readonly endpoints: readonly string[];
+  readonly #ownDir: string | undefined;
+
+  constructor(members: readonly EtcdMember[], ownDir: string | undefined) {
+    this.members = members;
+    this.endpoints = members.map((member) => member.endpoint);
+    this.#ownDir = ownDir;
+  }
+
+  /** The member at this place in the cluster, counted from 0. */
+  member(index: number): EtcdMember {
+    const member = this.members[index];
+    if (member === undefined) throw new Error(`Cannot use etcd member ${index}: there is none`);
+    return member;
+  }
+
+  /** Waits until every member answers, as `EtcdMember.untilAnswering()` does. */
+  async untilAnswering(options: { signal?: AbortSignal } = {}): Promise<void> {
+    await Promise.all(this.members.map((member) => member.untilAnswering(options)));
+  }
+
+  /**
+   * Runs etcdctl on all running members.
+   *
+   * @returns what it wrote to standard output, without the last line end.
+   * @throws {Error} when it fails, with what it wrote to standard error.
+   */
+  etcdctl(...args: string[]): Promise<string> {
+    const running = this.members.filter((member) => member.running).map((member) => member.endpoint);
+    return runEtcdctl(running, args);
+  }
+
+  /**
+   * Waits until a running member leads the cluster, and returns it. After the leader's end, writes that come before the
+   * next election are lost in etcd and time out there: whoever needs none of that waits here first.
+   *
+   * @throws {Error} when none leads within 30 s.
+   */
+  async leader(options: { signal?: AbortSignal } = {}): Promise<EtcdMember> {
+    return await waitFor("a member that leads etcd", () => this.#findLeader(), {
+      ...options,
+      deadlineMs: LEADER_DEADLINE_MS,
+      everyMs: 100,
+    });
+  }
+
+  async #findLeader(): Promise<EtcdMember | undefined> {
+    for (const member of this.members.filter((member) => member.running)) {
+      const text = await runEtcdctl([member.endpoint], ["endpoint", "status", "-w", "fields"]);
+      if (readField(text, "MemberID") === readField(text, "Leader")) return member;
+    }
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.members.map((member) => member.kill()));
+    if (this.#ownDir !== undefined) await removeDir(this.#ownDir);
+  }
+}
+
+/** The environment for etcdctl: API 3, and none of the caller's ETCDCTL_* that would override flags. */
+export function etcdctlEnvironment(): Record<string, string> {
+  return { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin", ETCDCTL_API: "3" };
+}
+
+function planMembers(program: string, dir: string, options: EtcdClusterOptions): EtcdMember[] {
+  const count = options.members;
+  const clientPorts = options.clientPorts ?? pickPorts(count);
+  if (clientPorts.length !== count) {
+    throw new Error(`Cannot start etcd: ${count} members and ${clientPorts.length} client ports`);
+  }
+  const members = clientPorts.map((clientPort, index) => ({ name: `etcd${index + 1}`, clientPort }));
+  const peerPorts = pickPorts(count);
+  const peerPort = (index: number) => peerPorts[index] ?? 0;
+  const initialCluster = members.map(({ name }, index) => `${name}=http://127.0.0.1:${peerPort(index)}`)
+    .join();
+  return members.map(({ name, clientPort }, index) =>
+    new EtcdMember({
+      name,
+      program,
+      dataDir: `${dir}/${name}`,
+      clientPort,
+      peerPort: peerPort(index),
+      initialCluster,
+      args: options.args ?? [],
+      ...(options.logDir === undefined ? {} : { logFile: `${options.logDir}/${name}.log` }),
+      ...(options.detached === undefined ? {} : { detached: options.detached }),
+      ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
+    })
+  );
+}
+
+async function runEtcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
+  const output = await new Deno.Command(requireProgram("etcdctl"), {
+    args: ["--endpoints", endpoints.join(), "--command-timeout", COMMAND_TIMEOUT, ...args],
+    env: etcdctlEnvironment(),
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/\n$/, "");
+  if (output.success) return decode(output.stdout);
+  throw new Error(`Cannot run etcdctl ${args.join(" ")}: ${decode(output.stderr)}`);
+}
+
+function readField(text: string, name: string): string | undefined {
+  return text.match(new RegExp(`^"${name}" : (\\d+)$`, "m"))?.[1];
+}

@@ -1,0 +1,140 @@
+import { type LocalProcess, startProcess } from "./process.ts";
+import { waitFor } from "./wait.ts";
+
+const HEARTBEAT_MS = 50;
+const ELECTION_MS = 500;
+const ONE_ANSWER_MS = 1_000;
+const ANSWER_DEADLINE_MS = 30_000;
+
+/** Where a member lives and how it is started. */
+export interface EtcdMemberOptions {
+  name: string;
+  program: string;
+  dataDir: string;
+  clientPort: number;
+  peerPort: number;
+  /** etcd's `--initial-cluster` of the whole cluster. */
+  initialCluster: string;
+  /** Further etcd flags. */
+  args: readonly string[];
+  logFile?: string;
+  detached?: boolean;
+  onUnexpectedExit?: (process: LocalProcess, status: Deno.CommandStatus) => void;
+}
+
+/** One etcd member as a child process; its data outlives the process. */
+export class EtcdMember {
+  readonly name: string;
+  /** The client URL. */
+  readonly endpoint: string;
+  /** Where its data is. */
+  readonly dataDir: string;
+  readonly #options: EtcdMemberOptions;
+  #process: LocalProcess | undefined;
+
+  constructor(options: EtcdMemberOptions) {
+    this.name = options.name;
+    this.dataDir = options.dataDir;
+    this.endpoint = `http://127.0.0.1:${options.clientPort}`;
+    this.#options = options;
+  }
+
+  /** The process that runs now, or the last one that ran. */
+  get process(): LocalProcess | undefined {
+    return this.#process;
+  }
+
+  /** Whether a process is there; a frozen one counts. */
+  get running(): boolean {
+    return this.#process !== undefined && this.#process.exited === undefined;
+  }
+
+  /**
+   * Starts the process on its data and does not wait for it to answer. Does nothing when it runs.
+   *
+   * @throws {Error} when etcd cannot be started.
+   */
+  launch(): void {
+    if (this.running) return;
+    const { name, program, logFile, detached, onUnexpectedExit } = this.#options;
+    this.#process = startProcess({
+      name,
+      command: program,
+      args: memberArgs(this.#options),
+      env: memberEnvironment(),
+      ...(logFile === undefined ? {} : { logFile }),
+      ...(detached === undefined ? {} : { detached }),
+      ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }),
+    });
+  }
+
+  /** Starts the process on its data and waits until it answers, which takes a majority of members. */
+  async start(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.launch();
+    await this.untilAnswering(options);
+  }
+
+  /**
+   * Waits until the member says it is healthy.
+   *
+   * @throws {Error} when it does not within 30 s, or at once when its process has ended.
+   */
+  async untilAnswering(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const ended = await waitFor(
+      `${this.name} to answer on ${this.endpoint}`,
+      async () => this.#process?.exited !== undefined || (await this.#isHealthy() ? "healthy" : false),
+      { ...options, deadlineMs: ANSWER_DEADLINE_MS },
+    );
+    if (ended === "healthy") return;
+    const tail = this.#process?.lines.slice(-5).join("\n") ?? "";
+    throw new Error(`Cannot run ${this.name}: its process ended\n${tail}`);
+  }
+
+  /** Ends the process as etcd wants it (SIGTERM) and waits for its end. */
+  async stop(): Promise<void> {
+    await this.#process?.stop();
+  }
+
+  /** Ends the process without warning (SIGKILL) and waits for its end. */
+  async kill(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process?.status;
+  }
+
+  /** Freezes the process (SIGSTOP): connections stay open and nothing is answered. */
+  freeze(): void {
+    this.#process?.freeze();
+  }
+
+  /** Lets a frozen process go on. */
+  resume(): void {
+    this.#process?.resume();
+  }
+
+  async #isHealthy(): Promise<boolean> {
+    const response = await fetch(`${this.endpoint}/health`, { signal: AbortSignal.timeout(ONE_ANSWER_MS) });
+    const text = await response.text();
+    return response.ok && text.includes(`"health":"true"`);
+  }
+}
+
+function memberArgs(options: EtcdMemberOptions): string[] {
+  const client = `http://127.0.0.1:${options.clientPort}`;
+  const peer = `http://127.0.0.1:${options.peerPort}`;
+  return [
+    ...["--name", options.name, "--data-dir", options.dataDir],
+    ...["--listen-client-urls", client, "--advertise-client-urls", client],
+    ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
+    ...["--initial-cluster", options.initialCluster, "--initial-cluster-state", "new"],
+    ...["--heartbeat-interval", String(HEARTBEAT_MS), "--election-timeout", String(ELECTION_MS)],
+    ...["--logger", "zap", "--log-outputs", "stderr"],
+    ...options.args,
+  ];
+}
+
+// etcd reads every ETCD_* variable as a flag, those of the caller's shell included: give it none of them. On arm64,
+// etcd before 3.5 wants to be told that the machine is meant.
+function memberEnvironment(): Record<string, string> {
+  const path = { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" };
+  return Deno.build.arch === "aarch64" ? { ...path, ETCD_UNSUPPORTED_ARCH: "arm64" } : path;
+}
