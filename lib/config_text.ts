@@ -64,8 +64,15 @@ export function baseDigest(base: string): string {
  * that is not plain, are left out; see `missingBackends`.
  */
 export function joinConfig(config: ConfigText): string {
-  return joinedLines(config).map(({ line }) => line).join("\n");
+  const known = joinedTexts.get(config);
+  if (known !== undefined) return known;
+  const text = joinedLines(config).map(({ line }) => line).join("\n");
+  joinedTexts.set(config, text);
+  return text;
 }
+
+/** A pass asks for the same large text several times. */
+const joinedTexts = new WeakMap<ConfigText, string>();
 
 /** The server that stands on a line of `joinConfig`'s text; lines count from 1. */
 export function serverAtLine(

@@ -28,6 +28,12 @@ declare module "@std/fs" {
   ): Promise<boolean>;
 }
 
+declare module "@std/streams" {
+  export class TextLineStream extends TransformStream<string, string> {
+    constructor(options?: { allowCR: boolean });
+  }
+}
+
 declare module "@std/assert" {
   export function assert(expr: unknown, msg?: string): asserts expr;
   export function assertEquals<T>(actual: T, expected: T, msg?: string): void;

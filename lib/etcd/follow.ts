@@ -1,5 +1,6 @@
 import { backoffDelay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
+import { sleep } from "../sleep.ts";
 import type { EtcdClient } from "./client.ts";
 import { type FullRead, readAll } from "./read.ts";
 import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from "./watch.ts";
@@ -108,15 +109,4 @@ function createPause(signal: AbortSignal): Pause {
     reset: () => attempt = 0,
     next: () => sleep(backoffDelay({ ...BACKOFF, attempt: ++attempt, random: Math.random() }), signal),
   };
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const stop = () => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-  });
 }

@@ -1,0 +1,92 @@
+import { backoffDelay } from "./backoff.ts";
+import { ControllerError, messageOf } from "./errors.ts";
+import { FRESH_MEMORY, type Memory } from "./memory.ts";
+import { type PassReport, reconcile, type ReconcilePorts } from "./reconcile.ts";
+import { resolvesWithin, sleep } from "./sleep.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { Trigger } from "./trigger.ts";
+
+/** What the loop works with. */
+export interface ControllerOptions {
+  readonly trigger: Trigger;
+  /** The state of the registry; undefined until it was read, for what is unknown is not empty. */
+  readonly snapshot: () => Promise<Snapshot | undefined>;
+  readonly ports: ReconcilePorts;
+  readonly onPass: (report: PassReport) => void;
+  /** A pass could not be made at all; it is tried again after `retryInMs`. */
+  readonly onError: (error: { message: string; retryInMs: number }) => void;
+  /** How often a pass is made although nothing changed, in milliseconds. */
+  readonly resyncMs: number;
+  readonly signal: AbortSignal;
+}
+
+const BACKOFF = { minMs: 100, maxMs: 5_000 };
+
+/**
+ * The loop: one pass at a time, whenever something changed, a put-off plan is due, or a resync is. Changes during a pass
+ * cause exactly one more, no sooner after it than it took. Resolves when the signal is aborted and the pass at hand is
+ * done; rejects only on a bug.
+ */
+export async function runController(options: ControllerOptions): Promise<void> {
+  const { trigger, signal } = options;
+  let memory = FRESH_MEMORY;
+  let errors = 0;
+  let dueAt = 0;
+  let changed: Promise<void> | undefined;
+  while (!signal.aborted) {
+    const now = options.ports.now();
+    changed ??= trigger.next();
+    const rang = await resolvesWithin(changed, Math.max(0, dueAt - now), signal);
+    if (signal.aborted) break;
+    if (rang) changed = undefined;
+    const startedAt = options.ports.now();
+    const pass = await tryPass(options, memory);
+    if (pass.kind === "error") {
+      const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: options.ports.random() });
+      options.onError({ message: pass.message, retryInMs });
+      dueAt = options.ports.now() + retryInMs;
+    } else {
+      errors = 0;
+      memory = pass.memory;
+      dueAt = nextDue(options, pass.report);
+    }
+    await sleep(options.ports.now() - startedAt, signal);
+  }
+  trigger.stop();
+}
+
+type PassResult =
+  | { readonly kind: "done"; readonly memory: Memory; readonly report: PassReport | undefined }
+  | { readonly kind: "error"; readonly message: string };
+
+async function tryPass(
+  { snapshot, trigger, ports, onPass }: ControllerOptions,
+  memory: Memory,
+): Promise<PassResult> {
+  try {
+    const quiet = trigger.quiet();
+    const state = await snapshot();
+    if (state === undefined) return { kind: "done", memory, report: undefined };
+    const pass = await reconcile(state, { memory, quiet }, ports);
+    onPass(pass.report);
+    return { kind: "done", ...pass };
+  } catch (error) {
+    if (isBug(error)) throw error;
+    return { kind: "error", message: messageOf(error) };
+  }
+}
+
+/** Errors of etcd's client have many classes; what the language itself throws is a bug. */
+function isBug(error: unknown): boolean {
+  if (error instanceof ControllerError) return false;
+  return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+}
+
+function nextDue({ trigger, ports, resyncMs }: ControllerOptions, report: PassReport | undefined): number {
+  const resyncAt = ports.now() + resyncMs * (0.75 + ports.random() / 2);
+  if (report === undefined) return resyncAt;
+  const { again, pace } = report;
+  if (pace.kind === "later" && pace.at === undefined) trigger.wakeWhenQuiet();
+  if (again.kind === "at-once") return ports.now();
+  return again.kind === "at" ? Math.min(again.at, resyncAt) : resyncAt;
+}

@@ -1,0 +1,87 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import { MANAGED_LINE } from "../render.ts";
+import { checkConfig } from "./check.ts";
+import { readText, replaceFile } from "./config_file.ts";
+
+/** Where the configuration came from that HAProxy is started with. */
+export type BootOrigin = "disk" | "last-good" | "built-in";
+
+/** The configuration that HAProxy is started with, and why the better ones were passed over. */
+export interface BootConfig {
+  readonly origin: BootOrigin;
+  readonly passedOver: readonly string[];
+}
+
+export interface BootOptions {
+  readonly haproxy: string;
+  readonly configPath: string;
+  readonly lastGoodPath: string;
+  /** A configuration without any server, which answers 503. */
+  readonly builtIn: string;
+  readonly stateFile: string;
+}
+
+/**
+ * Makes the file on disk one that HAProxy takes: the file that is there, else the last good copy, else the built-in one.
+ *
+ * @throws {ControllerError} (operator) when the file cannot be written or haproxy cannot be run
+ */
+export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
+  const { haproxy, configPath, lastGoodPath, builtIn } = options;
+  // An old state file would bring old addresses back.
+  await removeIfThere(options.stateFile);
+  const passedOver: string[] = [];
+  const disk = await readText(configPath);
+  if (disk !== undefined) {
+    const problem = await problemWith(haproxy, configPath);
+    if (problem === undefined) return { origin: "disk", passedOver };
+    passedOver.push(`${configPath}: ${problem}`);
+  }
+  const lastGood = await readText(lastGoodPath);
+  if (lastGood !== undefined) {
+    const problem = await problemWith(haproxy, lastGoodPath);
+    if (problem === undefined) {
+      await replaceFile(configPath, lastGood);
+      return { origin: "last-good", passedOver };
+    }
+    passedOver.push(`${lastGoodPath}: ${problem}`);
+  }
+  await replaceFile(configPath, builtIn);
+  return { origin: "built-in", passedOver };
+}
+
+async function problemWith(haproxy: string, path: string): Promise<string | undefined> {
+  const result = await checkConfig(haproxy, path);
+  return result.kind === "valid" ? undefined : result.alerts.map(({ message }) => message).join("; ");
+}
+
+/**
+ * Refuses to go on when the configuration file is not ours. With `replace` a copy is kept and the file counts as ours.
+ *
+ * @throws {ControllerError} (operator) when the file was not written by the controller
+ */
+export async function claimConfigFile(
+  path: string,
+  options: { replace: boolean },
+): Promise<{ keptCopy?: string }> {
+  const text = await readText(path);
+  if (text === undefined || text.split("\n", 1)[0] === MANAGED_LINE) return {};
+  if (!options.replace) {
+    const state =
+      `its first line is not "${MANAGED_LINE}"; use --replace-config to replace it (a copy is kept)`;
+    throw new ControllerError("operator", `Cannot manage ${path}: ${state}`);
+  }
+  const keptCopy = `${path}.before-etcd-haproxy`;
+  if (await readText(keptCopy) === undefined) await replaceFile(keptCopy, text);
+  await removeIfThere(path);
+  return { keptCopy };
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new ControllerError("operator", `Cannot remove ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}

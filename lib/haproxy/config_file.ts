@@ -1,0 +1,94 @@
+import { dirname, join } from "node:path";
+import { ControllerError, messageOf } from "../errors.ts";
+import type { StagedFile } from "../ports.ts";
+
+/** The text of a file; undefined when there is none. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw cannot("read", path, error);
+  }
+}
+
+/**
+ * Writes a text beside the target, with the target's mode or 0600.
+ *
+ * @throws {ControllerError} (operator) when it cannot be written
+ */
+export async function stageFile(target: string, text: string): Promise<StagedFile> {
+  const path = join(dirname(target), `.${crypto.randomUUID()}.etcd-haproxy.tmp`);
+  try {
+    await writeSynced(path, text, await modeOf(target));
+  } catch (error) {
+    await removeQuietly(path);
+    throw cannot("write", target, error);
+  }
+  return {
+    path,
+    discard: () => removeQuietly(path),
+    commit: async () => {
+      try {
+        await Deno.rename(path, target);
+        await syncDirectory(dirname(target));
+      } catch (error) {
+        await removeQuietly(path);
+        throw cannot("replace", target, error);
+      }
+    },
+  };
+}
+
+/** Stages and commits in one go. */
+export async function replaceFile(target: string, text: string): Promise<void> {
+  const staged = await stageFile(target, text);
+  await staged.commit();
+}
+
+async function writeSynced(path: string, text: string, mode: number): Promise<void> {
+  const file = await Deno.open(path, { write: true, createNew: true, mode });
+  try {
+    const bytes = new TextEncoder().encode(text);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+async function modeOf(target: string): Promise<number> {
+  try {
+    const { mode } = await Deno.stat(target);
+    return (mode ?? 0o600) & 0o777;
+  } catch {
+    return 0o600;
+  }
+}
+
+/** Without it a crash of the machine could bring the old name back. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await Deno.open(path, { read: true });
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
+  }
+}
+
+async function removeQuietly(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    // It was not there.
+  }
+}
+
+function cannot(what: string, path: string, error: unknown): ControllerError {
+  const message = messageOf(error);
+  // A single file that is bind-mounted into a container cannot be renamed over.
+  const hint = /os error 16\b/.test(message)
+    ? " (it is a mount point of its own: mount its directory instead)"
+    : "";
+  return new ControllerError("operator", `Cannot ${what} ${path}: ${message}${hint}`, { cause: error });
+}

@@ -1,0 +1,162 @@
+import { TextLineStream } from "@std/streams";
+import { ControllerError, messageOf } from "../errors.ts";
+import { resolvesWithin, sleep } from "../sleep.ts";
+import { haproxyEnvironment } from "./check.ts";
+import { showProcesses } from "./master_cli.ts";
+
+/** A running HAProxy master process. */
+export interface Master {
+  readonly pid: number;
+  /** Whether it was found running, not started by this process. */
+  readonly adopted: boolean;
+  /** Resolves with what is known of the end, when the master has ended; never rejects. */
+  readonly ended: Promise<string>;
+  /** Does nothing when the master has ended. */
+  signal(signal: Deno.Signal): void;
+}
+
+export interface MasterOptions {
+  readonly haproxy: string;
+  readonly configPath: string;
+  readonly masterSocket: string;
+  /** Each line that HAProxy writes. */
+  readonly onLine: (line: string) => void;
+}
+
+/** How many of the last lines are kept to explain an unasked end. */
+const KEPT_ALERTS = 3;
+const OUTPUT_END_MS = 200;
+const POLL_MS = 250;
+const RETRY_MS = 50;
+
+/**
+ * Starts HAProxy in master-worker mode, in a session of its own: Ctrl-C on a terminal must reach the controller alone.
+ *
+ * @throws {ControllerError} (operator) when the binary cannot be run
+ */
+export function startMaster(options: MasterOptions): Master {
+  const child = spawn(options);
+  const alerts: string[] = [];
+  const keep = (line: string) => {
+    options.onLine(line);
+    if (line.startsWith("[ALERT]")) alerts.push(line.replace(/^.*?\) ?: /, ""));
+    if (alerts.length > KEPT_ALERTS) alerts.shift();
+  };
+  const output = readLines(child.stderr, keep);
+  return {
+    pid: child.pid,
+    adopted: false,
+    ended: child.status.then(async ({ code, signal }) => {
+      // The last lines tell why; a worker that outlives the master may hold the pipe open, so the wait is bounded.
+      await resolvesWithin(output, OUTPUT_END_MS);
+      const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+      return [`it ended with ${how}`, ...alerts].join("; ");
+    }),
+    signal: (signal) => signalQuietly(child.pid, signal),
+  };
+}
+
+function spawn({ haproxy, configPath, masterSocket }: MasterOptions): Deno.ChildProcess {
+  try {
+    return new Deno.Command(haproxy, {
+      args: ["-W", "-db", "-S", `${masterSocket},mode,600`, "-f", configPath],
+      clearEnv: true,
+      env: haproxyEnvironment(),
+      detached: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    throw new ControllerError("operator", `Cannot start ${haproxy}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function readLines(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const lines = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  for await (const line of lines) if (line !== "") onLine(line);
+}
+
+/**
+ * Takes over the master behind a master socket, left by a controller that was killed; undefined when none answers. Two
+ * masters on one port would share it silently.
+ *
+ * @throws {ControllerError} (operator) when that master runs another configuration file
+ */
+export async function adoptMaster(options: MasterOptions): Promise<Master | undefined> {
+  const pid = await masterBehind(options.masterSocket);
+  if (pid === undefined) return undefined;
+  const started = await startTime(pid);
+  if (started === undefined) return undefined;
+  const words = await commandLine(pid);
+  const file = words[words.indexOf("-f") + 1];
+  if (file !== options.configPath) {
+    const state = `it runs ${file ?? "no file"}, not ${options.configPath}; stop it, or use its --config`;
+    throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
+  }
+  return {
+    pid,
+    adopted: true,
+    ended: untilGone(pid, started),
+    signal: (signal) => signalQuietly(pid, signal),
+  };
+}
+
+/** A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. */
+async function masterBehind(socket: string): Promise<number | undefined> {
+  if (!await isThere(socket)) return undefined;
+  const deadline = performance.now() + 2_000;
+  for (;;) {
+    try {
+      return (await showProcesses(socket)).masterPid;
+    } catch {
+      if (performance.now() > deadline) return undefined;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pid: number, started: string): Promise<string> {
+  while (await startTime(pid) === started) await sleep(POLL_MS);
+  return "it ended (it was adopted, so its exit code is unknown)";
+}
+
+/** When a process started, from `/proc` (proc(5)); undefined when it is gone or a zombie. */
+async function startTime(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+    // The command in parentheses may hold anything; fields are counted behind it.
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? undefined : fields[18];
+  } catch {
+    return undefined;
+  }
+}
+
+async function commandLine(pid: number): Promise<string[]> {
+  try {
+    return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
+  } catch {
+    return [];
+  }
+}
+
+function signalQuietly(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}

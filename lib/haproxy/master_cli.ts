@@ -1,0 +1,72 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import type { ReloadResult } from "../ports.ts";
+import { sleep } from "../sleep.ts";
+import { parseProcesses, type ProcessTable } from "./reply.ts";
+import { ask } from "./socket.ts";
+
+/** A file with tens of thousands of servers takes seconds to load. */
+const RELOAD_TIMEOUT_MS = 30_000;
+const POLL_MS = 15;
+
+/**
+ * The processes of the family behind a master socket.
+ *
+ * @throws {ControllerError} (transient) when the master does not answer
+ */
+export async function showProcesses(socketPath: string): Promise<ProcessTable> {
+  // HAProxy 2.6 keeps the connection open after an answer: without `quit` the end would never come.
+  const reply = await ask(socketPath, "show proc;quit");
+  const table = parseProcesses(reply);
+  if (table === undefined) {
+    throw new ControllerError("transient", `Cannot read "show proc" of ${socketPath}: unexpected answer`);
+  }
+  return table;
+}
+
+/**
+ * Tells the master to reload and waits for the result.
+ *
+ * @throws {ControllerError} (transient) when the master cannot be asked, or the reload does not end in time
+ */
+export async function reload(socketPath: string): Promise<ReloadResult> {
+  const before = await showProcesses(socketPath);
+  const reply = await sendReload(socketPath);
+  const after = await reloadEnd(socketPath, before);
+  if (after.failedReloads <= before.failedReloads && !reply.includes("Success=0")) return { kind: "loaded" };
+  return { kind: "failed", reason: failureReason(reply) };
+}
+
+/** HAProxy 3.x answers when the reload is done; 2.6 closes the connection at once, or resets it. */
+async function sendReload(socketPath: string): Promise<string> {
+  try {
+    return await ask(socketPath, "reload", RELOAD_TIMEOUT_MS);
+  } catch {
+    return "";
+  }
+}
+
+/** While the master executes itself again, its socket refuses connections; that is no failure. */
+async function reloadEnd(socketPath: string, before: ProcessTable): Promise<ProcessTable> {
+  const deadline = performance.now() + RELOAD_TIMEOUT_MS;
+  let last = "the count of reloads did not move";
+  while (performance.now() < deadline) {
+    try {
+      const table = await showProcesses(socketPath);
+      if (table.reloads !== before.reloads) return table;
+    } catch (error) {
+      last = messageOf(error);
+    }
+    await sleep(POLL_MS);
+  }
+  throw new ControllerError(
+    "transient",
+    `Cannot learn the result of the reload within ${RELOAD_TIMEOUT_MS} ms: ${last}`,
+  );
+}
+
+function failureReason(reply: string): string {
+  const alerts = reply.split("\n").filter((line) => line.startsWith("[ALERT]")).map((line) =>
+    line.replace(/^.*?\) : /, "")
+  );
+  return alerts.length > 0 ? alerts.join("; ") : "HAProxy could not load the file (see its log lines)";
+}

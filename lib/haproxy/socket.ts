@@ -1,0 +1,56 @@
+import { ControllerError, messageOf } from "../errors.ts";
+
+/** How long one question to HAProxy may take, in milliseconds, unless the caller says otherwise. */
+export const ASK_TIMEOUT_MS = 2_000;
+
+/**
+ * Writes one line to a unix socket of HAProxy and returns all that is answered until the other side closes.
+ *
+ * @throws {ControllerError} (transient) when the socket cannot be reached or does not answer in time
+ */
+export async function ask(path: string, line: string, timeoutMs = ASK_TIMEOUT_MS): Promise<string> {
+  let connection: Deno.UnixConn | undefined;
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    closeQuietly(connection);
+  }, timeoutMs);
+  try {
+    connection = await Deno.connect({ transport: "unix", path });
+    if (timedOut) throw new Error("timed out");
+    await writeAll(connection, new TextEncoder().encode(`${line}\n`));
+    return await readToEnd(connection);
+  } catch (error) {
+    const state = timedOut ? `no answer within ${timeoutMs} ms` : messageOf(error);
+    const command = line.split(/[ ;]/).slice(0, 2).join(" ");
+    throw new ControllerError("transient", `Cannot ask HAProxy "${command}" on ${path}: ${state}`, {
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+    closeQuietly(connection);
+  }
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+async function readToEnd(connection: Deno.Conn): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(64 * 1024);
+  let text = "";
+  for (;;) {
+    const count = await connection.read(buffer);
+    if (count === null) return text + decoder.decode();
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+  }
+}
+
+function closeQuietly(connection: Deno.Conn | undefined): void {
+  try {
+    connection?.close();
+  } catch {
+    // Closed already.
+  }
+}

@@ -1,0 +1,115 @@
+import type { Outcome } from "./apply.ts";
+import { baseDigest, serverAtLine } from "./config_text.ts";
+import {
+  type Memory,
+  withFailure,
+  withRefusals,
+  withRefusedBase,
+  withReload,
+  withVerified,
+} from "./memory.ts";
+import { type Model, type Refusal, serverKey } from "./model.ts";
+import type { Observed } from "./observed.ts";
+import type { Pace } from "./pace.ts";
+import type { Plan } from "./plan.ts";
+import type { Alert } from "./ports.ts";
+import type { Wanted } from "./wanted.ts";
+
+/** A pass, as far as the next one has to know of it. */
+export interface Experience {
+  readonly model: Model;
+  readonly wanted: Wanted;
+  readonly observed: Observed;
+  readonly plan: Plan;
+  readonly pace: Pace;
+  readonly outcome: Outcome | undefined;
+}
+
+/** When the next pass is due although nothing changes. */
+export type Again =
+  | { readonly kind: "at-once" }
+  | { readonly kind: "at"; readonly at: number }
+  | { readonly kind: "when-changed" };
+
+/** What a pass teaches the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
+export function learn(
+  memory: Memory,
+  pass: Experience,
+  clock: { now: number; random: number },
+): { memory: Memory; again: Again } {
+  const { outcome, pace } = pass;
+  if (outcome === undefined) return putOff(memory, pace);
+  const known = pass.plan.kind === "reload" && outcome.kind !== "refused"
+    ? withReload(memory, clock.now)
+    : memory;
+  if (outcome.kind === "reached") return content(known, pass);
+  if (outcome.kind === "refused") return refused(known, { pass, alerts: outcome.alerts, clock });
+  if (outcome.kind === "reload-failed" && isNewBase(known, pass)) {
+    return withoutBase(known, { pass, reason: outcome.reason, clock });
+  }
+  return tryLater(known, clock);
+}
+
+function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
+  if (pace.kind === "now" || pace.at === undefined) return { memory, again: { kind: "when-changed" } };
+  return { memory: { ...memory, reloadWaits: true }, again: { kind: "at", at: pace.at } };
+}
+
+function content(memory: Memory, { wanted, observed }: Experience): { memory: Memory; again: Again } {
+  const verified = observed.kind === "down"
+    ? { ...memory, failures: 0 }
+    : withVerified(memory, wanted.config);
+  if (wanted.base === "rendered" || verified.refusedBase === undefined) {
+    return { memory: verified, again: { kind: "when-changed" } };
+  }
+  return { memory: verified, again: { kind: "at", at: verified.refusedBase.retryAt } };
+}
+
+interface Refused {
+  readonly pass: Experience;
+  readonly alerts: readonly Alert[];
+  readonly clock: { now: number; random: number };
+}
+
+function refused(memory: Memory, { pass, alerts, clock }: Refused): { memory: Memory; again: Again } {
+  const entries = namedEntries(pass, alerts);
+  if (entries.size > 0) {
+    return { memory: withRefusals(memory, entries, pass.model), again: { kind: "at-once" } };
+  }
+  const reason = alerts.map(({ message }) => message).join("; ");
+  if (isNewBase(memory, pass)) return withoutBase(memory, { pass, reason, clock });
+  return tryLater(memory, clock);
+}
+
+/** The entries whose server HAProxy names, by line or by name. */
+function namedEntries({ model, wanted }: Experience, alerts: readonly Alert[]): Map<string, Refusal> {
+  const revisions = new Map(
+    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
+  );
+  const named = alerts.flatMap(({ line, server, message }) => {
+    const place = (line === undefined ? undefined : serverAtLine(wanted.config, line)) ?? server;
+    const key = place && serverKey({ service: place.backend, id: place.server });
+    const revision = key === undefined ? undefined : revisions.get(key);
+    if (key === undefined || revision === undefined) return [];
+    return [[key, { revision, reason: `HAProxy refuses it: ${message}` }] as const];
+  });
+  return new Map(named);
+}
+
+function isNewBase({ goodBase }: Memory, { wanted }: Experience): boolean {
+  return wanted.base === "rendered" && wanted.config.base !== goodBase;
+}
+
+function withoutBase(
+  memory: Memory,
+  { pass, reason, clock }: { pass: Experience; reason: string; clock: { now: number; random: number } },
+): { memory: Memory; again: Again } {
+  const next = withRefusedBase(memory, { digest: baseDigest(pass.wanted.config.base), reason, ...clock });
+  if (next.goodBase !== undefined) return { memory: next, again: { kind: "at-once" } };
+  return { memory: next, again: { kind: "at", at: next.refusedBase?.retryAt ?? clock.now } };
+}
+
+function tryLater(memory: Memory, clock: { now: number; random: number }): { memory: Memory; again: Again } {
+  const failed = withFailure(memory, clock);
+  return { memory: failed.memory, again: { kind: "at", at: failed.retryAt } };
+}

@@ -1,0 +1,61 @@
+import { configure, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+import { escapeText } from "./escape.ts";
+
+export type LogFormat = "text" | "json";
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** Sends log lines to standard error. Messages are constant; what varies stands in fields. */
+export async function configureLog(options: { format: LogFormat; level: LogLevel }): Promise<void> {
+  const encoder = new TextEncoder();
+  const format = options.format === "json" ? jsonLine : textLine;
+  await configure({
+    reset: true,
+    sinks: { stderr: (record) => writeLine(encoder.encode(format(record))) },
+    loggers: [
+      { category: ["etcd-haproxy"], sinks: ["stderr"], lowestLevel: options.level },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
+    ],
+  });
+}
+
+/** The program's logger. */
+export function log(): Logger {
+  return getLogger(["etcd-haproxy"]);
+}
+
+function writeLine(bytes: Uint8Array): void {
+  try {
+    for (let written = 0; written < bytes.length;) written += Deno.stderr.writeSync(bytes.subarray(written));
+  } catch {
+    // Nobody reads the log any more; serving goes on.
+  }
+}
+
+function jsonLine(record: LogRecord): string {
+  const { timestamp, level, properties } = record;
+  const fields = {
+    time: new Date(timestamp).toISOString(),
+    level,
+    message: messageOf(record),
+    ...properties,
+  };
+  return `${JSON.stringify(fields, (_, value) => typeof value === "bigint" ? Number(value) : value)}\n`;
+}
+
+function textLine(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const fields = Object.entries(record.properties)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${fieldText(value)}`);
+  return [time, record.level.toUpperCase().padEnd(7), messageOf(record), ...fields].join(" ") + "\n";
+}
+
+function fieldText(value: unknown): string {
+  const text = typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+  const escaped = escapeText(text, 2_000);
+  return /[\s"=]/.test(escaped) || escaped === "" ? JSON.stringify(escaped) : escaped;
+}
+
+function messageOf(record: LogRecord): string {
+  return record.message.map(String).join("");
+}

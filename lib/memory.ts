@@ -1,0 +1,90 @@
+import { backoffDelay } from "./backoff.ts";
+import { baseDigest, type ConfigText } from "./config_text.ts";
+import type { Model, Refusal, Refusals } from "./model.ts";
+import { serverKey } from "./model.ts";
+import { afterReload, NO_RELOADS, type ReloadHistory } from "./pace.ts";
+
+/** A base that HAProxy refused or failed to load. Times are monotonic milliseconds. */
+export interface RefusedBase {
+  readonly digest: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly retryAt: number;
+}
+
+/** What one pass leaves to the next. A value: every change makes a new one. */
+export interface Memory {
+  readonly refusals: Refusals;
+  /** The base that HAProxy was last verified to run. */
+  readonly goodBase: string | undefined;
+  readonly refusedBase: RefusedBase | undefined;
+  readonly reloads: ReloadHistory;
+  /** A reload is being held back since the last one. */
+  readonly reloadWaits: boolean;
+  /** Passes in a row that failed. */
+  readonly failures: number;
+}
+
+export const FRESH_MEMORY: Memory = {
+  refusals: new Map(),
+  goodBase: undefined,
+  refusedBase: undefined,
+  reloads: NO_RELOADS,
+  reloadWaits: false,
+  failures: 0,
+};
+
+/** Bounds between attempts at a refused base, and after a failed pass. */
+const BACKOFF = { minMs: 500, maxMs: 30_000 };
+
+/** Remembers entries that HAProxy refused; refusals of entries that were changed or deleted since are forgotten. */
+export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusal>, model: Model): Memory {
+  const revisions = new Map(
+    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
+  );
+  for (const [key, { revision }] of memory.refusals) if (!revisions.has(key)) revisions.set(key, revision);
+  const all = [...memory.refusals, ...refused].filter(([key, { revision }]) =>
+    revisions.get(key) === revision
+  );
+  return { ...memory, refusals: new Map(all) };
+}
+
+/** Remembers that a base was refused; the same base is tried again by back-off, another one at once. */
+export function withRefusedBase(
+  memory: Memory,
+  refused: { digest: string; reason: string; now: number; random: number },
+): Memory {
+  const { digest, reason, now, random } = refused;
+  const attempts = memory.refusedBase?.digest === digest ? memory.refusedBase.attempts + 1 : 1;
+  const retryAt = now + backoffDelay({ ...BACKOFF, attempt: attempts, random });
+  return { ...memory, refusedBase: { digest, reason, attempts, retryAt } };
+}
+
+/** Remembers that HAProxy runs this configuration; a refusal of the same base is over. */
+export function withVerified(memory: Memory, config: ConfigText): Memory {
+  const isRefused = memory.refusedBase?.digest === baseDigest(config.base);
+  return {
+    ...memory,
+    goodBase: config.base,
+    refusedBase: isRefused ? undefined : memory.refusedBase,
+    failures: 0,
+  };
+}
+
+/** Remembers that a reload was tried, whatever its result. */
+export function withReload(memory: Memory, endedAt: number): Memory {
+  const reloads = afterReload(memory.reloads, { endedAt, waited: memory.reloadWaits });
+  return { ...memory, reloads, reloadWaits: false };
+}
+
+/** Remembers that a pass failed, and tells when to try again. */
+export function withFailure(
+  memory: Memory,
+  { now, random }: { now: number; random: number },
+): { memory: Memory; retryAt: number } {
+  const failures = memory.failures + 1;
+  return {
+    memory: { ...memory, failures },
+    retryAt: now + backoffDelay({ ...BACKOFF, attempt: failures, random }),
+  };
+}

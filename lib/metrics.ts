@@ -1,0 +1,124 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { PassReport } from "./reconcile.ts";
+import { type NodeFacts, readinessOf, serverCounts } from "./status.ts";
+import { countServers } from "./model.ts";
+
+/** Counters and gauges of a node, in the Prometheus format. */
+export interface Metrics {
+  onPass(report: PassReport): void;
+  onPassError(): void;
+  onEtcdError(): void;
+  onMirrorWrong(): void;
+  onHaproxyEnd(): void;
+  /** The text of all metrics, gauges taken from the facts. */
+  text(facts: NodeFacts, now: number): Promise<string>;
+}
+
+/** Creates all metrics at zero, so that a rate over them is right from the first event on. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter({ name: `etcd_haproxy_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge({ name: `etcd_haproxy_${name}`, help, labelNames, registers });
+
+  const passes = counter("passes_total", "Passes made");
+  const passErrors = counter("pass_errors_total", "Passes that could not be made at all");
+  const plans = counter("plans_total", "Plans by kind", ["kind"]);
+  const outcomes = counter("outcomes_total", "Applied plans by outcome", ["outcome"]);
+  const reloads = counter("reloads_total", "Reloads by result", ["result"]);
+  const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
+  const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
+  const haproxyEnds = counter("haproxy_ends_total", "Times HAProxy ended unasked");
+  const apply = new Histogram({
+    name: "etcd_haproxy_apply_seconds",
+    help: "Duration of passes that changed something",
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  for (const kind of ["nothing", "write", "reload"]) plans.inc({ kind }, 0);
+  for (const outcome of ["reached", "refused", "reload-failed", "failed"]) outcomes.inc({ outcome }, 0);
+  for (const result of ["loaded", "failed"]) reloads.inc({ result }, 0);
+
+  const gauges = {
+    revision: gauge("revision", "Registry revision of the last pass"),
+    lag: gauge("lag_seconds", "Age of the oldest change that is not served yet"),
+    services: gauge("services", "Services in the registry"),
+    servers: gauge("servers", "Servers in the registry"),
+    serversUp: gauge("servers_up", "Servers that HAProxy sends requests to"),
+    rejections: gauge("rejections", "Entries that cannot be used"),
+    unknownFields: gauge("unknown_fields", "Fields in entries that this version does not know"),
+    oldWorkers: gauge("old_workers", "HAProxy workers that a reload retired and that still live"),
+    up: gauge("haproxy_up", "1 while HAProxy runs"),
+    watching: gauge("etcd_watching", "1 while the watch on etcd is established"),
+    ready: gauge("ready", "1 while the node is ready"),
+    stale: gauge("stale", "1 while the node serves what an earlier run left"),
+    staleAge: gauge("stale_age_seconds", "Age of what a stale node serves"),
+    refusedBase: gauge("base_refused", "1 while the rendered base is refused and the last good one goes on"),
+    info: gauge("info", "Versions", ["version", "haproxy"]),
+  };
+
+  return {
+    onPass: ({ plan, outcome, tookMs }) => {
+      passes.inc();
+      plans.inc({ kind: plan.kind });
+      if (outcome === undefined) return;
+      outcomes.inc({ outcome: outcome.kind });
+      if (plan.kind === "reload" && outcome.kind !== "refused") {
+        reloads.inc({ result: outcome.kind === "reached" ? "loaded" : "failed" });
+      }
+      if (plan.kind !== "nothing") apply.observe(tookMs / 1_000);
+    },
+    onPassError: () => passErrors.inc(),
+    onEtcdError: () => etcdErrors.inc(),
+    onMirrorWrong: () => mirrorWrong.inc(),
+    onHaproxyEnd: () => haproxyEnds.inc(),
+    text: (facts, now) => {
+      setGauges(gauges, facts, now);
+      return registry.metrics();
+    },
+  };
+}
+
+type Gauges = Record<
+  | (
+    | "revision"
+    | "lag"
+    | "services"
+    | "servers"
+    | "serversUp"
+    | "rejections"
+    | "unknownFields"
+    | "oldWorkers"
+    | "up"
+  )
+  | ("watching" | "ready" | "stale" | "staleAge" | "refusedBase"),
+  Gauge
+>;
+
+function setGauges(
+  gauges: Gauges & { info: Gauge<"version" | "haproxy"> },
+  facts: NodeFacts,
+  now: number,
+): void {
+  const { lastPass } = facts;
+  const readiness = readinessOf(facts, now);
+  const isStale = readiness.ready && readiness.stale;
+  gauges.info.set({ version: facts.version, haproxy: facts.haproxyVersion }, 1);
+  gauges.lag.set(facts.lagMs / 1_000);
+  gauges.up.set(facts.haproxy.kind === "up" ? 1 : 0);
+  gauges.watching.set(facts.etcd.kind === "watching" ? 1 : 0);
+  gauges.ready.set(readiness.ready ? 1 : 0);
+  gauges.stale.set(isStale ? 1 : 0);
+  gauges.staleAge.set(isStale ? readiness.ageMs / 1_000 : 0);
+  if (lastPass === undefined) return;
+  gauges.revision.set(Number(lastPass.model.revision));
+  gauges.services.set(lastPass.model.services.length);
+  gauges.servers.set(countServers(lastPass.model));
+  gauges.serversUp.set(serverCounts(lastPass).up);
+  gauges.rejections.set(lastPass.model.rejections.length);
+  gauges.unknownFields.set(lastPass.model.unknownFields);
+  gauges.oldWorkers.set(lastPass.oldWorkers);
+  gauges.refusedBase.set(lastPass.refusedBase === undefined ? 0 : 1);
+}

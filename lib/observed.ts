@@ -1,0 +1,32 @@
+/** One server as a worker runs it. */
+export interface ObservedServer {
+  readonly name: string;
+  readonly id: number;
+  /** Undefined while the address is a name that was not resolved, or no IP address at all. */
+  readonly ip: string | undefined;
+  readonly port: number;
+  /** The configured name of a server that is resolved by DNS. */
+  readonly fqdn: string | undefined;
+  readonly weight: number;
+  readonly maint: boolean;
+  /** Whether HAProxy sends requests to it, as far as its health goes. */
+  readonly up: boolean;
+  /** The row as HAProxy printed it, for the server-state file. */
+  readonly row: readonly string[];
+}
+
+/** Servers by backend and by name. */
+export type ObservedServers = ReadonlyMap<string, ReadonlyMap<string, ObservedServer>>;
+
+/** What HAProxy runs, asked from the worker itself. */
+export type Observed =
+  /** No HAProxy runs. */
+  | { readonly kind: "down"; readonly reason: string }
+  /** HAProxy runs, but its runtime socket does not answer. */
+  | { readonly kind: "silent"; readonly reason: string }
+  | {
+    readonly kind: "up";
+    /** The digest of the base that the worker was started from; undefined when it was not started from our text. */
+    readonly base: string | undefined;
+    readonly servers: ObservedServers;
+  };

@@ -1,0 +1,58 @@
+import type { Plan } from "./plan.ts";
+
+/** Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. */
+export type Pace =
+  | { readonly kind: "now" }
+  | { readonly kind: "later"; readonly at: number | undefined; readonly reason: string };
+
+/** What is known of earlier reloads. Times are monotonic milliseconds. */
+export interface ReloadHistory {
+  /** When the last reload ended; undefined before the first. */
+  readonly lastEndedAt: number | undefined;
+  /** How many reloads in a row had to wait for the one before. */
+  readonly crowded: number;
+}
+
+export const NO_RELOADS: ReloadHistory = { lastEndedAt: undefined, crowded: 0 };
+
+/** Each old worker holds its connections and its memory. */
+const MAX_OLD_WORKERS = 4;
+const MAX_INTERVAL_MS = 30_000;
+const OLD_WORKERS_RETRY_MS = 500;
+
+export interface PaceInput {
+  readonly plan: Plan;
+  readonly now: number;
+  /** No change came within the quiet window. */
+  readonly quiet: boolean;
+  readonly reloadIntervalMs: number;
+  readonly history: ReloadHistory;
+  readonly oldWorkers: number;
+}
+
+/**
+ * Decides when a plan is applied. Reloads wait for the quiet window, for the interval since the last one, which doubles
+ * up to 30 s while each had to wait, and for old workers to end.
+ */
+export function pace(input: PaceInput): Pace {
+  const { plan, now, quiet, oldWorkers } = input;
+  if (plan.kind !== "reload") return { kind: "now" };
+  if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming" };
+  const earliest = earliestReload(input);
+  if (now < earliest) return { kind: "later", at: earliest, reason: "the last reload is too recent" };
+  if (oldWorkers <= MAX_OLD_WORKERS) return { kind: "now" };
+  return { kind: "later", at: now + OLD_WORKERS_RETRY_MS, reason: `${oldWorkers} old workers still live` };
+}
+
+function earliestReload({ history, reloadIntervalMs }: PaceInput): number {
+  if (history.lastEndedAt === undefined) return 0;
+  return history.lastEndedAt + Math.min(MAX_INTERVAL_MS, reloadIntervalMs * 2 ** history.crowded);
+}
+
+/** The history after a reload; `waited` tells whether it had to wait for the one before. */
+export function afterReload(
+  history: ReloadHistory,
+  { endedAt, waited }: { endedAt: number; waited: boolean },
+): ReloadHistory {
+  return { lastEndedAt: endedAt, crowded: waited ? Math.min(history.crowded + 1, 10) : 0 };
+}

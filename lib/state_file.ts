@@ -1,0 +1,42 @@
+import type { ConfigText } from "./config_text.ts";
+import type { ObservedServer, ObservedServers } from "./observed.ts";
+import { comparable } from "./server_line.ts";
+
+/** Version of the format and its columns (management manual, "show servers state"). */
+const HEADER = [
+  "1",
+  "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight " +
+  "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state " +
+  "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr " +
+  "srv_agent_addr srv_agent_port",
+];
+const COLUMNS = { admin: 6, userWeight: 7, initialWeight: 8 };
+
+/**
+ * The server-state file for a reload to `config`: the health of every server that stays what it was, so that a server
+ * whose check fails gets no request from the new worker. Administrative state and weight are those of the new text. A
+ * server with another address has no row, for a row's address wins over the configuration's.
+ */
+export function serverStateText(config: ConfigText, observed: ObservedServers): string {
+  const rows = [...config.servers].flatMap(([backend, lines]) =>
+    lines.flatMap((line) => {
+      const wanted = comparable(line);
+      const running = observed.get(backend)?.get(line.name);
+      if (running === undefined || wanted.maint || running.maint) return [];
+      if (wanted.id !== running.id || !sameAddress(wanted.address, running)) return [];
+      return [rowOf(running, wanted.weight)];
+    })
+  );
+  return `${[...HEADER, ...rows].join("\n")}\n`;
+}
+
+function sameAddress(wanted: { ip: string; port: number } | undefined, running: ObservedServer): boolean {
+  return wanted !== undefined && wanted.ip === running.ip && wanted.port === running.port;
+}
+
+function rowOf(running: ObservedServer, weight: number): string {
+  return running.row.map((value, column) => {
+    if (column === COLUMNS.admin) return "0";
+    return column === COLUMNS.userWeight || column === COLUMNS.initialWeight ? String(weight) : value;
+  }).join(" ");
+}

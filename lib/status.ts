@@ -1,0 +1,146 @@
+import { formatAddress } from "./address.ts";
+import { baseDigest } from "./config_text.ts";
+import type { Server } from "./entry.ts";
+import { escapeText } from "./escape.ts";
+import { countServers } from "./model.ts";
+import type { Observed } from "./observed.ts";
+import { describeChange, type Plan } from "./plan.ts";
+import type { HaproxyState } from "./ports.ts";
+import type { PassReport } from "./reconcile.ts";
+
+/** How the connection with etcd stands. */
+export type EtcdState =
+  | { readonly kind: "connecting" }
+  | { readonly kind: "watching" }
+  | { readonly kind: "lost"; readonly reason: string };
+
+/** All that a node knows of itself. Times are wall-clock milliseconds. */
+export interface NodeFacts {
+  readonly node: string;
+  readonly version: string;
+  readonly haproxyVersion: string;
+  readonly haproxy: HaproxyState;
+  readonly etcd: EtcdState;
+  readonly stopping: boolean;
+  /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
+  readonly inheritedAt: number | undefined;
+  /** The last pass, put off or not. */
+  readonly lastPass: PassReport | undefined;
+  /** The last pass that changed something or tried to, and when. */
+  readonly lastChange: { readonly report: PassReport; readonly at: number } | undefined;
+  /** Whether a state from the registry was reached since the start. */
+  readonly served: boolean;
+  /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
+  readonly lagMs: number;
+}
+
+/** Whether requests should be sent to this node. */
+export type Readiness =
+  | { readonly ready: true; readonly stale: false }
+  | { readonly ready: true; readonly stale: true; readonly ageMs: number }
+  | { readonly ready: false; readonly reason: string };
+
+/** A node is ready while HAProxy serves a state that came from the registry, be it an earlier run's. */
+export function readinessOf(facts: NodeFacts, now: number): Readiness {
+  if (facts.stopping) return { ready: false, reason: "stopping" };
+  if (facts.haproxy.kind !== "up") return { ready: false, reason: `HAProxy is ${facts.haproxy.kind}` };
+  if (facts.served) return { ready: true, stale: false };
+  if (facts.inheritedAt !== undefined) {
+    return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
+  }
+  return { ready: false, reason: "nothing was read from the registry yet" };
+}
+
+/** The node as JSON. Registry text is escaped; values and `meta` are not in it. */
+export function stateJson(facts: NodeFacts, now: number): Record<string, unknown> {
+  const { lastPass } = facts;
+  return {
+    node: facts.node,
+    version: facts.version,
+    readiness: readinessOf(facts, now),
+    etcd: facts.etcd,
+    haproxy: { ...facts.haproxy, version: facts.haproxyVersion, oldWorkers: lastPass?.oldWorkers ?? 0 },
+    revision: lastPass === undefined ? null : Number(lastPass.model.revision),
+    lagMs: Math.round(facts.lagMs),
+    base: lastPass === undefined ? null : baseJson(lastPass),
+    services: lastPass === undefined ? [] : servicesJson(lastPass),
+    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass),
+    rejections: lastPass?.model.rejections.map((rejection) => ({
+      key: escapeText(rejection.key),
+      reason: escapeText(rejection.reason, 500),
+      revision: Number(rejection.revision),
+    })) ?? [],
+    unknownFields: lastPass?.model.unknownFields ?? 0,
+    plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
+  };
+}
+
+function baseJson({ wanted, refusedBase }: PassReport) {
+  return {
+    digest: baseDigest(wanted.config.base).slice(0, 12),
+    from: wanted.base,
+    waiting: wanted.waiting,
+    refused: refusedBase === undefined ? null : {
+      digest: refusedBase.digest.slice(0, 12),
+      reason: escapeText(refusedBase.reason, 2_000),
+      attempts: refusedBase.attempts,
+    },
+  };
+}
+
+function servicesJson({ model, observed }: PassReport) {
+  return model.services.map(({ name, servers }) => ({
+    name,
+    servers: servers.map((server) => serverJson(server, observed)),
+  }));
+}
+
+function serverJson(server: Server, observed: Observed) {
+  const running = observed.kind === "up" ? observed.servers.get(server.service)?.get(server.id) : undefined;
+  return {
+    id: server.id,
+    address: formatAddress(server.address),
+    state: server.state,
+    weight: server.weight,
+    backup: server.backup,
+    revision: Number(server.revision),
+    up: running === undefined ? null : running.up,
+  };
+}
+
+/** How many servers the registry has, and how many of them HAProxy sends requests to. */
+export function serverCounts({ model, observed }: PassReport): { total: number; up: number } {
+  if (observed.kind !== "up") return { total: countServers(model), up: 0 };
+  const up = model.services.flatMap(({ name, servers }) =>
+    servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
+  );
+  return { total: countServers(model), up: up.length };
+}
+
+function planJson({ report, at }: { report: PassReport; at: number }) {
+  const { plan, pace, outcome, model, tookMs } = report;
+  return {
+    kind: plan.kind,
+    revision: Number(model.revision),
+    at: new Date(at).toISOString(),
+    tookMs: Math.round(tookMs),
+    pace: pace.kind === "now" ? { kind: "now" } : { kind: "later", reason: pace.reason },
+    outcome: outcome?.kind ?? null,
+    reason: outcome === undefined ? null : outcomeReason(outcome),
+    steps: stepsOf(plan),
+  };
+}
+
+/** Why an outcome is not the wanted one; undefined when it is. */
+export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): string | undefined {
+  if (outcome.kind === "reached") return undefined;
+  if (outcome.kind === "refused") return outcome.alerts.map(({ message }) => escapeText(message)).join("; ");
+  return outcome.reason;
+}
+
+/** What a plan does, a line each. */
+export function stepsOf(plan: Plan): string[] {
+  if (plan.kind === "nothing") return [];
+  if (plan.kind === "write") return [`write the file: ${plan.reason}`];
+  return plan.changes.map(describeChange);
+}

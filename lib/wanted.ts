@@ -1,0 +1,37 @@
+import { baseDigest, type ConfigText, fitted, missingBackends } from "./config_text.ts";
+import type { Memory } from "./memory.ts";
+import type { Model } from "./model.ts";
+import { serverParams, withServerIds } from "./server_line.ts";
+
+/** The configuration that a pass drives HAProxy to. */
+export interface Wanted {
+  readonly config: ConfigText;
+  /** Whether the base is the rendered one, or the last good one because the rendered one is refused. */
+  readonly base: "rendered" | "last-good";
+  /** Backends that wait for the rendered base: the last good one has no place for their servers. */
+  readonly waiting: readonly string[];
+}
+
+/**
+ * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
+ * template must not stop endpoints from following.
+ */
+export function chooseWanted(rendered: ConfigText, memory: Memory, now: number): Wanted {
+  const { refusedBase, goodBase } = memory;
+  const isRefused = refusedBase?.digest === baseDigest(rendered.base) && now < refusedBase.retryAt;
+  if (!isRefused || goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
+  return onLastGood(goodBase, rendered.servers);
+}
+
+/** What is wanted while the template cannot be rendered at all: server lines are written as the embedded template does. */
+export function wantedWithoutTemplate(model: Model, goodBase: string): Wanted {
+  const lines = model.services.map(({ name, servers }) => {
+    return [name, servers.map((server) => ({ name: server.id, params: serverParams(server) }))] as const;
+  });
+  return onLastGood(goodBase, withServerIds(new Map(lines)));
+}
+
+function onLastGood(base: string, servers: ConfigText["servers"]): Wanted {
+  const config = { base, servers };
+  return { config: fitted(config), base: "last-good", waiting: missingBackends(config) };
+}
