@@ -1,0 +1,26 @@
+// What a person sees: colours only where they can be shown and are wanted.
+
+const coloured = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
+
+/** Marks text as good news. */
+export const green = style(32);
+/** Marks text as trouble. */
+export const red = style(31);
+/** Marks text as less important. */
+export const dim = style(2);
+/** Marks text as a headline. */
+export const bold = style(1);
+
+/** Writes one line to standard output. */
+export function say(line = ""): void {
+  console.log(line);
+}
+
+/** Milliseconds in the unit a person would use. */
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function style(code: number): (text: string) => string {
+  return (text) => coloured ? `\x1b[${code}m${text}\x1b[0m` : text;
+}
