@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import { type Host, parseHost } from "../lib/address.ts";
 import { backoffDelay } from "../lib/backoff.ts";
 import { messageOf } from "../lib/errors.ts";

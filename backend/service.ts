@@ -1,4 +1,4 @@
-import { delay } from "@std/async";
+import { delay } from "@std/async/delay";
 import type { Address, Host } from "../lib/address.ts";
 import { messageOf } from "../lib/errors.ts";
 import { bounded } from "../lib/etcd/bounded.ts";
@@ -82,7 +82,7 @@ async function drain(registration: Registration, address: Address, hurry: AbortS
   } catch (error) {
     if (!hurry.aborted) log(`cannot tell etcd to drain: ${messageOf(error)}`);
   }
-  await delay(GRACE_MS, { signal: hurry }).catch(() => {});
+  await delay(GRACE_MS, { signal: hurry }).catch(() => log("a second signal: not waiting any longer"));
 }
 
 async function closeServer(server: Deno.HttpServer, hurry: AbortSignal): Promise<void> {

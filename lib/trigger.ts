@@ -1,4 +1,4 @@
-import { debounce } from "@std/async";
+import { debounce } from "@std/async/debounce";
 
 /** Coalesces any number of changes into one flag with two edges: the first change, and the quiet after the last. */
 export interface Trigger {

@@ -1,7 +1,7 @@
 // Types for the parts of the Deno standard library that this project uses. They come from npm's `deno-std`, which has
 // the code without its types; the signatures are those of the documentation.
 
-declare module "@std/async" {
+declare module "@std/async/debounce" {
   export interface DebouncedFunction<T extends unknown[]> {
     (...args: T): void;
     clear(): void;
@@ -12,7 +12,13 @@ declare module "@std/async" {
     fn: (...args: T) => void,
     waitMs: number,
   ): DebouncedFunction<T>;
+}
+
+declare module "@std/async/delay" {
   export function delay(ms: number, options?: { signal?: AbortSignal; persistent?: boolean }): Promise<void>;
+}
+
+declare module "@std/async/deadline" {
   export function deadline<T>(
     promise: Promise<T>,
     ms: number,
@@ -20,15 +26,11 @@ declare module "@std/async" {
   ): Promise<T>;
 }
 
-declare module "@std/fs" {
+declare module "@std/fs/ensure-dir" {
   export function ensureDir(dir: string | URL): Promise<void>;
-  export function exists(
-    path: string | URL,
-    options?: { isFile?: boolean; isDirectory?: boolean },
-  ): Promise<boolean>;
 }
 
-declare module "@std/streams" {
+declare module "@std/streams/text-line-stream" {
   export class TextLineStream extends TransformStream<string, string> {
     constructor(options?: { allowCR: boolean });
   }

@@ -1,7 +1,7 @@
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError } from "../errors.ts";
 import { MANAGED_LINE } from "../render.ts";
 import { checkConfig } from "./check.ts";
-import { readText, replaceFile } from "./config_file.ts";
+import { readText, removeFile, replaceFile } from "./config_file.ts";
 
 /** Where the configuration came from that HAProxy is started with. */
 export type BootOrigin = "disk" | "last-good" | "built-in";
@@ -29,7 +29,7 @@ export interface BootOptions {
 export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
   const { haproxy, configPath, lastGoodPath, builtIn } = options;
   // An old state file would bring old addresses back.
-  await removeIfThere(options.stateFile);
+  await removeFile(options.stateFile);
   const passedOver: string[] = [];
   const disk = await readText(configPath);
   if (disk !== undefined) {
@@ -73,15 +73,6 @@ export async function claimConfigFile(
   }
   const keptCopy = `${path}.before-etcd-haproxy`;
   if (await readText(keptCopy) === undefined) await replaceFile(keptCopy, text);
-  await removeIfThere(path);
+  await removeFile(path);
   return { keptCopy };
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw new ControllerError("operator", `Cannot remove ${path}: ${messageOf(error)}`, { cause: error });
-  }
 }

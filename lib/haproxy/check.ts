@@ -1,4 +1,4 @@
-import { deadline } from "@std/async";
+import { deadline } from "@std/async/deadline";
 import { ControllerError, messageOf } from "../errors.ts";
 import type { CheckResult } from "../ports.ts";
 import { parseAlerts } from "./reply.ts";

@@ -46,6 +46,15 @@ export async function replaceFile(target: string, text: string): Promise<void> {
   await staged.commit();
 }
 
+/** Removes a file if it is there. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw cannot("remove", path, error);
+  }
+}
+
 async function writeSynced(path: string, text: string, mode: number): Promise<void> {
   const file = await Deno.open(path, { write: true, createNew: true, mode });
   try {

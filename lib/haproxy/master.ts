@@ -1,4 +1,4 @@
-import { TextLineStream } from "@std/streams";
+import { TextLineStream } from "@std/streams/text-line-stream";
 import { ControllerError, messageOf } from "../errors.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
 import { haproxyEnvironment } from "./check.ts";

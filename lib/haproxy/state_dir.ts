@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ensureDir } from "@std/fs";
+import { ensureDir } from "@std/fs/ensure-dir";
 import { ControllerError, messageOf } from "../errors.ts";
 
 /** The places inside of `--state-dir`. */

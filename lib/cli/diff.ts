@@ -1,0 +1,56 @@
+import { escapeText } from "../escape.ts";
+import { readText } from "../haproxy/config_file.ts";
+import { showProcesses } from "../haproxy/master_cli.ts";
+import { observe } from "../haproxy/runtime.ts";
+import { stateDirAt } from "../haproxy/state_dir.ts";
+import { messageOf } from "../errors.ts";
+import { buildModel, serverKey } from "../model.ts";
+import type { Observed } from "../observed.ts";
+import type { EtcdSettings, RenderOptions } from "../options.ts";
+import { plan } from "../plan.ts";
+import { renderConfig } from "../render.ts";
+import { stepsOf } from "../status.ts";
+import { prefixesOf } from "./etcd.ts";
+import { readRegistry } from "./registry.ts";
+import { renderSettings } from "./settings.ts";
+import { templateSource } from "./template.ts";
+
+/**
+ * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or with
+ * `exitCode` 1 when there is something to change.
+ */
+export async function diff(
+  settings: { etcd: EtcdSettings; render: RenderOptions },
+  options: { exitCode: boolean },
+): Promise<number> {
+  const template = await templateSource(settings.render.template)();
+  const model = buildModel(await readRegistry(settings.etcd), prefixesOf(settings.etcd));
+  const wanted = renderConfig(model, template, renderSettings(settings.render));
+  const observed = await observeNode(settings.render.stateDir);
+  const file = await readText(settings.render.config);
+  const revisions = new Map(
+    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
+  );
+  const todo = plan({
+    wanted,
+    observed,
+    file,
+    revisionOf: (service, id) => revisions.get(serverKey({ service, id })),
+  });
+  console.log(`revision ${model.revision}: ${todo.kind}`);
+  stepsOf(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
+  for (const { key, reason } of model.rejections) {
+    console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
+  }
+  return options.exitCode && todo.kind !== "nothing" ? 1 : 0;
+}
+
+async function observeNode(stateDir: string): Promise<Observed> {
+  const dir = stateDirAt(stateDir);
+  try {
+    await showProcesses(dir.masterSocket);
+  } catch (error) {
+    return { kind: "down", reason: messageOf(error) };
+  }
+  return observe(dir.runtimeSocket);
+}

@@ -1,0 +1,165 @@
+import type { MirrorEvent } from "../etcd/mirror.ts";
+import { escapeText } from "../escape.ts";
+import { log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { countServers } from "../model.ts";
+import type { HaproxyState } from "../ports.ts";
+import type { PassReport } from "../reconcile.ts";
+import { type NodeFacts, outcomeReason, stepsOf } from "../status.ts";
+
+/** Gathers what happens to the node, and makes one log line of each thing. */
+export interface NodeRecorder {
+  facts(): NodeFacts;
+  onPass(report: PassReport): void;
+  onPassError(error: { message: string; retryInMs: number }): void;
+  onEtcdEvent(event: MirrorEvent): void;
+  onHaproxyState(state: HaproxyState): void;
+  onStopping(): void;
+  /** HAProxy was started from what an earlier run left, verified at the given time. */
+  onInherited(verifiedAt: number): void;
+}
+
+/** How many steps of a plan one log line shows. */
+const LOGGED_STEPS = 20;
+
+/** Creates the recorder of one node. */
+export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">, ports: {
+  metrics: Metrics;
+  lagMs: () => number;
+  now: () => number;
+}): NodeRecorder {
+  let facts: NodeFacts = {
+    ...start,
+    haproxy: { kind: "starting" },
+    etcd: { kind: "connecting" },
+    stopping: false,
+    inheritedAt: undefined,
+    lastPass: undefined,
+    lastChange: undefined,
+    served: false,
+    lagMs: 0,
+  };
+  const logRejections = createRejectionLog();
+
+  return {
+    facts: () => ({ ...facts, lagMs: ports.lagMs() }),
+    onStopping: () => facts = { ...facts, stopping: true },
+    onInherited: (verifiedAt) => facts = { ...facts, inheritedAt: verifiedAt },
+    onPass: (report) => {
+      ports.metrics.onPass(report);
+      const isNews = report.plan.kind !== "nothing";
+      const reached = report.outcome?.kind === "reached" && report.observed.kind !== "down";
+      facts = {
+        ...facts,
+        lastPass: report,
+        lastChange: isNews ? { report, at: ports.now() } : facts.lastChange,
+        served: facts.served || reached,
+      };
+      logRejections(report);
+      if (isNews) logPass(report);
+    },
+    onPassError: ({ message, retryInMs }) => {
+      ports.metrics.onPassError();
+      log().error("pass failed, keeping what is served", { reason: message, retryInMs });
+    },
+    onEtcdEvent: (event) => {
+      facts = { ...facts, etcd: etcdState(event) ?? facts.etcd };
+      recordEtcdEvent(event, ports.metrics);
+    },
+    onHaproxyState: (state) => {
+      facts = { ...facts, haproxy: state };
+      if (state.kind === "up") {
+        log().info(state.adopted ? "haproxy adopted" : "haproxy started", { pid: state.pid });
+      }
+      if (state.kind === "stopped") log().info("haproxy stopped");
+      if (state.kind !== "down") return;
+      ports.metrics.onHaproxyEnd();
+      log().error("haproxy ended, starting it again", { reason: state.reason, retryInMs: state.retryInMs });
+    },
+  };
+}
+
+function etcdState(event: MirrorEvent): NodeFacts["etcd"] | undefined {
+  if (event.kind === "watching") return { kind: "watching" };
+  if (event.kind === "waiting" || event.kind === "watch-ended") return { kind: "lost", reason: event.reason };
+  return undefined;
+}
+
+function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
+  switch (event.kind) {
+    case "waiting":
+      metrics.onEtcdError();
+      return log().warn("waiting for etcd", { reason: event.reason, attempt: event.attempt });
+    case "watch-ended":
+      metrics.onEtcdError();
+      return log().warn("watch ended", { reason: event.reason, readAgain: event.readAgain });
+    case "mirror-wrong":
+      metrics.onMirrorWrong();
+      return log().error("mirror differs from etcd, reading everything again", { reason: event.reason });
+    case "check-failed":
+      return log().warn("mirror could not be compared with etcd", { reason: event.reason });
+    case "read":
+      return log().info("registry read", {
+        revision: event.revision,
+        entries: event.entries,
+        why: event.why,
+      });
+    case "watching":
+      return log().info("watching etcd", { from: event.from });
+  }
+}
+
+function logPass(report: PassReport): void {
+  const { plan, pace, outcome, model, tookMs } = report;
+  const steps = stepsOf(plan);
+  const shown = steps.length > LOGGED_STEPS
+    ? [...steps.slice(0, LOGGED_STEPS), `and ${steps.length - LOGGED_STEPS} more`]
+    : steps;
+  const fields = {
+    revision: model.revision,
+    plan: plan.kind,
+    took: Math.round(tookMs),
+    services: model.services.length,
+    servers: countServers(model),
+    steps: shown,
+  };
+  if (outcome === undefined) {
+    return log().debug("plan put off", {
+      ...fields,
+      reason: pace.kind === "later" ? pace.reason : undefined,
+    });
+  }
+  if (outcome.kind === "reached") return log().info("applied", fields);
+  log().error("not applied, keeping the last good config", {
+    ...fields,
+    outcome: outcome.kind,
+    reason: outcomeReason(outcome),
+  });
+}
+
+/** Logs each rejection once, and a refused base once for each attempt. */
+function createRejectionLog(): (report: PassReport) => void {
+  let known = new Set<string>();
+  let refusal = "";
+  return ({ model, refusedBase, wanted }) => {
+    const current = new Set<string>();
+    for (const { key, reason, revision } of model.rejections) {
+      const name = `${key} ${revision} ${reason}`;
+      current.add(name);
+      if (known.has(name)) continue;
+      log().warn("entry rejected", { key: escapeText(key), reason: escapeText(reason, 500), revision });
+    }
+    known = current;
+    const now = refusedBase === undefined ? "" : `${refusedBase.digest} ${refusedBase.attempts}`;
+    if (refusedBase !== undefined && now !== refusal) {
+      const { reason, attempts } = refusedBase;
+      log().error("base refused, going on with the last good one", {
+        reason,
+        attempts,
+        waiting: wanted.waiting,
+      });
+    }
+    if (refusedBase === undefined && refusal !== "") log().info("base accepted");
+    refusal = now;
+  };
+}

@@ -1,0 +1,162 @@
+import { resolve } from "node:path";
+import { Command, CommanderError, Option } from "commander";
+import { ControllerError, messageOf } from "../errors.ts";
+import { configureLog } from "../log.ts";
+import {
+  ADMIN_OPTIONS,
+  ETCD_OPTIONS,
+  LOG_OPTIONS,
+  type OptionSpec,
+  type RawOptions,
+  readAdminBind,
+  readEtcdOptions,
+  readLogOptions,
+  readRenderOptions,
+  readRunOptions,
+  RENDER_OPTIONS,
+  type RenderOptions,
+  RUN_OPTIONS,
+} from "../options.ts";
+import { VERSION } from "../version.ts";
+import { check } from "./check.ts";
+import { diff } from "./diff.ts";
+import { health } from "./health.ts";
+import { render } from "./render.ts";
+import { run } from "./run.ts";
+
+const USAGE_EXIT = 2;
+
+/** Runs the command line and returns the exit code: 0, 1 when it could not be done, 2 for wrong usage. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = createProgram((result) => code = result);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+/** One line for whatever went wrong; only a bug is worth a stack trace. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    const message = error.code === "commander.help" ? "no command given" : messageOf(error).replace(/^error: /, "");
+    console.error(`etcd-haproxy: ${message} (see etcd-haproxy help)`);
+    return USAGE_EXIT;
+  }
+  if (!(error instanceof ControllerError)) throw error;
+  console.error(`etcd-haproxy: ${error.message}`);
+  return error.kind === "usage" ? USAGE_EXIT : 1;
+}
+
+function createProgram(setCode: (code: number) => void): Command {
+  const program = new Command("etcd-haproxy")
+    .description(
+      "HAProxy that follows etcd: backends register in etcd, HAProxy serves them, no request is dropped",
+    )
+    .helpCommand("help [command]", "print help for a command")
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride();
+  const add = (
+    name: string,
+    text: string,
+    specs: readonly OptionSpec[],
+    action: (raw: RawOptions) => Promise<number | void>,
+  ) => addCommand(program, { name, text, specs, action: async (raw) => setCode(await action(raw) ?? 0) });
+
+  add("run", "run the node: follow etcd, drive HAProxy, until SIGTERM", [
+    ...ETCD_OPTIONS,
+    ...RENDER_OPTIONS,
+    ...ADMIN_OPTIONS,
+    ...RUN_OPTIONS,
+    ...LOG_OPTIONS,
+  ], runNode);
+  const reading = [...ETCD_OPTIONS, ...RENDER_OPTIONS];
+  add(
+    "render",
+    "print the configuration for the registry as it is now",
+    reading,
+    (raw) => render(readSettings(raw)),
+  );
+  add(
+    "check",
+    "tell whether options, template, etcd and haproxy are in order",
+    reading,
+    (raw) => check(readSettings(raw)),
+  );
+  add("diff", "print what run would change", [...reading, EXIT_CODE], (raw) => {
+    return diff(readSettings(raw), { exitCode: raw["exit-code"] === true });
+  });
+  add(
+    "health",
+    "ask the controller on this machine whether it lives",
+    ADMIN_OPTIONS,
+    (raw) => health(readAdminBind(raw)),
+  );
+  add("version", "print the version", [], () => {
+    console.log(VERSION);
+    return Promise.resolve();
+  });
+  return program;
+}
+
+const EXIT_CODE: OptionSpec = {
+  flag: "exit-code",
+  value: undefined,
+  env: undefined,
+  fallback: undefined,
+  help: "exit with 1 when there is something to change",
+};
+
+async function runNode(raw: RawOptions): Promise<void> {
+  const settings = { ...readSettings(raw), run: readRunOptions(raw), adminBind: readAdminBind(raw) };
+  const { format, level } = readLogOptions(raw);
+  await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
+  await run(settings);
+}
+
+function readSettings(raw: RawOptions) {
+  return { etcd: readEtcdOptions(raw), render: absolute(readRenderOptions(raw)) };
+}
+
+/** HAProxy is told these paths, and does not start in the same directory. */
+function absolute(options: RenderOptions): RenderOptions {
+  return { ...options, config: resolve(options.config), stateDir: resolve(options.stateDir) };
+}
+
+interface CommandSpec {
+  readonly name: string;
+  readonly text: string;
+  readonly specs: readonly OptionSpec[];
+  readonly action: (raw: RawOptions) => Promise<void>;
+}
+
+function addCommand(program: Command, { name, text, specs, action }: CommandSpec): void {
+  const command = program.command(name).description(text).allowExcessArguments(false).exitOverride();
+  specs.forEach((spec) => command.addOption(commandOption(spec)));
+  command.action(async () => {
+    const given = command.opts();
+    await action(Object.fromEntries(specs.map((spec) => [spec.flag, rawValue(spec, given)])));
+  });
+}
+
+function commandOption({ flag, value, env, fallback, help }: OptionSpec): Option {
+  const notes = [env && `env ${env}`, fallback && `default ${fallback}`].filter(Boolean).join(", ");
+  return new Option(
+    value === undefined ? `--${flag}` : `--${flag} <${value}>`,
+    notes === "" ? help : `${help} (${notes})`,
+  );
+}
+
+/** A flag wins over the environment, which wins over the default; an empty variable counts as none. */
+function rawValue(
+  { flag, env, fallback }: OptionSpec,
+  given: Record<string, unknown>,
+): string | boolean | undefined {
+  const value = given[flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+  if (typeof value === "string" || typeof value === "boolean") return value;
+  const fromEnv = env === undefined ? undefined : Deno.env.get(env);
+  return fromEnv === undefined || fromEnv === "" ? fallback : fromEnv;
+}

@@ -1,0 +1,288 @@
+import { createAdmin } from "../admin/server.ts";
+import { joinConfig } from "../config_text.ts";
+import { runController } from "../controller.ts";
+import { ControllerError, messageOf } from "../errors.ts";
+import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
+import { createReread } from "../etcd/reread.ts";
+import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
+import { haproxyVersion } from "../haproxy/check.ts";
+import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
+import { showProcesses } from "../haproxy/master_cli.ts";
+import { createHaproxyPort } from "../haproxy/port.ts";
+import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
+import { createSupervisor } from "../haproxy/supervisor.ts";
+import { log } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import { EMPTY_MODEL } from "../model.ts";
+import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
+import { renderConfig } from "../render.ts";
+import { sleep } from "../sleep.ts";
+import { createTrigger } from "../trigger.ts";
+import { VERSION } from "../version.ts";
+import { etcdFromSettings, prefixesOf } from "./etcd.ts";
+import { hasIpv6, listenHost } from "./listen.ts";
+import { createRecorder, type NodeRecorder } from "./node.ts";
+import { findHaproxy } from "./programs.ts";
+import { renderSettings } from "./settings.ts";
+import { listenForSignals, type Signals } from "./signals.ts";
+import { templateSource } from "./template.ts";
+
+export interface RunSettings {
+  readonly etcd: EtcdSettings;
+  readonly render: RenderOptions;
+  readonly run: RunOptions;
+  readonly adminBind: Bind;
+}
+
+/** How often a pass is made although nothing changed. */
+const RESYNC_MS = 30_000;
+/** How long HAProxy may take from its start until it answers. */
+const READY_TIMEOUT_MS = 15_000;
+
+/**
+ * `etcd-haproxy run`: keeps this node's HAProxy at what etcd says, until SIGTERM or SIGINT.
+ *
+ * @throws {ControllerError} when the node cannot start
+ */
+export async function run(settings: RunSettings): Promise<void> {
+  const haproxy = findHaproxy(settings.render.haproxy);
+  const version = await haproxyVersion(haproxy);
+  const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
+  if (claimed.keptCopy !== undefined) {
+    log().warn("configuration file replaced", { keptCopy: claimed.keptCopy });
+  }
+  const { dir, release } = await openStateDir(settings.render.stateDir);
+  const node = await assembleNode(settings, { haproxy, version, dir });
+  await using admin = serveAdmin(settings.adminBind, node.admin);
+  log().info("node started", {
+    node: node.recorder.facts().node,
+    version: VERSION,
+    haproxy: version,
+    admin: `${admin.addr.hostname}:${admin.addr.port}`,
+    endpoints: settings.etcd.endpoints,
+  });
+  await runNode(node, settings);
+  release();
+}
+
+type Node = Awaited<ReturnType<typeof assembleNode>>;
+
+/** Constructs the parts and hands them to each other. */
+async function assembleNode(
+  settings: RunSettings,
+  found: { haproxy: string; version: string; dir: StateDir },
+) {
+  const { haproxy, version, dir } = found;
+  const { render: renderOptions, run: runOptions } = settings;
+  const trigger = createTrigger(runOptions);
+  const lag = createLag();
+  const ring = () => {
+    lag.onChange();
+    trigger.ring();
+  };
+  const metrics = createMetrics();
+  const recorder = createRecorder(
+    { node: runOptions.nodeId ?? Deno.hostname(), version: VERSION, haproxyVersion: version },
+    { metrics, lagMs: lag.ageMs, now: Date.now },
+  );
+  const template = templateSource(renderOptions.template);
+  const rendering = renderSettings(renderOptions);
+  const supervisor = createSupervisor({
+    ...masterPorts({
+      haproxy,
+      dir,
+      configPath: renderOptions.config,
+      builtIn: () => builtIn(template, rendering),
+      recorder,
+    }),
+    onState: (state) => {
+      recorder.onHaproxyState(state);
+      if (state.kind === "up") trigger.ring();
+    },
+  });
+  const client = await etcdFromSettings(settings.etcd);
+  const prefixes = prefixesOf(settings.etcd);
+  const source = createSource(runOptions.source, {
+    client,
+    prefixes: [prefixes.services, prefixes.overrides],
+    onChange: ring,
+    onEvent: recorder.onEtcdEvent,
+  });
+  const ports = {
+    haproxy: createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
+    prefixes,
+    render: async (model: typeof EMPTY_MODEL) => renderConfig(model, await template(), rendering),
+    reloadIntervalMs: runOptions.reloadIntervalMs,
+    now: () => performance.now(),
+    random: Math.random,
+    wait: sleep,
+  };
+  const admin = createAdmin({
+    facts: recorder.facts,
+    metricsText: () => metrics.text(recorder.facts(), Date.now()),
+    now: Date.now,
+  });
+  return { trigger, lag, recorder, supervisor, client, source, ports, admin };
+}
+
+function createSource(mode: RunOptions["source"], options: SourceOptions): Source {
+  return mode === "mirror" ? createMirror(options) : createReread(options);
+}
+
+/** How long the oldest change has been known that no pass has brought to HAProxy yet. */
+function createLag() {
+  let since: number | undefined;
+  let latest: number | undefined;
+  return {
+    onChange: () => {
+      latest = performance.now();
+      since ??= latest;
+    },
+    /** A pass that started at `startedAt` reached what it wanted; later changes remain. */
+    onReached: (startedAt: number) => since = latest !== undefined && latest > startedAt ? latest : undefined,
+    ageMs: () => since === undefined ? 0 : performance.now() - since,
+  };
+}
+
+/** The empty configuration; a template that fails must not keep HAProxy from starting. */
+async function builtIn(
+  template: ReturnType<typeof templateSource>,
+  rendering: ReturnType<typeof renderSettings>,
+) {
+  try {
+    return joinConfig(renderConfig(EMPTY_MODEL, await template(), rendering));
+  } catch (error) {
+    log().error("template failed, starting with the embedded one", { reason: messageOf(error) });
+    return joinConfig(renderConfig(EMPTY_MODEL, await templateSource(undefined)(), rendering));
+  }
+}
+
+function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
+  haproxy: string;
+  dir: StateDir;
+  configPath: string;
+  builtIn: () => Promise<string>;
+  recorder: NodeRecorder;
+}) {
+  const options = { haproxy, configPath, masterSocket: dir.masterSocket, onLine: logHaproxyLine };
+  const noteInherited = async () => {
+    const verifiedAt = await modifiedAt(dir.lastGood);
+    if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
+  };
+  return {
+    adopt: async () => {
+      const master = await adoptMaster(options);
+      if (master !== undefined) await noteInherited();
+      return master;
+    },
+    start: async () => {
+      const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
+      boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+      if (boot.origin !== "built-in") await noteInherited();
+      log().info("starting haproxy", { config: configPath, origin: boot.origin });
+      return startMaster(options);
+    },
+    untilReady: (master: Master) => untilReady(dir.masterSocket, master),
+  };
+}
+
+function dirPaths({ lastGood, stateFile }: StateDir) {
+  return { lastGoodPath: lastGood, stateFile };
+}
+
+async function modifiedAt(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).mtime?.getTime();
+  } catch {
+    return undefined;
+  }
+}
+
+async function untilReady(masterSocket: string, master: Master): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  let ended = false;
+  master.ended.then(() => ended = true);
+  while (!ended) {
+    try {
+      const { masterPid, workers } = await showProcesses(masterSocket);
+      if (masterPid === master.pid && workers.length > 0) return;
+    } catch {
+      // Not yet there.
+    }
+    if (performance.now() > deadline) {
+      throw new ControllerError("transient", "Cannot reach HAProxy after its start: no answer");
+    }
+    await sleep(20);
+  }
+}
+
+/** HAProxy writes its own severity in front of each line. */
+function logHaproxyLine(line: string): void {
+  const fields = { line };
+  if (line.startsWith("[ALERT]")) return log().error("haproxy", fields);
+  if (line.startsWith("[WARNING]")) return log().warn("haproxy", fields);
+  log().debug("haproxy", fields);
+}
+
+function serveAdmin(bind: Bind, handler: (request: Request) => Response | Promise<Response>) {
+  try {
+    return Deno.serve(
+      { hostname: listenHost(bind, hasIpv6()), port: bind.port, onListen: () => {} },
+      handler,
+    );
+  } catch (error) {
+    const state = error instanceof Deno.errors.AddrInUse ? "the address is in use" : messageOf(error);
+    throw new ControllerError(
+      "operator",
+      `Cannot listen on --admin-bind ${bind.host}:${bind.port}: ${state}`,
+      { cause: error },
+    );
+  }
+}
+
+async function runNode(node: Node, { run }: RunSettings): Promise<void> {
+  const signals = listenForSignals(() => node.trigger.ring());
+  const stopFollowing = new AbortController();
+  const supervised = node.supervisor.run();
+  const followed = node.source.run(stopFollowing.signal);
+  const controlled = controlNode(node, stopFollowing.signal);
+  // A refused adoption or a bug ends the node; otherwise these end only when told to.
+  await Promise.race([untilStopped(signals, node, run), supervised, controlled]);
+  stopFollowing.abort();
+  await Promise.all([controlled, followed]);
+  await node.supervisor.stop({ timeoutMs: run.stopTimeoutMs, hurry: signals.hurry });
+  await supervised;
+  node.client.close();
+}
+
+async function untilStopped(
+  { stop, hurry }: Signals,
+  { recorder }: Node,
+  { stopDelayMs }: RunOptions,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stop.addEventListener("abort", () => resolve());
+  await promise;
+  recorder.onStopping();
+  log().info("stopping", { stopDelayMs });
+  await sleep(stopDelayMs, hurry);
+}
+
+function controlNode({ trigger, lag, source, ports, recorder }: Node, signal: AbortSignal): Promise<void> {
+  let startedAt = 0;
+  return runController({
+    trigger,
+    ports,
+    signal,
+    resyncMs: RESYNC_MS,
+    snapshot: () => {
+      startedAt = performance.now();
+      return source.snapshot();
+    },
+    onPass: (report) => {
+      if (report.outcome?.kind === "reached") lag.onReached(startedAt);
+      recorder.onPass(report);
+    },
+    onError: recorder.onPassError,
+  });
+}

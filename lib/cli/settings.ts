@@ -1,0 +1,17 @@
+import type { RenderOptions } from "../options.ts";
+import { stateDirAt } from "../haproxy/state_dir.ts";
+import type { RenderSettings } from "../render.ts";
+import { bindWords, hasIpv6 } from "./listen.ts";
+
+/** What the rendered text depends on besides model and template. */
+export function renderSettings(options: RenderOptions): RenderSettings {
+  const dir = stateDirAt(options.stateDir);
+  const ipv6 = hasIpv6();
+  return {
+    bind: bindWords(options.bind, ipv6),
+    statsBind: bindWords(options.statsBind, ipv6),
+    runtimeSocket: dir.runtimeSocket,
+    stateFile: dir.stateFile,
+    hardStopAfterMs: options.hardStopAfterMs,
+  };
+}

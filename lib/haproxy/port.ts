@@ -1,0 +1,53 @@
+import type { HaproxyPort, HaproxyState } from "../ports.ts";
+import { checkConfig } from "./check.ts";
+import { readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
+import { reload, showProcesses } from "./master_cli.ts";
+import { observe } from "./runtime.ts";
+import type { StateDir } from "./state_dir.ts";
+
+export interface HaproxyPortOptions {
+  readonly haproxy: string;
+  readonly configPath: string;
+  readonly dir: StateDir;
+  readonly state: () => HaproxyState;
+}
+
+/** The HAProxy of this node, as passes see it. */
+export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPortOptions): HaproxyPort {
+  let lastGood: string | undefined;
+  return {
+    observe: () => {
+      const now = state();
+      if (now.kind === "up") return observe(dir.runtimeSocket);
+      return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
+    },
+    oldWorkers: async () => {
+      try {
+        return state().kind === "up" ? (await showProcesses(dir.masterSocket)).oldWorkers.length : 0;
+      } catch {
+        // A master that is busy executing itself has no answer; a pass does not depend on it.
+        return 0;
+      }
+    },
+    readConfig: () => readText(configPath),
+    stageConfig: (text) => stageFile(configPath, text),
+    check: (path) => checkConfig(haproxy, path),
+    writeServerState: async (text) => {
+      if (text !== undefined) return await replaceFile(dir.stateFile, text);
+      await removeFile(dir.stateFile);
+    },
+    reload: () => reload(dir.masterSocket),
+    keepLastGood: async (text) => {
+      lastGood ??= await readText(dir.lastGood);
+      if (text === lastGood) return await touch(dir.lastGood);
+      await replaceFile(dir.lastGood, text);
+      lastGood = text;
+    },
+  };
+}
+
+/** The time of the last good file tells until when it was known to be right. */
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await Deno.utime(path, now, now);
+}
