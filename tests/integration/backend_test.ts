@@ -1,0 +1,234 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  type EtcdCluster,
+  type LocalProcess,
+  pickPort,
+  startEtcdCluster,
+  startProcess,
+  waitFor,
+} from "../support/mod.ts";
+
+const MAIN = new URL("../../backend/main.ts", import.meta.url).pathname;
+const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-sys"];
+const LONG = { deadlineMs: 30_000 };
+
+interface Backend extends AsyncDisposable {
+  readonly process: LocalProcess;
+  readonly url: string;
+  readonly address: string;
+  readonly key: string;
+}
+
+/** Starts the example service as its task does, on a free port. Disposing it ends it without warning. */
+function startBackend(endpoints: readonly string[], env: Record<string, string> = {}): Backend {
+  const port = env.SERVICE_PORT ?? String(pickPort());
+  const process = startProcess({
+    name: "backend",
+    command: Deno.execPath(),
+    args: ["run", "--quiet", ...PERMISSIONS, MAIN],
+    env: {
+      ...Deno.env.toObject(),
+      ETCD_ENDPOINTS: endpoints.join(),
+      SERVICE_PORT: port,
+      BACKEND_NAME: "web1",
+      LEASE_TTL: "2",
+      ...env,
+    },
+  });
+  const address = `127.0.0.1:${port}`;
+  const key = `/services/backend/${Deno.hostname()}-${port}`;
+  return {
+    process,
+    url: `http://${address}/`,
+    address,
+    key,
+    async [Symbol.asyncDispose]() {
+      process.kill("SIGKILL");
+      await process.status;
+    },
+  };
+}
+
+async function get(url: string): Promise<[number, string | null, string]> {
+  const response = await fetch(url);
+  return [response.status, response.headers.get("x-backend"), await response.text()];
+}
+
+function untilServing({ url }: Backend): Promise<unknown> {
+  return waitFor("the backend to answer", () => get(url), LONG);
+}
+
+function read(etcd: EtcdCluster, key: string): Promise<string> {
+  return etcd.etcdctl("get", key, "--print-value-only");
+}
+
+function untilRegistered(etcd: EtcdCluster, { key }: Backend): Promise<string> {
+  return waitFor("the backend to be registered", () => read(etcd, key), LONG);
+}
+
+function untilGone(etcd: EtcdCluster, { key }: Backend): Promise<boolean> {
+  return waitFor("the backend's key to be gone", async () => await read(etcd, key) === "", LONG);
+}
+
+async function untilEnd({ process }: Backend): Promise<number> {
+  const status = await waitFor("the backend to end", () => process.exited, LONG);
+  assertEquals(status.signal, null);
+  return status.code;
+}
+
+/** The lease of a key, in hexadecimal as etcdctl takes it; zeros for none. */
+async function leaseOf(etcd: EtcdCluster, key: string): Promise<string> {
+  const fields = await etcd.etcdctl("get", key, "-w", "fields");
+  return BigInt(/"Lease" : (\d+)/.exec(fields)?.[1] ?? 0).toString(16).padStart(16, "0");
+}
+
+function said({ process }: Backend, text: string): Promise<boolean> {
+  return waitFor(
+    `the backend to say "${text}"`,
+    () => process.lines.some((line) => line.includes(text)),
+    LONG,
+  );
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
+}
+
+test("backend serves its name and registers its own address under a lease", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  const value = JSON.parse(await untilRegistered(etcd, backend));
+  assertEquals(value, { address: backend.address, state: "ready" });
+  assertMatch(await leaseOf(etcd, backend.key), /[1-9a-f]/);
+  assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
+  assertEquals(await get(`${backend.url}healthz`), [200, "web1", "ok\n"]);
+});
+
+test("backend registers the name, address, service and prefix that it is told", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const told = { SERVICE_NAME: "api", SERVICE_ADDRESS: "2001:db8::5", SERVICES_PREFIX: "/demo/" };
+  await using backend = startBackend(etcd.endpoints, told);
+  const key = backend.key.replace("/services/backend/", "/demo/api/");
+  const value = await waitFor("the backend to be registered", () => read(etcd, key), LONG);
+  assertEquals(JSON.parse(value).address, backend.address.replace("127.0.0.1", "[2001:db8::5]"));
+});
+
+test("backend that gets SIGTERM drains, answers on, deletes its key, and ends with 0", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  backend.process.kill("SIGTERM");
+  const value = await waitFor("the entry to say drain", async () => {
+    const value = await read(etcd, backend.key);
+    return value.includes("drain") && value;
+  });
+  assertEquals(JSON.parse(value), { address: backend.address, state: "drain" });
+  assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
+  await untilGone(etcd, backend);
+  assertEquals(await untilEnd(backend), 0);
+});
+
+test("backend finishes a request that is in flight when its key is gone", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  const upload = new TransformStream<Uint8Array, Uint8Array>();
+  const response = fetch(backend.url, { method: "POST", body: upload.readable });
+  const writer = upload.writable.getWriter();
+  await writer.write(new TextEncoder().encode("first part"));
+  backend.process.kill("SIGTERM");
+  await untilGone(etcd, backend);
+  await writer.close();
+  assertEquals(await (await response).text(), "web1\n");
+  assertEquals(await untilEnd(backend), 0);
+});
+
+test("backend that gets a second signal does not wait any longer", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  backend.process.kill("SIGTERM");
+  await said(backend, "updated");
+  backend.process.kill("SIGINT");
+  assertEquals(await untilEnd(backend), 0);
+  assert(backend.process.lines.some((line) => line.includes("a second signal: not waiting")));
+  assertEquals(await read(etcd, backend.key), "");
+});
+
+test("backend whose lease is revoked registers again", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  const lease = await leaseOf(etcd, backend.key);
+  await etcd.etcdctl("lease", "revoke", lease);
+  const value = await untilRegistered(etcd, backend);
+  assertEquals(JSON.parse(value), { address: backend.address, state: "ready" });
+});
+
+test("backend that is frozen for longer than its lease registers again", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  backend.process.freeze();
+  await untilGone(etcd, backend);
+  backend.process.resume();
+  await untilRegistered(etcd, backend);
+});
+
+test("backend serves on while etcd is away and is registered when it is back", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  await etcd.member(0).stop();
+  await said(backend, "trying on");
+  assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
+  await etcd.member(0).start();
+  await said(backend, "etcd answers again");
+  // Only a backend that follows the etcd of now puts back what is taken from it.
+  await untilRegistered(etcd, backend);
+  await etcd.etcdctl("lease", "revoke", await leaseOf(etcd, backend.key));
+  await untilRegistered(etcd, backend);
+});
+
+test("backend that starts before etcd serves at once and registers when etcd is there", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await etcd.member(0).stop();
+  await using backend = startBackend(etcd.endpoints);
+  await untilServing(backend);
+  await said(backend, "waiting for etcd");
+  await etcd.member(0).start();
+  await untilRegistered(etcd, backend);
+});
+
+test("backend that gets SIGTERM while etcd is away ends with 0", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints);
+  await untilRegistered(etcd, backend);
+  await etcd.member(0).stop();
+  backend.process.kill("SIGTERM");
+  assertEquals(await untilEnd(backend), 0);
+  assert(backend.process.lines.some((line) => line.includes("it goes when its lease ends")));
+});
+
+test("backend that gets SIGTERM before it ever reached etcd ends with 0", async () => {
+  await using backend = startBackend([`http://127.0.0.1:${pickPort()}`]);
+  await said(backend, "waiting for etcd");
+  backend.process.kill("SIGTERM");
+  assertEquals(await untilEnd(backend), 0);
+});
+
+test("backend with a wrong environment ends with 2 and says why on one line", async () => {
+  await using backend = startBackend(["http://127.0.0.1:2379"], { LEASE_TTL: "soon" });
+  assertEquals(await untilEnd(backend), 2);
+  assertEquals(backend.process.lines, [
+    'backend: Cannot use LEASE_TTL "soon": it must be an integer from 1 to 86400',
+  ]);
+});
+
+test("backend whose port is taken ends with 1 and says so on one line", async () => {
+  const port = pickPort();
+  using _taken = Deno.listen({ hostname: "0.0.0.0", port });
+  await using backend = startBackend(["http://127.0.0.1:2379"], { SERVICE_PORT: String(port) });
+  assertEquals(await untilEnd(backend), 1);
+  assertEquals(backend.process.lines, [`backend: Cannot listen on port ${port}: it is in use`]);
+});

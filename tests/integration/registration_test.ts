@@ -1,0 +1,207 @@
+import { assert, assertEquals } from "@std/assert";
+import type { IKeyValue } from "etcd3";
+import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
+import { register, type Registration, type RegistrationEvent } from "../../lib/etcd/registration.ts";
+import { type EtcdCluster, pickPort, startEtcdCluster, waitFor } from "../support/mod.ts";
+
+// The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
+
+const KEY = "/services/backend/web1-8080";
+const TTL_SECONDS = 2;
+
+interface Setting extends AsyncDisposable {
+  readonly etcd: EtcdCluster;
+  readonly client: EtcdClient;
+  readonly events: RegistrationEvent[];
+  register(value: string, options?: { signal?: AbortSignal }): Registration;
+}
+
+/** One etcd member and a client, of `endpoints` if given. What is registered is removed at the end. */
+async function setting(endpoints: readonly string[] = []): Promise<Setting> {
+  const etcd = await startEtcdCluster({ members: 1 });
+  const client = createEtcdClient({ endpoints: [...endpoints, ...etcd.endpoints] });
+  const events: RegistrationEvent[] = [];
+  const registrations: Registration[] = [];
+  return {
+    etcd,
+    client,
+    events,
+    register(value, options = {}) {
+      const onEvent = (event: RegistrationEvent) => events.push(event);
+      const registration = register({
+        kv: client.kv,
+        key: KEY,
+        value,
+        ttlSeconds: TTL_SECONDS,
+        onEvent,
+        ...options,
+      });
+      registrations.push(registration);
+      return registration;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(registrations.map((registration) => registration.remove({ limitMs: 500 })));
+      client.close();
+      await etcd[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function readKey({ client }: Setting): Promise<IKeyValue | undefined> {
+  return (await client.kv.get(KEY).exec()).kvs[0];
+}
+
+function untilKey(place: Setting, what: string, is: (kv: IKeyValue) => boolean): Promise<IKeyValue> {
+  return waitFor(what, async () => {
+    const kv = await readKey(place);
+    return kv !== undefined && is(kv) ? kv : undefined;
+  }, { deadlineMs: 30_000 });
+}
+
+function untilRegistered(place: Setting): Promise<IKeyValue> {
+  return untilKey(place, "the key to be registered", () => true);
+}
+
+/** How many leases etcd has renewed. */
+async function renewals({ etcd }: Setting): Promise<number> {
+  const metrics = await (await fetch(`${etcd.member(0).endpoint}/metrics`)).text();
+  return Number(/^etcd_debugging_lease_renewed_total (\d+)$/m.exec(metrics)?.[1]);
+}
+
+Deno.test("register() puts the key under a lease that is kept alive", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  const kv = await untilRegistered(place);
+  assertEquals(String(kv.value), "v1");
+  const state = registration.state();
+  assertEquals(state, { kind: "registered", leaseId: kv.lease, revision: BigInt(kv.mod_revision) });
+  await waitFor("more renewals than fit into the time to live", async () => await renewals(place) > 4);
+  assertEquals(await readKey(place), kv);
+});
+
+Deno.test("register() waits for an etcd that starts later", async () => {
+  await using place = await setting();
+  await place.etcd.member(0).stop();
+  const registration = place.register("v1");
+  await waitFor("a failure to be reported", () => place.events.some((event) => event.kind === "failing"));
+  assertEquals(registration.state(), { kind: "waiting" });
+  await place.etcd.member(0).start();
+  assertEquals(String((await untilRegistered(place)).value), "v1");
+});
+
+Deno.test("register() puts the key back when its lease is revoked", async () => {
+  await using place = await setting();
+  place.register("v1");
+  const { lease } = await untilRegistered(place);
+  await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
+  const kv = await untilKey(place, "the key to be back", (kv) => kv.lease !== lease);
+  assertEquals(String(kv.value), "v1");
+  assertEquals(place.events.map((event) => event.kind), ["registered", "lost", "registered"]);
+});
+
+Deno.test("register() puts the key back, as it was updated last, when etcd comes back empty", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await registration.update("v2");
+  await place.etcd[Symbol.asyncDispose]();
+  const update = registration.update("v3");
+  const port = Number(new URL(place.etcd.member(0).endpoint).port);
+  await using _empty = await startEtcdCluster({ members: 1, clientPorts: [port] });
+  const kv = await untilRegistered(place);
+  assertEquals(String(kv.value), "v3");
+  assertEquals(await update, BigInt(kv.mod_revision));
+});
+
+Deno.test("register() stays registered while etcd restarts", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  await place.etcd.member(0).stop();
+  await waitFor("a failure to be reported", () => place.events.some((event) => event.kind === "failing"));
+  await place.etcd.member(0).start();
+  await waitFor(
+    "etcd to be reached again",
+    () => place.events.some((event) => event.kind === "recovered" || event.kind === "lost"),
+    { deadlineMs: 30_000 },
+  );
+  const revision = await registration.update("v2");
+  assertEquals(await readKey(place).then((kv) => kv && BigInt(kv.mod_revision)), revision);
+});
+
+Deno.test("register() gets along with endpoints that accept connections and never answer", async () => {
+  using silent1 = Deno.listen({ hostname: "127.0.0.1", port: pickPort() });
+  using silent2 = Deno.listen({ hostname: "127.0.0.1", port: pickPort() });
+  await using place = await setting([silent1, silent2].map(({ addr }) => `http://127.0.0.1:${addr.port}`));
+  const registration = place.register("v1");
+  const calls = () => place.events.filter((event) => event.kind === "failing").map((event) => event.call);
+  await waitFor("a renewal to meet a silent endpoint", () => calls().includes("renew"), {
+    deadlineMs: 60_000,
+  });
+  await waitFor("the key to be registered all the same", () => registration.state().kind === "registered", {
+    deadlineMs: 60_000,
+  });
+});
+
+Deno.test("register() leaves the key to its lease when its signal is aborted", async () => {
+  await using place = await setting();
+  const controller = new AbortController();
+  const registration = place.register("v1", { signal: controller.signal });
+  await untilRegistered(place);
+  controller.abort();
+  assertEquals(registration.state(), { kind: "ended" });
+  assert(await readKey(place));
+  await waitFor("the lease to end", async () => await readKey(place) === undefined, { deadlineMs: 30_000 });
+});
+
+Deno.test("update() puts the new value under the same lease and gives the revision of the put", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  const before = await untilRegistered(place);
+  const revision = await registration.update("v2");
+  const after = await readKey(place);
+  assertEquals(after && [String(after.value), after.lease, BigInt(after.mod_revision)], [
+    "v2",
+    before.lease,
+    revision,
+  ]);
+});
+
+Deno.test("update() fails when the registration ends before the put", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  await place.etcd.member(0).stop();
+  const update = registration.update("v2");
+  await registration.remove({ limitMs: 200 });
+  const messages = [update, registration.update("v3")].map((call) => call.catch((error) => error.message));
+  const message = `Cannot update ${KEY}: its registration has ended`;
+  assertEquals(await Promise.all(messages), [message, message]);
+});
+
+Deno.test("remove() deletes the key and ends the lease", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  const { lease, mod_revision } = await untilRegistered(place);
+  assertEquals(await registration.remove(), { kind: "removed", revision: BigInt(mod_revision) + 1n });
+  assertEquals(await readKey(place), undefined);
+  assertEquals((await place.client.kv.leaseClient.leaseTimeToLive({ ID: lease })).TTL, "-1");
+  assertEquals(registration.state(), { kind: "ended" });
+});
+
+Deno.test("remove() leaves a key that another lease owns by now", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
+  await place.client.kv.put(KEY).value("other").lease(ID).exec();
+  assertEquals((await registration.remove()).kind, "removed");
+  assertEquals(String((await readKey(place))?.value), "other");
+});
+
+Deno.test("remove() says that it left the key to its lease when etcd is away", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  await place.etcd.member(0).stop();
+  assertEquals((await registration.remove()).kind, "left");
+});
