@@ -16,6 +16,20 @@ export function say(line = ""): void {
   console.log(line);
 }
 
+/** Writes what is being done, does it, and adds how long it took, or that it was not done. */
+export async function step<T>(title: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  Deno.stdout.writeSync(new TextEncoder().encode(`  ${title} ... `));
+  try {
+    const result = await work();
+    say(dim(duration(performance.now() - started)));
+    return result;
+  } catch (error) {
+    say(red("not done"));
+    throw error;
+  }
+}
+
 /** Milliseconds in the unit a person would use. */
 export function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;

@@ -1,0 +1,27 @@
+/**
+ * Shows the whole path on this machine: etcd, two load-balancer nodes and backends that come and go, under traffic.
+ *
+ * Exit codes: 0 the story went as it should, 1 a request failed that must not or something broke, 130 Ctrl-C.
+ */
+import { sayTable } from "./demo/report.ts";
+import { Story } from "./demo/story.ts";
+import { bold, say } from "./local/terminal.ts";
+import { runStack } from "./stack/run_stack.ts";
+import type { Stack } from "./stack/stack.ts";
+
+async function play(stack: Stack): Promise<number> {
+  const started = performance.now();
+  await using story = new Story(stack);
+  await story.spread();
+  await story.scaleUp(3);
+  await story.scaleDown(1);
+  await story.scaleUp(3);
+  await story.killBackend();
+  await story.killEtcdMember();
+  return sayTable(story.results, performance.now() - started) ? 0 : 1;
+}
+
+if (import.meta.main) {
+  say(bold("etcd-haproxy: a demo on this machine"));
+  Deno.exit(await runStack({ backends: 2, onExit: "stop" }, play));
+}

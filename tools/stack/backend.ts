@@ -1,0 +1,49 @@
+import type { LocalProcess } from "../local/process.ts";
+import { pickPort } from "../local/ports.ts";
+import { type StackContext, startDeno } from "./context.ts";
+
+/** How long the registration of a backend that was killed stays, in seconds. */
+export const LEASE_TTL = 3;
+
+const PERMISSIONS = ["net", "read", "env", "sys"].map((name) => `--allow-${name}`);
+// It answers on for 3 s, and finishes what is in flight.
+const LEAVE_DEADLINE_MS = 15_000;
+
+/** One backend: the example service, which registers itself. */
+export class Backend {
+  readonly name: string;
+  readonly port: number;
+  readonly process: LocalProcess;
+
+  /** @throws {Error} when it cannot be started. */
+  constructor(context: StackContext, name: string, endpoints: readonly string[]) {
+    this.name = name;
+    this.port = pickPort();
+    this.process = startDeno(context, {
+      name,
+      args: [...PERMISSIONS, "backend/main.ts"],
+      env: {
+        ETCD_ENDPOINTS: endpoints.join(),
+        SERVICE_NAME: "backend",
+        SERVICE_PORT: String(this.port),
+        SERVICE_ADDRESS: "127.0.0.1",
+        LEASE_TTL: String(LEASE_TTL),
+        BACKEND_NAME: name,
+      },
+    });
+  }
+
+  /** Asks it to leave, and waits until it has: it drains, answers on for 3 s, takes its key away, and ends. */
+  async leave(): Promise<void> {
+    const { code, signal } = await this.process.stop({ deadlineMs: LEAVE_DEADLINE_MS });
+    if (code !== 0) {
+      throw new Error(`Cannot let ${this.name} leave: it ended with ${signal ?? `code ${code}`}`);
+    }
+  }
+
+  /** Ends it without warning, and waits for the end. */
+  async kill(): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.process.status;
+  }
+}
