@@ -10,7 +10,7 @@ const CLIENTS_PER_KIND = 4;
 const CLIENT_PAUSE_MS = 20;
 // A backend that was to answer every few milliseconds and has not for so long does not answer any more.
 const QUIET_MS = 300;
-const SHARE_MS = 1_000;
+const SHARE_MS = 2_000;
 const REACH_DEADLINE_MS = 30_000;
 
 /** Milliseconds until the clients of each node saw a change. */
@@ -89,7 +89,7 @@ export class Story implements AsyncDisposable {
 
   /** The leading etcd member is killed, a backend is added while it is down, and it comes back. */
   killEtcdMember(): Promise<void> {
-    return this.#chapter("An etcd member killed, and a backend added meanwhile", async () => {
+    return this.#chapter("An etcd member killed, a backend added", async () => {
       const { etcd } = this.#stack;
       const { signal } = this.#stack.context;
       const member = await etcd.leader({ signal });
