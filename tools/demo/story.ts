@@ -1,4 +1,5 @@
 import type { Backend } from "../stack/backend.ts";
+import { blaming } from "../stack/process_failure.ts";
 import type { Stack } from "../stack/stack.ts";
 import { Load, type SightingOptions } from "../local/load.ts";
 import { duration } from "../local/terminal.ts";
@@ -81,7 +82,7 @@ export class Story implements AsyncDisposable {
       sayNote(`${backend.name} got SIGKILL; its registration stays until its lease runs out`);
       const { at, revision } = await this.#stack.registry.untilGone(backend.port);
       sayNote(`its registration is gone after ${duration(at - kill.at)}`);
-      await Promise.all(this.#stack.nodes.map((node) => node.untilRevision(revision)));
+      await Promise.all(this.#stack.nodes.map((node) => node.untilServed(revision)));
       sayNote(`both nodes serve a state without it ${duration(performance.now() - at)} later`);
       return { reachedMs: await this.#lastAnswers(backend, kill.at), kill };
     });
@@ -152,7 +153,10 @@ export class Story implements AsyncDisposable {
   async #onEachNode(since: number, time: (node: string) => Promise<number>): Promise<Reached> {
     const { nodes } = this.#stack;
     // The watch that times a change runs in another process: clients can be a moment ahead of it.
-    const took = await Promise.all(nodes.map(async ({ name }) => Math.max(0, await time(name) - since)));
+    const took = await Promise.all(nodes.map(async ({ name, process }) => {
+      const at = await blaming(process, () => time(name));
+      return Math.max(0, at - since);
+    }));
     return new Map(nodes.map(({ name }, index) => [name, took[index] ?? 0]));
   }
 

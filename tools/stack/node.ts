@@ -34,7 +34,10 @@ export class LoadBalancerNode {
     this.process = startDeno(context, {
       name: layout.name,
       args: [...PERMISSIONS, "main.ts", "run", ...nodeFlags(layout, endpoints, dir)],
-      env: { HAPROXY_BIN: Deno.env.get("HAPROXY_BIN") ?? requireProgram("haproxy") },
+      env: {
+        HAPROXY_BIN: Deno.env.get("HAPROXY_BIN") ?? requireProgram("haproxy"),
+        LOG_FORMAT: Deno.env.get("LOG_FORMAT") ?? "text",
+      },
     });
   }
 
@@ -58,12 +61,12 @@ export class LoadBalancerNode {
     });
   }
 
-  /** Waits until the node says that it serves this revision or a newer one, as `untilReady()` does. */
-  untilRevision(revision: number): Promise<void> {
+  /** Waits until HAProxy serves what etcd held at this revision or a newer one, as `untilReady()` does. */
+  untilServed(revision: number): Promise<void> {
     return this.#until(`${this.name} to serve revision ${revision}`, async (signal) => {
       const { text } = await get(`${this.adminUrl}/api/state`, signal);
-      const state: { revision?: unknown } = JSON.parse(text);
-      return Number(state.revision) >= revision;
+      const state: { revision?: unknown; lagMs?: unknown } = JSON.parse(text);
+      return Number(state.revision) >= revision && state.lagMs === 0;
     });
   }
 

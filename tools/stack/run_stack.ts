@@ -31,7 +31,7 @@ export async function runStack(options: RunOptions, work: StackWork): Promise<nu
     console.error("Nothing was started. Free the ports and try again.");
     return 1;
   }
-  const dir = await makeShortTempDir("eh-");
+  const dir = await makeShortTempDir("eh-stack-");
   const logDir = `${dir}/logs`;
   await Deno.mkdir(logDir);
   const code = await runStackIn({ dir, logDir }, options, work);
