@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { type LocalProcess, startProcess } from "../local/process.ts";
 
 /** The folder of the project, in which its programs are started. */
-export const PROJECT_DIR = new URL("../../", import.meta.url).pathname;
+export const PROJECT_DIR = fileURLToPath(new URL("../../", import.meta.url));
 
 // What would make the programs of the stack look for another etcd, other keys or other files than those they are given.
 const OVERRIDING =
