@@ -52,7 +52,8 @@ export function learn(
 
 function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
   if (pace.kind === "now" || pace.at === undefined) return { memory, again: { kind: "when-changed" } };
-  return { memory: { ...memory, reloadWaits: true }, again: { kind: "at", at: pace.at } };
+  const reloadCrowds = memory.reloadCrowds || pace.crowded;
+  return { memory: { ...memory, reloadCrowds }, again: { kind: "at", at: pace.at } };
 }
 
 function content(memory: Memory, { wanted, observed }: Experience): { memory: Memory; again: Again } {

@@ -19,8 +19,8 @@ export interface Memory {
   readonly goodBase: string | undefined;
   readonly refusedBase: RefusedBase | undefined;
   readonly reloads: ReloadHistory;
-  /** A reload is being held back since the last one. */
-  readonly reloadWaits: boolean;
+  /** A reload has been asked for right after the last one. */
+  readonly reloadCrowds: boolean;
   /** Passes in a row that failed. */
   readonly failures: number;
 }
@@ -30,7 +30,7 @@ export const FRESH_MEMORY: Memory = {
   goodBase: undefined,
   refusedBase: undefined,
   reloads: NO_RELOADS,
-  reloadWaits: false,
+  reloadCrowds: false,
   failures: 0,
 };
 
@@ -73,8 +73,8 @@ export function withVerified(memory: Memory, config: ConfigText): Memory {
 
 /** Remembers that a reload was tried, whatever its result. */
 export function withReload(memory: Memory, endedAt: number): Memory {
-  const reloads = afterReload(memory.reloads, { endedAt, waited: memory.reloadWaits });
-  return { ...memory, reloads, reloadWaits: false };
+  const reloads = afterReload(memory.reloads, { endedAt, crowded: memory.reloadCrowds });
+  return { ...memory, reloads, reloadCrowds: false };
 }
 
 /** Remembers that a pass failed, and tells when to try again. */

@@ -1,15 +1,23 @@
 import type { Plan } from "./plan.ts";
 
-/** Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. */
+/**
+ * Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. `crowded`
+ * tells that the plan came within the plain interval after the last reload: only such reloads make the interval grow.
+ */
 export type Pace =
   | { readonly kind: "now" }
-  | { readonly kind: "later"; readonly at: number | undefined; readonly reason: string };
+  | {
+    readonly kind: "later";
+    readonly at: number | undefined;
+    readonly reason: string;
+    readonly crowded: boolean;
+  };
 
 /** What is known of earlier reloads. Times are monotonic milliseconds. */
 export interface ReloadHistory {
   /** When the last reload ended; undefined before the first. */
   readonly lastEndedAt: number | undefined;
-  /** How many reloads in a row had to wait for the one before. */
+  /** How many reloads in a row came right after the one before. */
   readonly crowded: number;
 }
 
@@ -32,16 +40,24 @@ export interface PaceInput {
 
 /**
  * Decides when a plan is applied. Reloads wait for the quiet window, for the interval since the last one, which doubles
- * up to 30 s while each had to wait, and for old workers to end.
+ * up to 30 s while each comes right after the last, and for old workers to end.
  */
 export function pace(input: PaceInput): Pace {
   const { plan, now, quiet, oldWorkers } = input;
   if (plan.kind !== "reload") return { kind: "now" };
-  if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming" };
+  if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming", crowded: false };
   const earliest = earliestReload(input);
-  if (now < earliest) return { kind: "later", at: earliest, reason: "the last reload is too recent" };
+  if (now < earliest) {
+    return {
+      kind: "later",
+      at: earliest,
+      reason: "the last reload is too recent",
+      crowded: isCrowded(input),
+    };
+  }
   if (oldWorkers <= MAX_OLD_WORKERS) return { kind: "now" };
-  return { kind: "later", at: now + OLD_WORKERS_RETRY_MS, reason: `${oldWorkers} old workers still live` };
+  const reason = `${oldWorkers} old workers still live`;
+  return { kind: "later", at: now + OLD_WORKERS_RETRY_MS, reason, crowded: false };
 }
 
 function earliestReload({ history, reloadIntervalMs }: PaceInput): number {
@@ -49,10 +65,14 @@ function earliestReload({ history, reloadIntervalMs }: PaceInput): number {
   return history.lastEndedAt + Math.min(MAX_INTERVAL_MS, reloadIntervalMs * 2 ** history.crowded);
 }
 
-/** The history after a reload; `waited` tells whether it had to wait for the one before. */
+function isCrowded({ now, history, reloadIntervalMs }: PaceInput): boolean {
+  return history.lastEndedAt !== undefined && now < history.lastEndedAt + reloadIntervalMs;
+}
+
+/** The history after a reload; `crowded` tells whether it came right after the one before. */
 export function afterReload(
   history: ReloadHistory,
-  { endedAt, waited }: { endedAt: number; waited: boolean },
+  { endedAt, crowded }: { endedAt: number; crowded: boolean },
 ): ReloadHistory {
-  return { lastEndedAt: endedAt, crowded: waited ? Math.min(history.crowded + 1, 10) : 0 };
+  return { lastEndedAt: endedAt, crowded: crowded ? Math.min(history.crowded + 1, 10) : 0 };
 }

@@ -22,14 +22,18 @@ import { check } from "./check.ts";
 import { diff } from "./diff.ts";
 import { health } from "./health.ts";
 import { render } from "./render.ts";
-import { run } from "./run.ts";
+import { run, type WrapHaproxy } from "./run.ts";
 
 const USAGE_EXIT = 2;
 
-/** Runs the command line and returns the exit code: 0, 1 when it could not be done, 2 for wrong usage. */
-export async function runProgram(args: readonly string[]): Promise<number> {
+/**
+ * Runs the command line and returns the exit code: 0, 1 when it could not be done, 2 for wrong usage.
+ *
+ * @param wrap put around the port to HAProxy of `run`
+ */
+export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): Promise<number> {
   let code = 0;
-  const program = createProgram((result) => code = result);
+  const program = createProgram((result) => code = result, wrap);
   try {
     await program.parseAsync([...args], { from: "user" });
     return code;
@@ -42,7 +46,9 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 function explain(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    const message = error.code === "commander.help" ? "no command given" : messageOf(error).replace(/^error: /, "");
+    const message = error.code === "commander.help"
+      ? "no command given"
+      : messageOf(error).replace(/^error: /, "");
     console.error(`etcd-haproxy: ${message} (see etcd-haproxy help)`);
     return USAGE_EXIT;
   }
@@ -51,7 +57,7 @@ function explain(error: unknown): number {
   return error.kind === "usage" ? USAGE_EXIT : 1;
 }
 
-function createProgram(setCode: (code: number) => void): Command {
+function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | undefined): Command {
   const program = new Command("etcd-haproxy")
     .description(
       "HAProxy that follows etcd: backends register in etcd, HAProxy serves them, no request is dropped",
@@ -72,7 +78,7 @@ function createProgram(setCode: (code: number) => void): Command {
     ...ADMIN_OPTIONS,
     ...RUN_OPTIONS,
     ...LOG_OPTIONS,
-  ], runNode);
+  ], (raw) => runNode(raw, wrap));
   const reading = [...ETCD_OPTIONS, ...RENDER_OPTIONS];
   add(
     "render",
@@ -110,11 +116,11 @@ const EXIT_CODE: OptionSpec = {
   help: "exit with 1 when there is something to change",
 };
 
-async function runNode(raw: RawOptions): Promise<void> {
+async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
   const settings = { ...readSettings(raw), run: readRunOptions(raw), adminBind: readAdminBind(raw) };
   const { format, level } = readLogOptions(raw);
   await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
-  await run(settings);
+  await run(settings, wrap);
 }
 
 function readSettings(raw: RawOptions) {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { createAdmin } from "../admin/server.ts";
 import { joinConfig } from "../config_text.ts";
 import { runController } from "../controller.ts";
@@ -5,6 +6,7 @@ import { ControllerError, messageOf } from "../errors.ts";
 import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
 import { createReread } from "../etcd/reread.ts";
 import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
+import { sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
 import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
@@ -16,6 +18,7 @@ import { createMetrics } from "../metrics.ts";
 import { EMPTY_MODEL } from "../model.ts";
 import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
 import { renderConfig } from "../render.ts";
+import type { HaproxyPort } from "../ports.ts";
 import { sleep } from "../sleep.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
@@ -34,6 +37,9 @@ export interface RunSettings {
   readonly adminBind: Bind;
 }
 
+/** Puts something around the port to HAProxy: a program of one's own can watch or disturb each step of a pass. */
+export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
+
 /** How often a pass is made although nothing changed. */
 const RESYNC_MS = 30_000;
 /** How long HAProxy may take from its start until it answers. */
@@ -44,7 +50,7 @@ const READY_TIMEOUT_MS = 15_000;
  *
  * @throws {ControllerError} when the node cannot start
  */
-export async function run(settings: RunSettings): Promise<void> {
+export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) => haproxy): Promise<void> {
   const haproxy = findHaproxy(settings.render.haproxy);
   const version = await haproxyVersion(haproxy);
   const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
@@ -52,7 +58,8 @@ export async function run(settings: RunSettings): Promise<void> {
     log().warn("configuration file replaced", { keptCopy: claimed.keptCopy });
   }
   const { dir, release } = await openStateDir(settings.render.stateDir);
-  const node = await assembleNode(settings, { haproxy, version, dir });
+  await sweepStaged(dirname(settings.render.config));
+  const node = await assembleNode(settings, { haproxy, version, dir, wrap });
   await using admin = serveAdmin(settings.adminBind, node.admin);
   log().info("node started", {
     node: node.recorder.facts().node,
@@ -67,12 +74,16 @@ export async function run(settings: RunSettings): Promise<void> {
 
 type Node = Awaited<ReturnType<typeof assembleNode>>;
 
+interface Found {
+  readonly haproxy: string;
+  readonly version: string;
+  readonly dir: StateDir;
+  readonly wrap: WrapHaproxy;
+}
+
 /** Constructs the parts and hands them to each other. */
-async function assembleNode(
-  settings: RunSettings,
-  found: { haproxy: string; version: string; dir: StateDir },
-) {
-  const { haproxy, version, dir } = found;
+async function assembleNode(settings: RunSettings, found: Found) {
+  const { haproxy, version, dir, wrap } = found;
   const { render: renderOptions, run: runOptions } = settings;
   const trigger = createTrigger(runOptions);
   const lag = createLag();
@@ -109,7 +120,9 @@ async function assembleNode(
     onEvent: recorder.onEtcdEvent,
   });
   const ports = {
-    haproxy: createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
+    haproxy: wrap(
+      createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
+    ),
     prefixes,
     render: async (model: typeof EMPTY_MODEL) => renderConfig(model, await template(), rendering),
     reloadIntervalMs: runOptions.reloadIntervalMs,
@@ -164,7 +177,13 @@ function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
   builtIn: () => Promise<string>;
   recorder: NodeRecorder;
 }) {
-  const options = { haproxy, configPath, masterSocket: dir.masterSocket, onLine: logHaproxyLine };
+  const options = {
+    haproxy,
+    configPath,
+    masterSocket: dir.masterSocket,
+    startedWith: dir.startedWith,
+    onLine: logHaproxyLine,
+  };
   const noteInherited = async () => {
     const verifiedAt = await modifiedAt(dir.lastGood);
     if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
@@ -216,9 +235,14 @@ async function untilReady(masterSocket: string, master: Master): Promise<void> {
   }
 }
 
+/** What HAProxy says at every reload: a retired worker ends, and the server-state file is there only when it is needed. */
+const ORDINARY_WARNING =
+  /Proxy \S+ stopped|Former worker .* exited with code 0|Can't open global server state file/;
+
 /** HAProxy writes its own severity in front of each line. */
 function logHaproxyLine(line: string): void {
   const fields = { line };
+  if (ORDINARY_WARNING.test(line)) return log().debug("haproxy", fields);
   if (line.startsWith("[ALERT]")) return log().error("haproxy", fields);
   if (line.startsWith("[WARNING]")) return log().warn("haproxy", fields);
   log().debug("haproxy", fields);

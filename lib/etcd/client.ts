@@ -8,6 +8,7 @@ import {
   type IWatchResponse,
 } from "etcd3";
 import { ConstantBackoff, handleWhen, noop, retry, timeout, TimeoutStrategy, wrap } from "cockatiel";
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { acceptIpEndpoints } from "./tls.ts";
 
 /** How to reach etcd. */
@@ -38,7 +39,8 @@ const GRPC_OPTIONS = {
   // etcd closes a connection that pings more often than every 5 s (--grpc-keepalive-min-time).
   "grpc.keepalive_time_ms": 5_500,
   "grpc.keepalive_timeout_ms": 1_500,
-  "grpc.keepalive_permit_without_calls": 1,
+  // etcd counts pings on a connection without calls as abuse, and closes it.
+  "grpc.keepalive_permit_without_calls": 0,
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,
   // Clients of one process would otherwise share a connection to the same endpoint.
@@ -95,6 +97,8 @@ class EtcdWithWatchStream extends Etcd3 {
 
 /** Creates a client. Nothing is connected before the first call. */
 export function createEtcdClient(options: EtcdOptions): EtcdClient {
+  // What goes wrong comes as errors; lines of the library's own would break the log's format.
+  setLogVerbosity(logVerbosity.NONE);
   acceptIpEndpoints();
   const kv = new Etcd3(clientOptions(options));
   const watcher = new EtcdWithWatchStream(clientOptions(options));

@@ -2,6 +2,8 @@ import { dirname, join } from "node:path";
 import { ControllerError, messageOf } from "../errors.ts";
 import type { StagedFile } from "../ports.ts";
 
+const STAGED_SUFFIX = ".etcd-haproxy.tmp";
+
 /** The text of a file; undefined when there is none. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
@@ -18,7 +20,7 @@ export async function readText(path: string): Promise<string | undefined> {
  * @throws {ControllerError} (operator) when it cannot be written
  */
 export async function stageFile(target: string, text: string): Promise<StagedFile> {
-  const path = join(dirname(target), `.${crypto.randomUUID()}.etcd-haproxy.tmp`);
+  const path = join(dirname(target), `.${crypto.randomUUID()}${STAGED_SUFFIX}`);
   try {
     await writeSynced(path, text, await modeOf(target));
   } catch (error) {
@@ -44,6 +46,13 @@ export async function stageFile(target: string, text: string): Promise<StagedFil
 export async function replaceFile(target: string, text: string): Promise<void> {
   const staged = await stageFile(target, text);
   await staged.commit();
+}
+
+/** Removes what a controller that was killed left staged in a directory. No other controller may be at work there. */
+export async function sweepStaged(directory: string): Promise<void> {
+  for await (const { name } of Deno.readDir(directory)) {
+    if (name.startsWith(".") && name.endsWith(STAGED_SUFFIX)) await removeQuietly(join(directory, name));
+  }
 }
 
 /** Removes a file if it is there. */

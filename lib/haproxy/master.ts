@@ -2,6 +2,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { ControllerError, messageOf } from "../errors.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
 import { haproxyEnvironment } from "./check.ts";
+import { readText, replaceFile } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
 
 /** A running HAProxy master process. */
@@ -19,6 +20,8 @@ export interface MasterOptions {
   readonly haproxy: string;
   readonly configPath: string;
   readonly masterSocket: string;
+  /** A file that holds the path of the configuration file which the master was started with. */
+  readonly startedWith: string;
   /** Each line that HAProxy writes. */
   readonly onLine: (line: string) => void;
 }
@@ -27,6 +30,8 @@ export interface MasterOptions {
 const KEPT_ALERTS = 3;
 const OUTPUT_END_MS = 200;
 const POLL_MS = 250;
+/** A master that executes itself again is silent for less; one that stands still is for the supervisor's user to end. */
+const GONE_AFTER_MS = 15_000;
 const RETRY_MS = 50;
 
 /**
@@ -34,7 +39,8 @@ const RETRY_MS = 50;
  *
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
-export function startMaster(options: MasterOptions): Master {
+export async function startMaster(options: MasterOptions): Promise<Master> {
+  await replaceFile(options.startedWith, options.configPath);
   const child = spawn(options);
   const alerts: string[] = [];
   const keep = (line: string) => {
@@ -84,23 +90,20 @@ async function readLines(
  * Takes over the master behind a master socket, left by a controller that was killed; undefined when none answers. Two
  * masters on one port would share it silently.
  *
- * @throws {ControllerError} (operator) when that master runs another configuration file
+ * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
 export async function adoptMaster(options: MasterOptions): Promise<Master | undefined> {
   const pid = await masterBehind(options.masterSocket);
   if (pid === undefined) return undefined;
-  const started = await startTime(pid);
-  if (started === undefined) return undefined;
-  const words = await commandLine(pid);
-  const file = words[words.indexOf("-f") + 1];
-  if (file !== options.configPath) {
-    const state = `it runs ${file ?? "no file"}, not ${options.configPath}; stop it, or use its --config`;
+  const file = await readText(options.startedWith);
+  if (file !== undefined && file !== options.configPath) {
+    const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, started),
+    ended: untilGone(pid, options.masterSocket),
     signal: (signal) => signalQuietly(pid, signal),
   };
 }
@@ -128,28 +131,26 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-async function untilGone(pid: number, started: string): Promise<string> {
-  while (await startTime(pid) === started) await sleep(POLL_MS);
+/** An adopted master is no child, so its end has to be looked for. */
+async function untilGone(pid: number, masterSocket: string): Promise<string> {
+  let silentSince: number | undefined;
+  while (isAlive(pid)) {
+    // A zombie that nobody reaps, or another process by now, has the id but not the socket.
+    const answers = await showProcesses(masterSocket).then(({ masterPid }) => masterPid === pid, () => false);
+    silentSince = answers ? undefined : silentSince ?? performance.now();
+    if (silentSince !== undefined && performance.now() - silentSince > GONE_AFTER_MS) break;
+    await sleep(POLL_MS);
+  }
   return "it ended (it was adopted, so its exit code is unknown)";
 }
 
-/** When a process started, from `/proc` (proc(5)); undefined when it is gone or a zombie. */
-async function startTime(pid: number): Promise<string | undefined> {
+/** The signal is one that does nothing by default (signal(7)); a process that is not there cannot get it. */
+function isAlive(pid: number): boolean {
   try {
-    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-    // The command in parentheses may hold anything; fields are counted behind it.
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? undefined : fields[18];
+    Deno.kill(pid, "SIGWINCH");
+    return true;
   } catch {
-    return undefined;
-  }
-}
-
-async function commandLine(pid: number): Promise<string[]> {
-  try {
-    return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
-  } catch {
-    return [];
+    return false;
   }
 }
 

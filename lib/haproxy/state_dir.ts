@@ -8,6 +8,8 @@ export interface StateDir {
   readonly masterSocket: string;
   readonly runtimeSocket: string;
   readonly stateFile: string;
+  /** Holds the path of the configuration file which the running master was started with. */
+  readonly startedWith: string;
   /** The last configuration that HAProxy was verified to run. */
   readonly lastGood: string;
 }
@@ -22,6 +24,7 @@ export function stateDirAt(path: string): StateDir {
     masterSocket: join(path, "master.sock"),
     runtimeSocket: join(path, "haproxy.sock"),
     stateFile: join(path, "server-state"),
+    startedWith: join(path, "started-with"),
     lastGood: join(path, "last-good.cfg"),
   };
 }

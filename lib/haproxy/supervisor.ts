@@ -77,6 +77,16 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
     finish();
   };
 
+  /** Running requests finish (management manual, 4 "Stopping and restarting"); one that is not up yet has none. */
+  const stopGracefully = async (
+    running: Master,
+    { timeoutMs, hurry }: { timeoutMs: number; hurry: AbortSignal },
+  ) => {
+    if (state.kind !== "up") return;
+    running.signal("SIGUSR1");
+    await resolvesWithin(running.ended, timeoutMs, hurry);
+  };
+
   return {
     state: () => state,
     run,
@@ -84,9 +94,7 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
       stopping.abort();
       const running = master;
       if (running !== undefined) {
-        // Running requests finish (management manual, 4 "Stopping and restarting").
-        running.signal("SIGUSR1");
-        await resolvesWithin(running.ended, timeoutMs, hurry);
+        await stopGracefully(running, { timeoutMs, hurry });
         running.signal("SIGTERM");
         await resolvesWithin(running.ended, KILL_AFTER_MS);
         running.signal("SIGKILL");

@@ -1,0 +1,129 @@
+import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { testNode } from "../support/node.ts";
+
+const KILLED = fileURLToPath(new URL("../support/killed_controller.ts", import.meta.url));
+const STEPS = ["staged", "committed", "before-reload", "reloaded", "verified", "kept"];
+
+for (const step of STEPS) {
+  Deno.test(`a controller killed when it has ${step} adopts its HAProxy and converges when it comes back`, async () => {
+    await using etcd = await startEtcdCluster({ members: 1 });
+    await using node = await testNode({ endpoints: etcd.endpoints });
+    await using one = startOrigin("one");
+    await using two = startOrigin("two");
+    await etcd.etcdctl("put", "/services/backend/one", one.address);
+    node.start();
+    await node.untilAnswer("one");
+    const { haproxy } = await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+    node.controller.kill("SIGKILL");
+    await node.controller.status;
+
+    await etcd.etcdctl("put", "/services/backend/two", two.address);
+    const killed = node.start({ program: KILLED, env: { KILL_AT: step } });
+    assertEquals((await killed.status).signal, "SIGKILL");
+    assertEquals((await node.request()).status, 200);
+
+    node.start();
+    await node.untilServers("backend", ["one", "two"]);
+    const state = await node.untilState(
+      "readiness",
+      ({ readiness }) => readiness.ready && readiness.stale === false,
+    );
+    assertEquals(state.haproxy.pid, haproxy.pid);
+    assert(state.haproxy.adopted);
+    const left = await Array.fromAsync(Deno.readDir(node.dir));
+    assertEquals(left.map(({ name }) => name).sort(), ["haproxy.cfg", "state"]);
+  });
+}
+
+Deno.test("a controller that comes back and finds nothing to do reloads nothing", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start();
+  await node.untilAnswer("one");
+  await node.untilState("a reload that is over", ({ plan }) => plan?.outcome === "reached");
+  const before = await Deno.stat(node.configPath);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+
+  node.start();
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+  assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
+  assertEquals(await node.metric('plans_total{kind="write"}'), 0);
+  assertEquals((await Deno.stat(node.configPath)).mtime, before.mtime);
+});
+
+Deno.test("HAProxy that is killed is started again, with what etcd says", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start();
+  await node.untilAnswer("one");
+  const { haproxy: { pid } } = await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+  assert(pid !== undefined);
+  Deno.kill(pid, "SIGKILL");
+  await node.untilState("another HAProxy", ({ haproxy }) => haproxy.kind === "up" && haproxy.pid !== pid);
+  await node.untilAnswer("one");
+  assertEquals(await node.metric("haproxy_ends_total"), 1);
+});
+
+Deno.test("SIGTERM lets running requests finish, leaves no process and exits with 0", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using slow = startOrigin("slow", { delayMs: 1_500 });
+  await etcd.etcdctl("put", "/services/backend/slow", slow.address);
+  const controller = node.start();
+  await node.untilServers("backend", ["slow"]);
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  const { haproxy: { pid } } = await node.state();
+  const running = node.request();
+  await waitFor("a running request", () => slow.inFlight === 1);
+  controller.kill("SIGTERM");
+  await waitFor("not ready", async () => !(await node.ready()));
+  assertEquals((await running).body, "slow");
+  assertEquals(await controller.status, { success: true, code: 0, signal: null });
+  assertEquals(await Deno.stat(`/proc/${pid}`).catch(() => undefined), undefined);
+});
+
+Deno.test("a second SIGTERM skips the waiting", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  const controller = node.start({ args: ["--stop-delay", "10m"] });
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  controller.kill("SIGTERM");
+  await waitFor("not ready", async () => !(await node.ready()));
+  controller.kill("SIGTERM");
+  assertEquals((await controller.status).code, 0);
+});
+
+Deno.test("a hand-written haproxy.cfg is replaced only when asked to, and a copy is kept", async () => {
+  await using node = await testNode({ endpoints: ["http://127.0.0.1:1"] });
+  await Deno.writeTextFile(node.configPath, "defaults\n  mode http\n");
+  const refused = node.start();
+  assertEquals((await refused.status).code, 1);
+  assert(refused.lines.some((line) => line.includes("--replace-config")), refused.lines.join("\n"));
+  assertEquals(await node.readConfig(), "defaults\n  mode http\n");
+
+  node.start({ args: ["--replace-config"] });
+  await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+  assert((await node.readConfig()).startsWith("# Managed by etcd-haproxy\n"));
+  assertEquals(await Deno.readTextFile(`${node.configPath}.before-etcd-haproxy`), "defaults\n  mode http\n");
+});
+
+Deno.test("a second controller on one state directory is refused", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  const first = node.start();
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  const second = node.start();
+  assertEquals((await second.status).code, 1);
+  assert(
+    second.lines.some((line) => line.includes("another controller holds its lock")),
+    second.lines.join("\n"),
+  );
+  await first.stop();
+});

@@ -1,0 +1,39 @@
+// The controller, killed by SIGKILL at one step of a pass: `KILL_AT` names it, `KILL_AFTER` says how many passes through
+// that step are survived. It takes the same command line as main.ts.
+import type { WrapHaproxy } from "../../lib/cli/run.ts";
+import { runProgram } from "../../lib/cli/program.ts";
+
+let survive = Number(Deno.env.get("KILL_AFTER") ?? "0");
+
+function reach(step: string): void {
+  if (Deno.env.get("KILL_AT") !== step || survive-- > 0) return;
+  Deno.kill(Deno.pid, "SIGKILL");
+  // The signal takes effect at once; nothing more of this pass may happen until it does.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+const wrap: WrapHaproxy = (haproxy) => ({
+  ...haproxy,
+  stageConfig: async (text) => {
+    const staged = await haproxy.stageConfig(text);
+    reach("staged");
+    const commit = async () => {
+      await staged.commit();
+      reach("committed");
+    };
+    return { ...staged, commit };
+  },
+  reload: async () => {
+    reach("before-reload");
+    const result = await haproxy.reload();
+    reach("reloaded");
+    return result;
+  },
+  keepLastGood: async (text) => {
+    reach("verified");
+    await haproxy.keepLastGood(text);
+    reach("kept");
+  },
+});
+
+Deno.exit(await runProgram(Deno.args, wrap));
