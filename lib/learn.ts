@@ -57,9 +57,7 @@ function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
 }
 
 function content(memory: Memory, { wanted, observed }: Experience): { memory: Memory; again: Again } {
-  const verified = observed.kind === "down"
-    ? { ...memory, failures: 0 }
-    : withVerified(memory, wanted.config);
+  const verified = observed.kind === "down" ? { ...memory, failures: 0 } : withVerified(memory, wanted);
   if (wanted.base === "rendered" || verified.refusedBase === undefined) {
     return { memory: verified, again: { kind: "when-changed" } };
   }

@@ -1,7 +1,7 @@
 import { backoffDelay } from "./backoff.ts";
-import { baseDigest, type ConfigText } from "./config_text.ts";
 import type { Model, Refusal, Refusals } from "./model.ts";
 import { serverKey } from "./model.ts";
+import type { Wanted } from "./wanted.ts";
 import { afterReload, NO_RELOADS, type ReloadHistory } from "./pace.ts";
 
 /** A base that HAProxy refused or failed to load. Times are monotonic milliseconds. */
@@ -60,15 +60,10 @@ export function withRefusedBase(
   return { ...memory, refusedBase: { digest, reason, attempts, retryAt } };
 }
 
-/** Remembers that HAProxy runs this configuration; a refusal of the same base is over. */
-export function withVerified(memory: Memory, config: ConfigText): Memory {
-  const isRefused = memory.refusedBase?.digest === baseDigest(config.base);
-  return {
-    ...memory,
-    goodBase: config.base,
-    refusedBase: isRefused ? undefined : memory.refusedBase,
-    failures: 0,
-  };
+/** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
+export function withVerified(memory: Memory, { config, base }: Wanted): Memory {
+  const refusedBase = base === "rendered" ? undefined : memory.refusedBase;
+  return { ...memory, goodBase: config.base, refusedBase, failures: 0 };
 }
 
 /** Remembers that a reload was tried, whatever its result. */
