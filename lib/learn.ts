@@ -57,7 +57,10 @@ function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
 }
 
 function content(memory: Memory, { wanted, observed }: Experience): { memory: Memory; again: Again } {
-  const verified = observed.kind === "down" ? { ...memory, failures: 0 } : withVerified(memory, wanted);
+  const verified = observed.kind === "down" ? { ...memory, failures: 0 } : withVerified(memory, {
+    base: wanted.config.base,
+    isRendered: wanted.base === "rendered",
+  });
   if (wanted.base === "rendered" || verified.refusedBase === undefined) {
     return { memory: verified, again: { kind: "when-changed" } };
   }

@@ -1,7 +1,6 @@
 import { backoffDelay } from "./backoff.ts";
 import type { Model, Refusal, Refusals } from "./model.ts";
 import { serverKey } from "./model.ts";
-import type { Wanted } from "./wanted.ts";
 import { afterReload, NO_RELOADS, type ReloadHistory } from "./pace.ts";
 
 /** A base that HAProxy refused or failed to load. Times are monotonic milliseconds. */
@@ -61,9 +60,9 @@ export function withRefusedBase(
 }
 
 /** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
-export function withVerified(memory: Memory, { config, base }: Wanted): Memory {
-  const refusedBase = base === "rendered" ? undefined : memory.refusedBase;
-  return { ...memory, goodBase: config.base, refusedBase, failures: 0 };
+export function withVerified(memory: Memory, verified: { base: string; isRendered: boolean }): Memory {
+  const refusedBase = verified.isRendered ? undefined : memory.refusedBase;
+  return { ...memory, goodBase: verified.base, refusedBase, failures: 0 };
 }
 
 /** Remembers that a reload was tried, whatever its result. */

@@ -1,2 +1,77 @@
-const plugin: Deno.lint.Plugin = { name: "etcd-haproxy", rules: {} };
+import { dirname, join } from "node:path";
+import { importProblem, moduleOf, PURE } from "./layers.ts";
+
+/** Rules of this project that two people could otherwise argue about in review. */
+const plugin: Deno.lint.Plugin = {
+  name: "etcd-haproxy",
+  rules: {
+    /** Imports point one way: cli -> controller -> reconcile -> the pure files; edges import pure files only. */
+    "layers": {
+      create: (context) => {
+        const check = (node: Deno.lint.Node, specifier: string | undefined) => {
+          const message = problemOf(context.filename, specifier);
+          if (message !== undefined) context.report({ node, message });
+        };
+        return {
+          ImportDeclaration: (node) => check(node, node.source.value),
+          ExportNamedDeclaration: (node) => check(node, node.source?.value),
+          ExportAllDeclaration: (node) => check(node, node.source.value),
+        };
+      },
+    },
+    /** Pure files have no ambient effects: no clock, no file, no socket, no log, no chance. */
+    "pure": {
+      create: (context) => {
+        if (!PURE.has(moduleOf(context.filename) ?? "")) return {};
+        const report = (node: Deno.lint.Node, what: string) =>
+          context.report({
+            node,
+            message: `${what} is an effect, and this file is pure: take it as an argument or a port`,
+          });
+        return {
+          'MemberExpression[object.name="Deno"]': (node: Deno.lint.Node) => report(node, "Deno"),
+          'MemberExpression[object.name="console"]': (node: Deno.lint.Node) => report(node, "console"),
+          'MemberExpression[object.name="performance"]': (node: Deno.lint.Node) =>
+            report(node, "performance"),
+          'MemberExpression[object.name="crypto"]': (node: Deno.lint.Node) => report(node, "crypto"),
+          'MemberExpression[object.name="Date"][property.name="now"]': (node: Deno.lint.Node) =>
+            report(node, "Date.now"),
+          'MemberExpression[object.name="Math"][property.name="random"]': (node: Deno.lint.Node) =>
+            report(node, "Math.random"),
+          CallExpression: (node) => {
+            const { callee } = node;
+            if (callee.type === "Identifier" && EFFECTS.has(callee.name)) report(node, callee.name);
+          },
+          NewExpression: (node) => {
+            const { callee } = node;
+            if (callee.type === "Identifier" && callee.name === "Date" && node.arguments.length === 0) {
+              report(node, "new Date()");
+            }
+          },
+        };
+      },
+    },
+  },
+};
 export default plugin;
+
+const EFFECTS: ReadonlySet<string> = new Set([
+  "fetch",
+  "setTimeout",
+  "setInterval",
+  "queueMicrotask",
+  "alert",
+  "prompt",
+]);
+
+function problemOf(file: string, specifier: string | undefined): string | undefined {
+  if (specifier === undefined || !specifier.startsWith(".")) return undefined;
+  const from = moduleOf(file);
+  const target = join(dirname(file), specifier);
+  const to = moduleOf(target);
+  if (from === undefined) return undefined;
+  if (to !== undefined) return importProblem(from, to);
+  return target.endsWith("/deno.json")
+    ? undefined
+    : `lib/${from}.ts must not import what stands outside of lib/`;
+}
