@@ -1,0 +1,104 @@
+import { parseEntry, type Server } from "../../lib/entry.ts";
+import { buildModel, EMPTY_MODEL, type Model } from "../../lib/model.ts";
+import type { ObservedServer } from "../../lib/observed.ts";
+import type { PassReport } from "../../lib/reconcile.ts";
+import type { RenderSettings } from "../../lib/render.ts";
+import type { RawEntry } from "../../lib/snapshot.ts";
+import type { NodeFacts } from "../../lib/status.ts";
+
+export const SERVICES = "/services/";
+export const OVERRIDES = "/haproxy/settings/servers/";
+export const PREFIXES = { services: SERVICES, overrides: OVERRIDES };
+
+export const RENDER_SETTINGS: RenderSettings = {
+  bind: "127.0.0.1:8001",
+  statsBind: "127.0.0.1:8401",
+  runtimeSocket: "/run/lb/runtime.sock",
+  stateFile: "/run/lb/servers.state",
+  hardStopAfterMs: 600_000,
+};
+
+/** One key as etcd holds it; a value that is no text is written as JSON. */
+export function raw(key: string, value: unknown, modRevision = 1n): RawEntry {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return { key, value: value instanceof Uint8Array ? value : new TextEncoder().encode(text), modRevision };
+}
+
+/** The model of entries by `<service>/<id>`, with overrides by the same. */
+export function modelOf(entries: Record<string, unknown>, overrides: Record<string, unknown> = {}): Model {
+  const below = (prefix: string, values: Record<string, unknown>) =>
+    Object.entries(values).map(([place, value]) => raw(`${prefix}${place}`, value));
+  const all = [...below(SERVICES, entries), ...below(OVERRIDES, overrides)];
+  return buildModel({ revision: 9n, entries: all }, PREFIXES);
+}
+
+/** The server of a value that must be accepted. */
+export function serverOf(value: unknown, place = "backend/web1"): Server {
+  const result = parseEntry(raw(`${SERVICES}${place}`, value), SERVICES);
+  if (result.kind === "rejection") throw new Error(`Cannot make a server: ${result.rejection.reason}`);
+  return result.server;
+}
+
+/** Why a value is rejected, or undefined when it is not. */
+export function rejectionOf(value: unknown, place = "backend/web1"): string | undefined {
+  const result = parseEntry(raw(`${SERVICES}${place}`, value), SERVICES);
+  return result.kind === "rejection" ? result.rejection.reason : undefined;
+}
+
+/** A server as a worker runs it, ready and up unless said otherwise. */
+export function observed(name: string, changes: Partial<ObservedServer> = {}): ObservedServer {
+  const ip = "10.0.0.5";
+  const row = `3 backend 7 ${name} ${ip} 2 0 100 100 10 6 3 4 6 0 0 1 - 8080 - 0 0 - - 0`.split(" ");
+  return {
+    name,
+    id: 7,
+    ip,
+    port: 8080,
+    fqdn: undefined,
+    weight: 100,
+    maint: false,
+    up: true,
+    row,
+    ...changes,
+  };
+}
+
+/** The report of a pass over a model that changed nothing, unless said otherwise. */
+export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassReport {
+  return {
+    model,
+    wanted: { config: { base: "global\n", servers: new Map() }, base: "rendered", waiting: [] },
+    observed: { kind: "up", base: undefined, servers: new Map() },
+    plan: { kind: "nothing" },
+    pace: { kind: "now" },
+    outcome: undefined,
+    again: { kind: "when-changed" },
+    refusedBase: undefined,
+    oldWorkers: 0,
+    tookMs: 4,
+    ...changes,
+  };
+}
+
+/** A node that has just been started: HAProxy is up, nothing was read yet. */
+export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    node: "lb1",
+    version: "0.1.0",
+    haproxyVersion: "2.6.12",
+    haproxy: { kind: "up", pid: 17, adopted: false },
+    etcd: { kind: "connecting" },
+    stopping: false,
+    inheritedAt: undefined,
+    lastPass: undefined,
+    lastChange: undefined,
+    served: false,
+    lagMs: 0,
+    ...changes,
+  };
+}
+
+/** A node whose last pass served this model. */
+export function servingFacts(model: Model = EMPTY_MODEL, changes: Partial<PassReport> = {}): NodeFacts {
+  return factsOf({ etcd: { kind: "watching" }, served: true, lastPass: reportOf(model, changes) });
+}
