@@ -1,6 +1,6 @@
 import { judgeBackends, sectionsOf } from "../config_section.ts";
 import { joinConfig } from "../config_text.ts";
-import { messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../errors.ts";
 import { escapeText } from "../escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
 import { buildModel, countServers, EMPTY_MODEL, type Model } from "../model.ts";
@@ -39,6 +39,7 @@ async function tryStep<T>(
     lines.push({ ok: true, what, text });
     return value;
   } catch (error) {
+    if (error instanceof ControllerError && error.kind === "usage") throw error;
     lines.push({ ok: false, what, text: messageOf(error) });
     return undefined;
   }

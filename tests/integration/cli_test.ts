@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { startEtcdCluster, startOrigin } from "../support/mod.ts";
+import { controllerCommand, testNode } from "../support/node.ts";
+
+/** Runs the program to its end, with an environment of its own. */
+async function controller(args: readonly string[], env: Record<string, string> = {}) {
+  const { command, args: before } = controllerCommand();
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args: [...before, ...args],
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      HOME: Deno.env.get("HOME") ?? "",
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
+      NO_COLOR: "1",
+      ...env,
+    },
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>; says: string }[] = [
+  { what: "no command", args: [], says: "no command" },
+  { what: "an unknown command", args: ["serve"], says: "serve" },
+  { what: "an unknown flag", args: ["run", "--bogus"], says: "--bogus" },
+  { what: "a flag without its value", args: ["run", "--bind"], says: "--bind" },
+  { what: "an argument too many", args: ["version", "now"], says: "too many arguments" },
+  { what: "a time that is none", args: ["run", "--debounce", "soon"], says: "--debounce" },
+  { what: "a port out of range", args: ["run", "--bind", ":70000"], says: "--bind" },
+  { what: "a mode that is none", args: ["run", "--source", "guess"], says: "--source" },
+  { what: "an endpoint that is none", args: ["render", "--endpoints", "ftp://x:1"], says: "--endpoints" },
+  {
+    what: "a password on the command line",
+    args: ["check", "--user", "root:secret"],
+    says: "--user takes a name only",
+  },
+  {
+    what: "a prefix without its slash",
+    args: ["diff", "--services-prefix", "/services"],
+    says: "--services-prefix",
+  },
+  { what: "a bad environment variable", args: ["run"], env: { MAX_WAIT_MS: "x" }, says: "--max-wait" },
+  { what: "a user without a password", args: ["check", "--user", "root"], says: "--password-file" },
+];
+
+for (const { what, args, env, says } of USAGE_ERRORS) {
+  Deno.test(`${what} is a usage error: exit code 2 and one line`, async () => {
+    const result = await controller(args, env);
+    assertEquals(result.code, 2);
+    assertStringIncludes(result.stderr, says);
+    assertMatch(result.stderr, /^etcd-haproxy: [^\n]+\n$/);
+    assertEquals(result.stdout, "");
+    assert(!result.stderr.includes("secret"));
+  });
+}
+
+Deno.test("--help on every command prints flags with environment names and defaults", async () => {
+  for (const command of ["run", "render", "check", "diff"]) {
+    const { code, stdout } = await controller([command, "--help"]);
+    assertEquals(code, 0);
+    assertMatch(
+      stdout.replace(/\s+/g, " "),
+      /--endpoints <urls> .*env ETCD_ENDPOINTS, default http:\/\/127\.0\.0\.1:2379/,
+    );
+  }
+  const { stdout } = await controller(["help"]);
+  for (const command of ["run", "render", "check", "diff", "health", "version", "help"]) {
+    assertStringIncludes(stdout, command);
+  }
+});
+
+Deno.test("version prints the version of deno.json", async () => {
+  const project = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assertEquals(await controller(["version"]), { code: 0, stdout: `${project.version}\n`, stderr: "" });
+});
+
+Deno.test("render prints the configuration of the registry, and the rejections beside it", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await etcd.etcdctl("put", "/services/web/a", "10.0.0.5:8080");
+  await etcd.etcdctl("put", "/services/web/b", "10.0.0.5");
+  const { code, stdout, stderr } = await controller(["render", ...node.places]);
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "backend web\n    server a 10.0.0.5:8080 weight 100 check");
+  assertMatch(stdout, /^# Managed by etcd-haproxy\n/);
+  assertStringIncludes(stderr, "rejected /services/web/b: address is not host:port");
+  assertEquals((await controller(["render", ...node.places])).stdout, stdout);
+});
+
+Deno.test("check tells what is in order and what is not", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  const good = await controller(["check", ...node.places]);
+  assertEquals(good.code, 0);
+  assertStringIncludes(good.stdout, "backend backend: plain");
+
+  const template = `${node.dir}/template.eta`;
+  await Deno.writeTextFile(template, "backend backend\n  mode http\n  balance first\n");
+  const judged = await controller(["check", ...node.places, "--template", template]);
+  assertStringIncludes(
+    judged.stdout,
+    "backend backend: changed by reloads only, for balance first takes no dynamic servers",
+  );
+
+  await Deno.writeTextFile(template, "backend backend\n  bogus\n");
+  const bad = await controller([
+    "check",
+    ...node.places,
+    "--template",
+    template,
+    "--haproxy",
+    "/nowhere/haproxy",
+  ]);
+  assertEquals(bad.code, 1);
+  assertMatch(bad.stdout, /FAILED\s+haproxy\s+Cannot find \/nowhere\/haproxy/);
+  const refused = await controller(["check", ...node.places, "--template", template]);
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stdout, /FAILED\s+template\s+.*bogus/);
+
+  await etcd.member(0).kill();
+  const away = await controller(["check", ...node.places]);
+  assertEquals(away.code, 1);
+  assertMatch(away.stdout, /FAILED\s+etcd\s+Cannot read the registry from http/);
+});
+
+Deno.test("diff prints what run would change, changes nothing, and tells it by its exit code when asked", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  const before = await controller(["diff", ...node.places, "--exit-code"]);
+  assertEquals(before.code, 1);
+  assertStringIncludes(before.stdout, "HAProxy does not run");
+
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start();
+  await node.untilAnswer("one");
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  const same = await controller(["diff", ...node.places, "--exit-code"]);
+  assertEquals([same.code, same.stdout], [0, "revision 2: nothing\n"]);
+
+  node.controller.freeze();
+  await etcd.etcdctl("put", "/services/backend/two", one.address);
+  const differs = await controller(["diff", ...node.places]);
+  assertEquals(differs.code, 0);
+  assertStringIncludes(differs.stdout, "add server backend/two: entry of revision 3");
+  node.controller.resume();
+  await node.untilServers("backend", ["one", "two"]);
+});
+
+Deno.test("health tells whether a controller lives", async () => {
+  await using node = await testNode({ endpoints: ["http://127.0.0.1:1"] });
+  const bind = ["--admin-bind", `127.0.0.1:${node.adminPort}`];
+  const dead = await controller(["health", ...bind]);
+  assertEquals(dead.code, 1);
+  assertMatch(dead.stderr, /^Cannot reach the controller at http:[^\n]+\n$/);
+  node.start();
+  await node.untilState("an answer", () => true);
+  assertEquals(await controller(["health", ...bind]), { code: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("secrets stand in no log, state or environment of HAProxy", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  node.start({ env: { ETCD_PASSWORD: "correct-horse" }, args: ["--log-level", "debug"] });
+  const state = await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+  assert(!JSON.stringify(state).includes("correct-horse"));
+  assert(!node.controller.lines.some((line) => line.includes("correct-horse")));
+  const environment = await Deno.readTextFile(`/proc/${state.haproxy.pid}/environ`);
+  assert(!environment.includes("correct-horse"));
+});
