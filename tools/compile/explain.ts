@@ -3,6 +3,6 @@
  * if it is something else.
  */
 export function explainFailure(stderr: string): string | undefined {
-  if (!/error sending request for url \(\S*denort\S*\)|dl\.deno\.land/.test(stderr)) return undefined;
+  if (!/dl\.deno\.land/.test(stderr)) return undefined;
   return "its runtime cannot be fetched from dl.deno.land (DENORT_BIN can name a local one)";
 }

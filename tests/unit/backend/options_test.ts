@@ -49,6 +49,7 @@ const WRONG: Record<string, readonly string[]> = {
     "http://etcd1",
     "ftp://etcd1:21",
     "http://u:p@etcd1:2379",
+    "http://a:1,b:2",
     "http://a:1,https://b:2",
   ],
   SERVICES_PREFIX: ["/services"],
