@@ -63,8 +63,16 @@ function parseIpv4(text: string): Parsed<Host> {
 }
 
 function parseIpv6(text: string): Parsed<Host> {
-  if (!/^[0-9a-f:.]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) return bad("IPv6 address cannot be read");
-  return checked({ kind: "ipv6", text: canonicalIp(text) });
+  const canonical = /^[0-9a-f:.]+$/i.test(text) ? canonicalIpv6(text) : undefined;
+  return canonical === undefined
+    ? bad("IPv6 address cannot be read")
+    : checked({ kind: "ipv6", text: canonical });
+}
+
+/** As a URL spells it; ipaddr.js takes `::10.0.0.5` for another address. */
+function canonicalIpv6(text: string): string | undefined {
+  const url = `http://[${text}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : undefined;
 }
 
 function checked(host: Host): Parsed<Host> {
@@ -75,13 +83,14 @@ function checked(host: Host): Parsed<Host> {
 }
 
 function isHostName(text: string): boolean {
-  if (text.length > 253) return false;
+  // HAProxy looks up a name that starts with `_` as SRV, and would take the port from there.
+  if (text.length > 253 || text.startsWith("_")) return false;
   return text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/.test(label));
 }
 
 /** One spelling for each IP address, so that what HAProxy prints can be compared with what a service wrote. */
 export function canonicalIp(text: string): string {
-  return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : text;
+  return text.includes(":") ? canonicalIpv6(text) ?? text : text;
 }
 
 /** The address as HAProxy's configuration takes it. */

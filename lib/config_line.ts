@@ -1,19 +1,34 @@
 /**
- * Splits one line of HAProxy's configuration into words: quotes and backslashes as in the configuration manual, section
- * 2.2 ("Quoting and escaping"); `#` outside of both starts a comment. Environment variables are left as they are written.
+ * Splits one line of HAProxy's configuration into words, with quotes and escapes read as in the configuration manual,
+ * section 2.2 ("Quoting and escaping"); `#` outside of both starts a comment. Environment variables are left as they are
+ * written.
  */
 export function configWords(line: string): string[] {
   // Most lines have neither quotes nor escapes, and a large file has many lines.
-  if (!/["'\\#]/.test(line)) return line.split(/[ \t\r]+/).filter((word) => word !== "");
-  return quotedWords(line);
+  if (!SPECIAL.test(line)) return line.split(/[ \t\r]+/).filter((word) => word !== "");
+  return scan(line).words;
 }
 
-function quotedWords(line: string): string[] {
+/** A line without the comment at its end. */
+export function withoutComment(line: string): string {
+  return SPECIAL.test(line) ? line.slice(0, scan(line).end).trimEnd() : line.trimEnd();
+}
+
+const SPECIAL = /["'\\#]/;
+
+interface Scanned {
+  readonly words: string[];
+  /** Where the comment starts, or the line ends. */
+  readonly end: number;
+}
+
+function scan(line: string): Scanned {
   const words: string[] = [];
   let word: string | undefined;
   let quote = "";
-  for (let i = 0; i < line.length; i++) {
-    const character = line.charAt(i);
+  let at = 0;
+  for (; at < line.length; at++) {
+    const character = line.charAt(at);
     if (quote === "" && character === "#") break;
     if (quote === "" && /[ \t\r]/.test(character)) {
       if (word !== undefined) words.push(word);
@@ -23,11 +38,27 @@ function quotedWords(line: string): string[] {
     word ??= "";
     if (character === quote) quote = "";
     else if (quote === "" && (character === '"' || character === "'")) quote = character;
-    else if (quote !== "'" && character === "\\") word += line.charAt(++i);
-    else word += character;
+    else if (quote !== "'" && character === "\\") {
+      const escape = readEscape(line, at, quote);
+      word += escape.text;
+      at += escape.length - 1;
+    } else word += character;
   }
   if (word !== undefined) words.push(word);
-  return words;
+  return { words, end: at };
+}
+
+const CONTROLS: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
+
+/** An escape that means nothing keeps its backslash. */
+function readEscape(line: string, at: number, quote: string): { text: string; length: number } {
+  const next = line.charAt(at + 1);
+  const literal = quote === '"' ? /^[ #"'\\$]$/ : /^[ #"'\\]$/;
+  if (literal.test(next)) return { text: next, length: 2 };
+  const hex = /^x([0-9A-Fa-f]{2})/.exec(line.slice(at + 1, at + 4))?.[1];
+  if (hex !== undefined) return { text: String.fromCharCode(parseInt(hex, 16)), length: 4 };
+  const control = CONTROLS[next];
+  return control === undefined ? { text: "\\", length: 1 } : { text: control, length: 2 };
 }
 
 /** Quotes text as one word of HAProxy's configuration, whatever it holds but line breaks and NUL, which no word can hold. */

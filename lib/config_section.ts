@@ -57,11 +57,6 @@ function sectionStart(line: string): { keyword: string; name: string } | undefin
   return SECTION_KEYWORDS.has(keyword) ? { keyword, name } : undefined;
 }
 
-/** Joins sections into a text again. */
-export function textOf(sections: readonly Section[]): string {
-  return sections.flatMap((section) => section.lines).join("\n");
-}
-
 /** Whether a line is a `server` line. */
 export function isServerLine(line: string): boolean {
   return /^\s*server[ \t]/.test(line);
@@ -110,20 +105,30 @@ function not(reason: string): Plainness {
 /** Every `backend` section of a text with its judgement, in the order of the text. */
 export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
   const judged = new Map<Section, Plainness>();
-  const defaultsByName = new Map<string, Section>();
-  let lastDefaults: Section | undefined;
+  const named = new Map<string, Section>();
+  let last: Section | undefined;
   for (const section of sections) {
     if (section.keyword === "defaults") {
-      lastDefaults = section;
-      defaultsByName.set(section.name, section);
+      last = withInherited(section, named);
+      named.set(section.name, last);
     }
     if (section.keyword !== "backend") continue;
-    judged.set(section, judgeBackend(section, inheritedDefaults(section, defaultsByName, lastDefaults)));
+    const from = inheritsFrom(section);
+    judged.set(section, judgeBackend(section, from === undefined ? last : named.get(from)));
   }
   return judged;
 }
 
-function inheritedDefaults(section: Section, byName: Map<string, Section>, last: Section | undefined) {
-  const [, , from, name] = configWords(section.lines[0] ?? "");
-  return from === "from" && name !== undefined ? byName.get(name) : last;
+/** A `defaults` section may inherit from another one (configuration manual, 4 "Proxies"). */
+function withInherited(section: Section, named: ReadonlyMap<string, Section>): Section {
+  const from = inheritsFrom(section);
+  const inherited = from === undefined ? undefined : named.get(from);
+  if (inherited === undefined) return section;
+  const [head = "", ...own] = section.lines;
+  return { ...section, lines: [head, ...inherited.lines.slice(1), ...own] };
+}
+
+function inheritsFrom(section: Section): string | undefined {
+  const words = configWords(section.lines[0] ?? "");
+  return words.at(-2) === "from" ? words.at(-1) : undefined;
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { isServerLine, judgeBackends, type Section, sectionsOf, textOf } from "./config_section.ts";
+import { withoutComment } from "./config_line.ts";
+import { isServerLine, judgeBackends, type Section, sectionsOf } from "./config_section.ts";
 
 /** One `server` line of a plain backend. */
 export interface ServerLine {
@@ -40,16 +41,34 @@ export function splitConfig(text: string): ConfigText {
     servers.set(section.name, section.lines.filter(isServerLine).map(serverLine));
     return { ...section, lines: section.lines.filter((line) => !isServerLine(line)) };
   });
-  return { base: tidy(textOf(base)), servers };
+  return { base: tidy(base), servers };
 }
 
-/** A loop over servers leaves blank lines behind: without this the base would depend on their number. */
-function tidy(text: string): string {
-  return `${text.replace(/[ \t\r]+$/gm, "").replace(/\n{3,}/g, "\n\n").trim()}\n`;
+/**
+ * Blank lines stand in front of sections and nowhere else: what a template's loops leave behind would otherwise make the
+ * base depend on the number of servers.
+ */
+function tidy(sections: readonly Section[]): string {
+  const paragraphs: string[][] = [];
+  let introduction: string[] = [];
+  for (const { keyword, lines } of sections) {
+    const filled = lines.map((line) => line.trimEnd()).filter((line) => line !== "");
+    const body = filled.slice(0, filled.findLastIndex((line) => !isComment(line)) + 1);
+    if (keyword !== "" || body.length > 0) paragraphs.push([...introduction, ...body]);
+    // Comments right in front of a section belong to it, not to the one before.
+    introduction = keyword === "" && body.length === 0 ? filled : filled.slice(body.length);
+  }
+  return `${
+    [...paragraphs, introduction].map((lines) => lines.join("\n")).filter((text) => text !== "").join("\n\n")
+  }\n`;
+}
+
+function isComment(line: string): boolean {
+  return /^\s*#/.test(line);
 }
 
 function serverLine(line: string): ServerLine {
-  const match = /^\s*server[ \t]+(\S+)[ \t]*(.*?)\s*$/.exec(line);
+  const match = /^\s*server[ \t]+(\S+)[ \t]*(.*)$/.exec(withoutComment(line));
   return { name: match?.[1] ?? "", params: match?.[2] ?? "" };
 }
 
@@ -125,7 +144,7 @@ function joinedLines(config: ConfigText): JoinedLine[] {
 }
 
 function withServers(lines: JoinedLine[], backend: string, servers: readonly ServerLine[]): JoinedLine[] {
-  const last = lines.findLastIndex(({ line }) => line.trim() !== "");
+  const last = lines.findLastIndex(({ line }) => line.trim() !== "" && !isComment(line));
   const added = servers.map(({ name, params }) => ({
     line: `    server ${name} ${params}`,
     origin: { backend, server: name },

@@ -71,6 +71,27 @@ const state = v.picklist(["ready", "drain", "maint"], "state is not ready, drain
 const weight = integer("weight", 0, 256);
 const port = (what: string) => integer(what, 1, 65_535);
 
+const jsonObject = (message: string) =>
+  v.custom<Record<string, unknown>>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    message,
+  );
+
+const CHECK = v.object({
+  port: v.optional(port("check.port")),
+  path: v.optional(
+    v.pipe(
+      v.string("check.path is not a string"),
+      v.regex(
+        /^\/[A-Za-z0-9\-._~!&()*+,;=:@/?%]{0,255}$/,
+        "check.path is not a path of at most 256 plain characters",
+      ),
+    ),
+  ),
+  disabled: v.optional(boolean("check.disabled"), false),
+});
+
+// The message of the object is that of its only required field.
 const ENTRY = v.object({
   address: v.string("address is missing or not a string"),
   port: v.optional(port("port")),
@@ -81,32 +102,20 @@ const ENTRY = v.object({
   ssl: v.optional(boolean("ssl"), false),
   verify: v.optional(v.picklist(["required", "none"], "verify is not required or none"), "required"),
   proto: v.optional(v.picklist(["h1", "h2"], "proto is not h1 or h2"), "h1"),
-  check: v.optional(
-    v.object({
-      port: v.optional(port("check.port")),
-      path: v.optional(
-        v.pipe(
-          v.string("check.path is not a string"),
-          v.regex(
-            /^\/[A-Za-z0-9\-._~!&()*+,;=:@/?%]{0,255}$/,
-            "check.path is not a path of at most 256 plain characters",
-          ),
-        ),
-      ),
-      disabled: v.optional(boolean("check.disabled"), false),
-    }, "check is not an object"),
-    {},
-  ),
+  check: v.optional(v.pipe(jsonObject("check is not an object"), CHECK), {}),
   meta: v.optional(v.unknown()),
-}, "value is not a JSON object");
+}, "address is missing or not a string");
 
 const OVERRIDE = v.object({
   state: v.optional(state),
   weight: v.optional(weight),
-}, "value is not a JSON object");
+});
+
+const ENTRY_VALUE = v.pipe(jsonObject("value is not a JSON object"), ENTRY);
+const OVERRIDE_VALUE = v.pipe(jsonObject("value is not a JSON object"), OVERRIDE);
 
 const ENTRY_FIELDS = new Set(Object.keys(ENTRY.entries));
-const CHECK_FIELDS = new Set(["port", "path", "disabled"]);
+const CHECK_FIELDS = new Set(Object.keys(CHECK.entries));
 const OVERRIDE_FIELDS = new Set(Object.keys(OVERRIDE.entries));
 
 type EntryValue = v.InferOutput<typeof ENTRY>;
@@ -126,7 +135,7 @@ export function parseOverride(raw: RawEntry, prefix: string): OverrideResult {
   if (!text.ok) return rejection(raw, text.reason);
   const json = parseJson(text.value);
   if (!json.ok) return rejection(raw, json.reason);
-  const parsed = v.safeParse(OVERRIDE, json.value, { abortEarly: true });
+  const parsed = v.safeParse(OVERRIDE_VALUE, json.value, { abortEarly: true });
   if (!parsed.success) return rejection(raw, parsed.issues[0].message);
   const { state, weight } = parsed.output;
   const override = { ...name.value, state, weight, revision: raw.modRevision };
@@ -193,7 +202,7 @@ function readValue(text: string): Parsed<{ entry: EntryValue; unknownFields: num
     ? parseJson(text)
     : { ok: true, value: { address: text } };
   if (!json.ok) return json;
-  const parsed = v.safeParse(ENTRY, json.value, { abortEarly: true });
+  const parsed = v.safeParse(ENTRY_VALUE, json.value, { abortEarly: true });
   if (!parsed.success) return fail(parsed.issues[0].message);
   const unknownFields = countUnknown(json.value, ENTRY_FIELDS) +
     countUnknown(checkOf(json.value), CHECK_FIELDS);
@@ -211,6 +220,7 @@ function countUnknown(value: unknown, known: ReadonlySet<string>): number {
 
 function readAddress(entry: EntryValue): Parsed<Address> {
   if (entry.port === undefined) return parseAddress(entry.address);
+  if (/^[^:]*:\d+$/.test(entry.address)) return fail("address holds a port, and port is given too");
   const host = parseHost(entry.address);
   if (!host.ok) return host;
   return { ok: true, value: { host: host.value, port: entry.port } };

@@ -5,7 +5,7 @@
 export function escapeText(text: string, maxLength = 200): string {
   const shown = text.length > maxLength ? text.slice(0, maxLength) : text;
   const escaped = shown.replace(/[^\x20-\x7e]|\\/gu, escapeCharacter);
-  return text.length > maxLength ? `${escaped}… (${text.length} characters)` : escaped;
+  return text.length > maxLength ? `${escaped}... (${text.length} characters)` : escaped;
 }
 
 function escapeCharacter(character: string): string {

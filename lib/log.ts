@@ -31,7 +31,8 @@ function writeLine(bytes: Uint8Array): void {
   }
 }
 
-function jsonLine(record: LogRecord): string {
+/** One record as JSON, in ASCII: a terminal that shows the line obeys nothing that stands in it. */
+export function jsonLine(record: LogRecord): string {
   const { timestamp, level, properties } = record;
   const fields = {
     time: new Date(timestamp).toISOString(),
@@ -39,10 +40,16 @@ function jsonLine(record: LogRecord): string {
     message: messageOf(record),
     ...properties,
   };
-  return `${JSON.stringify(fields, (_, value) => typeof value === "bigint" ? Number(value) : value)}\n`;
+  return `${
+    toJson(fields).replace(
+      /[^\x20-\x7e]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    )
+  }\n`;
 }
 
-function textLine(record: LogRecord): string {
+/** One record as text: `name=value` behind the message, values escaped. */
+export function textLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const fields = Object.entries(record.properties)
     .filter(([, value]) => value !== undefined)
@@ -51,9 +58,13 @@ function textLine(record: LogRecord): string {
 }
 
 function fieldText(value: unknown): string {
-  const text = typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+  const text = typeof value === "object" && value !== null ? toJson(value) : String(value);
   const escaped = escapeText(text, 2_000);
-  return /[\s"=]/.test(escaped) || escaped === "" ? JSON.stringify(escaped) : escaped;
+  return /[\s"=]/.test(escaped) || escaped === "" ? `"${escaped.replaceAll('"', '\\"')}"` : escaped;
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? Number(inner) : inner);
 }
 
 function messageOf(record: LogRecord): string {

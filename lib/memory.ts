@@ -41,7 +41,10 @@ export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusa
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
-  for (const [key, { revision }] of memory.refusals) if (!revisions.has(key)) revisions.set(key, revision);
+  // What was refused before stands among the rejections, under its whole key.
+  for (const { key, revision } of model.rejections) {
+    revisions.set(key.split("/").slice(-2).join("/"), revision);
+  }
   const all = [...memory.refusals, ...refused].filter(([key, { revision }]) =>
     revisions.get(key) === revision
   );

@@ -334,6 +334,7 @@ function readEndpoints(value: string): string[] {
 
 function isEndpoint(endpoint: string): boolean {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  return url !== undefined && url.hostname !== "" && /:\d+\/?$/.test(endpoint) && url.username === "" &&
-    url.pathname === "/";
+  if (url === undefined || url.hostname === "" || !/:\d+\/?$/.test(endpoint)) return false;
+  return url.pathname === "/" &&
+    [url.username, url.password, url.search, url.hash].every((part) => part === "");
 }

@@ -1,6 +1,6 @@
 import { baseDigest, type ConfigText, joinConfig, type ServerLine } from "./config_text.ts";
 import type { Observed, ObservedServer } from "./observed.ts";
-import { comparable } from "./server_line.ts";
+import { comparable, type ComparableAddress } from "./server_line.ts";
 
 /** One difference between what is wanted and what HAProxy runs, with its reason in words. */
 export type Change =
@@ -109,11 +109,24 @@ function lineChanges(input: PlanInput, { backend, line, running }: Pair): Server
     changed("parameters", `id ${running.id}`, `id ${wanted.id}`);
   }
   const { address } = wanted;
-  if (address !== undefined && (address.ip !== running.ip || address.port !== running.port)) {
-    changed("address", `${running.ip} port ${running.port}`, `${address.ip} port ${address.port}`);
+  if (address !== undefined && !runsAt(address, running)) {
+    changed(
+      "address",
+      `${runningHost(address, running)} port ${running.port}`,
+      `${address.host} port ${address.port}`,
+    );
   }
   if (wanted.weight !== running.weight) changed("weight", running.weight, wanted.weight);
   if (wanted.maint && !running.maint) changed("maint", "ready", "maint");
   if (!wanted.maint && running.maint) changed("ready", "maint", "ready");
   return changes;
+}
+
+/** Whether a running server has this address; of a name only the name counts, not what it resolved to. */
+export function runsAt(address: ComparableAddress, running: ObservedServer): boolean {
+  return runningHost(address, running) === address.host && running.port === address.port;
+}
+
+function runningHost(address: ComparableAddress, running: ObservedServer): string | undefined {
+  return address.kind === "ip" ? running.ip : running.fqdn?.toLowerCase();
 }

@@ -42,33 +42,58 @@ function tlsParams({ tls, proto }: Server): string[] {
 
 /** What can be compared between a server's line and a running server. */
 export interface ComparableServer {
-  /** Undefined where the line has a form that a running server does not show: a name, a socket, a variable. */
-  readonly address: { readonly ip: string; readonly port: number } | undefined;
+  /** Undefined where the line has a form that a running server does not show: a socket, a variable. */
+  readonly address: ComparableAddress | undefined;
   readonly weight: number;
   readonly maint: boolean;
   readonly id: number | undefined;
 }
 
+/** An address as a running server shows it: of a name only the name and the port are compared. */
+export interface ComparableAddress {
+  readonly kind: "ip" | "name";
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Reads the comparable fields from a server's line. */
 export function comparable(line: ServerLine): ComparableServer {
-  const words = configWords(line.params);
+  const { address, options } = readParams(line.params);
   return {
-    address: comparableAddress(words[0] ?? ""),
-    weight: numberAfter(words, "weight") ?? 1,
-    maint: words.includes("disabled"),
-    id: numberAfter(words, "id"),
+    address: comparableAddress(address),
+    weight: numberOf(options.get("weight")) ?? 1,
+    maint: options.has("disabled"),
+    id: numberOf(options.get("id")),
   };
 }
 
-function comparableAddress(word: string): { ip: string; port: number } | undefined {
-  const match = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9A-Fa-f:.]+)\]):(\d+)$/.exec(word);
-  if (match === null) return undefined;
-  return { ip: canonicalIp(match[1] ?? match[2] ?? ""), port: Number(match[3]) };
+/** Keywords of a `server` line that take no argument (configuration manual, 5.2); all others take one. */
+const WITHOUT_ARGUMENT = new RegExp(
+  "^(allow-0rtt|backup|check|check-send-proxy|check-ssl|check-via-socks4|disabled|enabled|agent-check|non-stick|stick|ssl|" +
+    "ssl-reuse|tfo|tls-tickets|strict-maxconn|send-proxy.*|force-.*|no-.*)$",
+);
+
+/** A name or a path may be spelled like a keyword, so words are read in their order. */
+function readParams(params: string): { address: string; options: Map<string, string | undefined> } {
+  const [address = "", ...words] = configWords(params);
+  const options = new Map<string, string | undefined>();
+  for (let at = 0; at < words.length; at++) {
+    const keyword = words[at] ?? "";
+    options.set(keyword, WITHOUT_ARGUMENT.test(keyword) ? undefined : words[++at]);
+  }
+  return { address, options };
 }
 
-function numberAfter(words: readonly string[], keyword: string): number | undefined {
-  const at = words.indexOf(keyword, 1);
-  const value = at < 0 ? undefined : words[at + 1];
+function comparableAddress(word: string): ComparableAddress | undefined {
+  const match = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d+)$/.exec(word);
+  if (match === null) return undefined;
+  const [, ipv4, ipv6, name = "", port] = match;
+  const ip = ipv4 ?? ipv6;
+  if (ip === undefined) return { kind: "name", host: name.toLowerCase(), port: Number(port) };
+  return { kind: "ip", host: canonicalIp(ip), port: Number(port) };
+}
+
+function numberOf(value: string | undefined): number | undefined {
   return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
 }
 
@@ -96,7 +121,7 @@ function withIds(lines: readonly ServerLine[]): ServerLine[] {
 }
 
 function comparableId(line: ServerLine): number | undefined {
-  return numberAfter(configWords(line.params), "id");
+  return numberOf(readParams(line.params).options.get("id"));
 }
 
 function claimId(wanted: number, taken: Set<number>): number {
@@ -116,5 +141,7 @@ function derivedId(line: ServerLine): number {
 
 /** The parameters without address, weight and `disabled`, which a running server shows. */
 function hiddenParams(params: string): string {
-  return params.replace(/^\S+/, "").replace(/\s(weight \d+|disabled)(?=\s|$)/g, "").trim();
+  const { options } = readParams(params);
+  const hidden = [...options].filter(([keyword]) => keyword !== "weight" && keyword !== "disabled");
+  return hidden.map(([keyword, value]) => value === undefined ? keyword : `${keyword} ${value}`).join(" ");
 }

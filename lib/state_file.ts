@@ -1,6 +1,6 @@
 import type { ConfigText } from "./config_text.ts";
 import type { ObservedServer, ObservedServers } from "./observed.ts";
-import { comparable } from "./server_line.ts";
+import { comparable, type ComparableAddress } from "./server_line.ts";
 
 /** Version of the format and its columns (management manual, "show servers state"). */
 const HEADER = [
@@ -30,8 +30,9 @@ export function serverStateText(config: ConfigText, observed: ObservedServers): 
   return `${[...HEADER, ...rows].join("\n")}\n`;
 }
 
-function sameAddress(wanted: { ip: string; port: number } | undefined, running: ObservedServer): boolean {
-  return wanted !== undefined && wanted.ip === running.ip && wanted.port === running.port;
+/** A name has no row: what it resolved to is for HAProxy to find out again. */
+function sameAddress(wanted: ComparableAddress | undefined, running: ObservedServer): boolean {
+  return wanted?.kind === "ip" && wanted.host === running.ip && wanted.port === running.port;
 }
 
 function rowOf(running: ObservedServer, weight: number): string {

@@ -1,5 +1,4 @@
 import type { MirrorEvent } from "../etcd/mirror.ts";
-import { escapeText } from "../escape.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { countServers } from "../model.ts";
@@ -147,7 +146,7 @@ function createRejectionLog(): (report: PassReport) => void {
       const name = `${key} ${revision} ${reason}`;
       current.add(name);
       if (known.has(name)) continue;
-      log().warn("entry rejected", { key: escapeText(key), reason: escapeText(reason, 500), revision });
+      log().warn("entry rejected", { key, reason, revision });
     }
     known = current;
     const now = refusedBase === undefined ? "" : `${refusedBase.digest} ${refusedBase.attempts}`;

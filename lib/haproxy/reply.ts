@@ -113,6 +113,7 @@ function alertLine(message: string): number | undefined {
 }
 
 function alertServer(message: string): { backend: string; server: string } | undefined {
-  const match = /\bserver '?([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)'?/.exec(message);
-  return match === null ? undefined : { backend: match[1] ?? "", server: (match[2] ?? "").replace(/:$/, "") };
+  const quoted = /'server ([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]+)'/.exec(message);
+  const match = quoted ?? /\bserver ([A-Za-z0-9._:-]+)\/([A-Za-z0-9._:-]*[A-Za-z0-9._-])/.exec(message);
+  return match === null ? undefined : { backend: match[1] ?? "", server: match[2] ?? "" };
 }

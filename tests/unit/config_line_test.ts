@@ -59,3 +59,20 @@ withHaproxy("quoteWord() writes what HAProxy reads as the same word", async (hap
   const { output } = await runHaproxyCheck(haproxy, `${text}\n`);
   assertEquals(parseNotices(output), words);
 });
+
+withHaproxy("configWords() reads quotes and escapes as HAProxy does", async (haproxy) => {
+  const words = [
+    "a\\d",
+    '"a\\d"',
+    '"a\\$b"',
+    "'a\\d'",
+    '"a\\\\b"',
+    '"a\\\'b"',
+    "'a\\'",
+    "a\\ b",
+    'a\\"b',
+    "a\\#b",
+  ];
+  const { output } = await runHaproxyCheck(haproxy, words.map((word) => `.notice ${word}`).join("\n") + "\n");
+  assertEquals(words.map((word) => configWords(word)[0]), parseNotices(output));
+});

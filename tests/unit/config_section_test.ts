@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isServerLine, judgeBackends, sectionsOf, textOf } from "../../lib/config_section.ts";
+import { isServerLine, judgeBackends, type Section, sectionsOf } from "../../lib/config_section.ts";
 
 const TEXT = `# first line
 global
@@ -15,6 +15,10 @@ backend 'quoted name'
     server backend 10.0.0.5:80
     description backend of all
 `;
+
+function textOf(sections: readonly Section[]): string {
+  return sections.flatMap(({ lines }) => lines).join("\n");
+}
 
 Deno.test("sectionsOf() starts a section at each keyword, wherever the line is indented, and at nothing else", () => {
   const sections = sectionsOf(TEXT).map(({ keyword, name, lines }) => `${keyword}(${name}) ${lines.length}`);
@@ -136,4 +140,10 @@ frontend f`;
     last: "plain",
     unknown: "plain",
   });
+});
+
+Deno.test("judgeBackends() follows defaults that inherit from others", () => {
+  const text = "defaults a\n default-server weight 3\ndefaults b from a\nbackend x from b\n";
+  const [judgement] = judgeBackends(sectionsOf(text)).values();
+  assertEquals(judgement?.plain, false);
 });

@@ -132,3 +132,23 @@ Deno.test("joinConfig() leaves out servers whose backend is not plain", () => {
   assertEquals(text.includes("10.0.0.5"), false);
   assertStringIncludes(text, "server a 10.0.0.7:80");
 });
+
+Deno.test("splitConfig() gives one base whatever blank lines stand in a section", () => {
+  const { base } = splitConfig("backend b\n\n    option httpchk\n");
+  assertEquals(splitConfig("\nbackend b\n    option httpchk\n\n\n").base, base);
+});
+
+Deno.test("splitConfig() leaves comments in front of a section with it, and servers in front of them", () => {
+  const config = splitConfig("backend a\n    server s 10.0.0.5:80\n# about b\nbackend b\n");
+  assertEquals(joinConfig(config).split("\n").slice(0, 4), [
+    "backend a",
+    "    server s 10.0.0.5:80",
+    "",
+    "# about b",
+  ]);
+});
+
+Deno.test("splitConfig() drops the comment of a server line, which would hide what is appended", () => {
+  const { servers } = splitConfig("backend a\n    server s 10.0.0.5:80 check # mine\n");
+  assertEquals(servers.get("a"), [{ name: "s", params: "10.0.0.5:80 check" }]);
+});

@@ -118,7 +118,7 @@ const rejected: Record<string, [value: unknown, reason: string]> = {
   "a second line": ["10.0.0.5:80\n", "port is not a number"],
   "an address that is no string": [{ address: 10, port: 80 }, "address is missing or not a string"],
   "an address without any port": [{ address: "10.0.0.5" }, "address is not host:port"],
-  "a port in address and field": [{ address: "10.0.0.5:80", port: 80 }, "IPv6 address cannot be read"],
+  "a port in address and field": [{ address: "10.0.0.5:80", port: 80 }, "address holds a port"],
   "a port beside a bracketed IPv6 address with port": [
     { address: "[2001:db8::5]:80", port: 80 },
     "IPv6 address cannot be read",
@@ -307,3 +307,17 @@ function assertWithinContract(server: Server): void {
 function isIntegerIn(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
 }
+
+Deno.test("parseEntry() says of an object without address that the address is missing", () => {
+  assertStringIncludes(rejectionOf({ port: 80 }) ?? "", "address is missing");
+  assertStringIncludes(rejectionOf({}) ?? "", "address is missing");
+});
+
+Deno.test("parseEntry() rejects an array for check, and a name that HAProxy would look up as SRV", () => {
+  assertStringIncludes(rejectionOf({ address: "10.0.0.5:80", check: [] }) ?? "", "check is not an object");
+  assertStringIncludes(rejectionOf("_http._tcp.example:80") ?? "", "DNS name");
+});
+
+Deno.test("parseOverride() rejects an array", () => {
+  assertEquals(parseOverride(raw(`${OVERRIDES}s/a`, "[]"), OVERRIDES).kind, "rejection");
+});

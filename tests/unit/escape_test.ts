@@ -18,7 +18,7 @@ for (const [what, [text, shown]] of Object.entries(escaped)) {
 }
 
 Deno.test("escapeText() cuts a long text and tells its length", () => {
-  assertEquals(escapeText("abcdef", 3), "abc… (6 characters)");
+  assertEquals(escapeText("abcdef", 3), "abc... (6 characters)");
   assertEquals(escapeText("abc", 3), "abc");
 });
 

@@ -100,3 +100,15 @@ Deno.test("configureLog() goes on when nobody reads the log any more", async () 
     Deno.stderr.writeSync = original;
   }
 });
+
+Deno.test("configureLog() writes a field that holds a revision deep inside", async () => {
+  const [line] = await written({ format: "text" }, () => log().info("x", { nested: { at: 8n } }));
+  assertMatch(line ?? "", /nested=/);
+});
+
+Deno.test("configureLog() writes JSON in ASCII, so that no terminal obeys a field", async () => {
+  const reason = "\x9b31m\u202e\u2028";
+  const [line] = await written({ format: "json" }, () => log().info("x", { reason }));
+  assertMatch(line ?? "", /^[\x20-\x7e]+$/);
+  assertEquals(JSON.parse(line ?? "").reason, reason);
+});

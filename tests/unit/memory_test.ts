@@ -8,22 +8,28 @@ import {
   withReload,
   withVerified,
 } from "../../lib/memory.ts";
-import { buildModel, type Refusal } from "../../lib/model.ts";
+import { buildModel, type Refusal, type Refusals } from "../../lib/model.ts";
 import { PREFIXES, raw } from "./fixtures.ts";
 
 const refusal = (revision: bigint): Refusal => ({ revision, reason: `refused at ${revision}` });
 
 /** A model with these servers of service `s`, each with its revision. */
-function modelAt(revisions: Record<string, bigint>) {
+function modelAt(revisions: Record<string, bigint>, refusals: Refusals = new Map()) {
   const entries = Object.entries(revisions).map(([id, at]) => raw(`/services/s/${id}`, "10.0.0.5:80", at));
-  return buildModel({ revision: 9n, entries }, PREFIXES);
+  return buildModel({ revision: 9n, entries }, PREFIXES, refusals);
 }
 
 Deno.test("withRefusals() remembers what HAProxy refused beside what it refused before", () => {
   const first = withRefusals(FRESH_MEMORY, new Map([["s/a", refusal(3n)]]), modelAt({ a: 3n, b: 4n }));
-  // A refused entry is no longer among the servers of the model.
-  const second = withRefusals(first, new Map([["s/b", refusal(4n)]]), modelAt({ b: 4n }));
+  // A refused entry is no longer among the servers of the model, but among its rejections.
+  const model = modelAt({ a: 3n, b: 4n }, first.refusals);
+  const second = withRefusals(first, new Map([["s/b", refusal(4n)]]), model);
   assertEquals(second.refusals, new Map([["s/a", refusal(3n)], ["s/b", refusal(4n)]]));
+});
+
+Deno.test("withRefusals() forgets the refusal of an entry that was deleted", () => {
+  const memory = { ...FRESH_MEMORY, refusals: new Map([["s/a", refusal(3n)]]) };
+  assertEquals(withRefusals(memory, new Map(), modelAt({ b: 4n })).refusals, new Map());
 });
 
 Deno.test("withRefusals() forgets the refusal of an entry that was written again", () => {

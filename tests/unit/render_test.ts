@@ -243,3 +243,12 @@ withHaproxy("renderConfig() writes a text whose fault haproxy -c finds", async (
   const { code } = await runHaproxyCheck(haproxy, custom("backend b\n    bogus\n"));
   assertNotEquals(code, 0);
 });
+
+Deno.test("renderConfig() gives one base whether or not the default backend has servers", () => {
+  const base = (entries: Record<string, string>) =>
+    renderConfig(modelOf(entries), embedded, RENDER_SETTINGS).base;
+  assertEquals(
+    base({ "api/0": "10.0.0.1:80" }),
+    base({ "api/0": "10.0.0.1:80", "backend/1": "10.0.0.2:80" }),
+  );
+});

@@ -96,9 +96,18 @@ Deno.test("serverParams() writes every difference between two entries, but for m
 });
 
 const compared: Record<string, [params: string, expected: Partial<ReturnType<typeof comparable>>]> = {
-  "an IPv4 address": ["10.0.0.5:80 weight 7", { address: { ip: "10.0.0.5", port: 80 }, weight: 7 }],
-  "an IPv6 address in any spelling": ["[2001:DB8:0::5]:80", { address: { ip: "2001:db8::5", port: 80 } }],
-  "a name as no address": ["web.example:80", { address: undefined }],
+  "an IPv4 address": ["10.0.0.5:80 weight 7", {
+    address: { kind: "ip", host: "10.0.0.5", port: 80 },
+    weight: 7,
+  }],
+  "an IPv6 address in any spelling": ["[2001:DB8:0::5]:80", {
+    address: { kind: "ip", host: "2001:db8::5", port: 80 },
+  }],
+  "a name": ["Web.example:80", { address: { kind: "name", host: "web.example", port: 80 } }],
+  "no keyword in a host that is spelled like one": [
+    "disabled:443 weight 5 check ssl sni str(weight) check-sni disabled verifyhost id id 7",
+    { address: { kind: "name", host: "disabled", port: 443 }, weight: 5, maint: false, id: 7 },
+  ],
   "a socket as no address": ["unix@/run/web.sock", { address: undefined }],
   "a variable as no address": ['"${WEB}:80"', { address: undefined }],
   "an address without port as none": ["10.0.0.5", { address: undefined }],

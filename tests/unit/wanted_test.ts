@@ -44,6 +44,6 @@ Deno.test("wantedWithoutTemplate() writes the servers of the model into the last
   const [line] = config.servers.get("both") ?? [];
   assertEquals(line?.name, "a");
   const { address, id } = comparable(line ?? { name: "", params: "" });
-  assertEquals([address, id === undefined], [{ ip: "10.0.0.5", port: 80 }, false]);
+  assertEquals([address, id === undefined], [{ kind: "ip", host: "10.0.0.5", port: 80 }, false]);
   assertEquals(config.servers.get("old"), []);
 });

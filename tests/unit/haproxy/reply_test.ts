@@ -191,3 +191,8 @@ backend b
   assertEquals(others, []);
   assertEquals([alert?.line, alert?.server], [10, { backend: "b", server: "x.y:z" }]);
 });
+
+Deno.test("parseAlerts() keeps a colon at the end of a server's name", () => {
+  const [alert] = parseAlerts("[ALERT]    (1) : config : 'server backend/c.d:' : unknown keyword 'x'.", "/x");
+  assertEquals(alert?.server, { backend: "backend", server: "c.d:" });
+});
