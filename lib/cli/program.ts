@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../errors.ts";
-import { configureLog } from "../log.ts";
 import {
   ADMIN_OPTIONS,
   ETCD_OPTIONS,
@@ -18,11 +17,7 @@ import {
   RUN_OPTIONS,
 } from "../options.ts";
 import { VERSION } from "../version.ts";
-import { check } from "./check.ts";
-import { diff } from "./diff.ts";
-import { health } from "./health.ts";
-import { render } from "./render.ts";
-import { run, type WrapHaproxy } from "./run.ts";
+import type { WrapHaproxy } from "./run.ts";
 
 const USAGE_EXIT = 2;
 
@@ -79,28 +74,20 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     ...RUN_OPTIONS,
     ...LOG_OPTIONS,
   ], (raw) => runNode(raw, wrap));
+  // Commands are loaded when they are called: a health check every few seconds must not pay for etcd's client.
   const reading = [...ETCD_OPTIONS, ...RENDER_OPTIONS];
-  add(
-    "render",
-    "print the configuration for the registry as it is now",
-    reading,
-    (raw) => render(readSettings(raw)),
-  );
-  add(
-    "check",
-    "tell whether options, template, etcd and haproxy are in order",
-    reading,
-    (raw) => check(readSettings(raw)),
-  );
-  add("diff", "print what run would change", [...reading, EXIT_CODE], (raw) => {
-    return diff(readSettings(raw), { exitCode: raw["exit-code"] === true });
+  add("render", "print the configuration for the registry as it is now", reading, async (raw) => {
+    return (await import("./render.ts")).render(readSettings(raw));
   });
-  add(
-    "health",
-    "ask the controller on this machine whether it lives",
-    ADMIN_OPTIONS,
-    (raw) => health(readAdminBind(raw)),
-  );
+  add("check", "tell whether options, template, etcd and haproxy are in order", reading, async (raw) => {
+    return (await import("./check.ts")).check(readSettings(raw));
+  });
+  add("diff", "print what run would change", [...reading, EXIT_CODE], async (raw) => {
+    return (await import("./diff.ts")).diff(readSettings(raw), { exitCode: raw["exit-code"] === true });
+  });
+  add("health", "ask the controller on this machine whether it lives", ADMIN_OPTIONS, async (raw) => {
+    return (await import("./health.ts")).health(readAdminBind(raw));
+  });
   add("version", "print the version", [], () => {
     console.log(VERSION);
     return Promise.resolve();
@@ -119,6 +106,8 @@ const EXIT_CODE: OptionSpec = {
 async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
   const settings = { ...readSettings(raw), run: readRunOptions(raw), adminBind: readAdminBind(raw) };
   const { format, level } = readLogOptions(raw);
+  const { configureLog } = await import("../log.ts");
+  const { run } = await import("./run.ts");
   await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
   await run(settings, wrap);
 }

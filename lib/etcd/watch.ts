@@ -96,7 +96,7 @@ async function openStream(client: EtcdClient, options: WatchOptions, handlers: S
       }
     });
     options.prefixes.forEach(({ prefix, seen }, index) =>
-      stream.write(createRequest(prefix, seen + 1n, index + 1))
+      stream.write(createRequest(prefix, seen, index + 1))
     );
     return stream;
   } catch (error) {
@@ -105,6 +105,10 @@ async function openStream(client: EtcdClient, options: WatchOptions, handlers: S
   }
 }
 
+/**
+ * From the last revision that is known, not the one after it: etcd leaves a request for progress unanswered while a
+ * watch waits for a revision that does not exist yet. What was seen already is left out when it comes.
+ */
 function createRequest(prefix: string, from: bigint, watchId: number) {
   const { start, end } = Range.prefix(prefix);
   return {
