@@ -1,61 +1,67 @@
+import { candidatesOf } from "./candidate.ts";
+import { addedBinds } from "./config_section.ts";
 import { joinConfig } from "./config_text.ts";
 import { ControllerError, messageOf } from "./errors.ts";
-import { describeChange, type Plan, plan, type PlanInput } from "./plan.ts";
-import type { Alert, HaproxyPort } from "./ports.ts";
+import type { Observed, ObservedServers } from "./observed.ts";
+import { describePlan, type Plan, plan, type PlanInput } from "./plan.ts";
+import type { Admission, AdmissionRound, Alert, HaproxyPort } from "./ports.ts";
 import { serverStateText } from "./state_file.ts";
+import type { Step } from "./step.ts";
 
-/** How far a plan got. */
+/** How far a plan got. `observed` is what HAProxy was seen to run afterwards. */
 export type Outcome =
-  /** HAProxy was asked and runs what is wanted, or does not run and will start with it. */
-  | { readonly kind: "reached" }
+  /** HAProxy runs what is wanted, or does not run and will start with it; so many removed servers still hold requests. */
+  | { readonly kind: "reached"; readonly observed: Observed; readonly pending: number }
   /** HAProxy does not take the text; nothing was changed. */
   | { readonly kind: "refused"; readonly alerts: readonly Alert[] }
-  /** The reload failed, and the file that was there before is back. */
+  /** Steps were made at run time and did not have their effect; a reload is next. */
+  | { readonly kind: "incomplete"; readonly reason: string }
+  /** The reload failed or was not tried, and the file that was there before is back. */
   | { readonly kind: "reload-failed"; readonly reason: string }
   /** Something else went wrong; HAProxy goes on as it was. */
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface ApplyOptions {
   readonly haproxy: HaproxyPort;
+  readonly admission: Admission;
   readonly input: PlanInput;
+  /** The base that HAProxy runs now, if its text is known. */
+  readonly runningBase: string | undefined;
+  readonly pathOf: (backend: string, server: string) => string | undefined;
   /** Waits between two looks at a worker that is starting. */
   readonly wait: (ms: number) => Promise<void>;
 }
 
 const VERIFY_LOOKS = 100;
 const VERIFY_EVERY_MS = 20;
+/** Steps that did not have their effect are planned again once. */
+const RUNTIME_ROUNDS = 2;
 
 /** Carries out a plan, in the only order that is safe at any moment: check, write, tell HAProxy, verify. */
 export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome> {
   try {
-    if (todo.kind === "nothing") return await reached(options);
-    const refused = await writeConfig(options);
-    if (refused !== undefined) return refused;
-    if (todo.kind === "write") return await reached(options);
-    return await reload(options);
+    if (todo.kind === "nothing") return await reached(options, options.input.observed);
+    if (todo.kind === "write") return await write(options) ?? await reached(options, options.input.observed);
+    const round = options.admission.begin(candidatesOf(todo.steps, options.pathOf));
+    return todo.kind === "runtime" ? await change(todo.steps, round, options) : await reload(round, options);
   } catch (error) {
     if (error instanceof ControllerError) return { kind: "failed", reason: messageOf(error) };
     throw error;
   }
 }
 
-async function reached({ haproxy, input }: ApplyOptions): Promise<Outcome> {
-  if (input.observed.kind === "up") await haproxy.keepLastGood(joinConfig(input.wanted));
-  return { kind: "reached" };
+async function reached({ haproxy, input }: ApplyOptions, observed: Observed, pending = 0): Promise<Outcome> {
+  if (observed.kind === "up") await haproxy.keepLastGood(joinConfig(input.wanted));
+  return { kind: "reached", observed, pending };
 }
 
-async function writeConfig({ haproxy, input }: ApplyOptions): Promise<Outcome | undefined> {
+/** Checks and writes the file; returns an outcome only when it is refused. */
+async function write({ haproxy, input }: ApplyOptions): Promise<Outcome | undefined> {
   const staged = await haproxy.stageConfig(joinConfig(input.wanted));
-  const result = await checkStaged(haproxy, staged);
-  if (result.kind === "refused") return result;
-  await staged.commit();
-  return undefined;
-}
-
-async function checkStaged(haproxy: HaproxyPort, staged: { path: string; discard(): Promise<void> }) {
   try {
     const result = await haproxy.check(staged.path);
-    if (result.kind === "refused") await staged.discard();
+    if (result.kind === "valid") return void await staged.commit();
+    await staged.discard();
     return result;
   } catch (error) {
     await staged.discard();
@@ -63,18 +69,82 @@ async function checkStaged(haproxy: HaproxyPort, staged: { path: string; discard
   }
 }
 
-async function reload(options: ApplyOptions): Promise<Outcome> {
+/** The lines of the file are what HAProxy is told, so its acceptance of them is the check of the file. */
+async function change(
+  steps: readonly Step[],
+  round: AdmissionRound,
+  options: ApplyOptions,
+): Promise<Outcome> {
   const { haproxy, input } = options;
-  const servers = input.observed.kind === "up" ? input.observed.servers : undefined;
-  await haproxy.writeServerState(servers && serverStateText(input.wanted, servers));
+  if (input.file !== joinConfig(input.wanted)) {
+    await (await haproxy.stageConfig(joinConfig(input.wanted))).commit();
+  }
+  const held = await round.held();
+  const errors: string[] = [];
+  let left = steps;
+  for (let attempt = 0; attempt < RUNTIME_ROUNDS && left.length > 0; attempt++) {
+    const result = await haproxy.change(left, held);
+    errors.push(...result.errors);
+    const look = await lookAgain(steps, options);
+    left = look.left;
+    const isDone = left.every(({ kind }) => kind === "remove");
+    if (isDone) round.confirm();
+    if (isDone) return await reached(options, look.observed, left.length);
+  }
+  return {
+    kind: "incomplete",
+    reason: [`${left.length} steps had no effect`, ...errors.slice(0, 3)].join(": "),
+  };
+}
+
+/** What is left to do in the backends that were touched, by what HAProxy says of them now. */
+async function lookAgain(steps: readonly Step[], { haproxy, input }: ApplyOptions) {
+  const touched = [...new Set(steps.map(({ backend }) => backend))];
+  const seen = await haproxy.observeBackends(touched);
+  const observed = withBackends(input.observed, seen, touched);
+  const next = plan({ ...input, observed, file: joinConfig(input.wanted) });
+  return { observed, left: next.kind === "runtime" || next.kind === "reload" ? next.steps : [] };
+}
+
+function withBackends(observed: Observed, seen: ObservedServers, backends: readonly string[]): Observed {
+  if (observed.kind !== "up") return observed;
+  const servers = new Map(observed.servers);
+  backends.forEach((backend) => servers.set(backend, seen.get(backend) ?? new Map()));
+  return { ...observed, servers };
+}
+
+async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Outcome> {
+  const { haproxy, input } = options;
+  const taken = await bindProblem(options);
+  if (taken !== undefined) return { kind: "reload-failed", reason: taken };
+  const refused = await write(options);
+  if (refused !== undefined) return refused;
+  const held = await round.held();
+  const servers = input.observed.kind === "up" ? input.observed.servers : new Map();
+  await haproxy.writeServerState(serverStateText(input.wanted, servers, held));
   try {
     const result = await haproxy.reload();
     if (result.kind === "failed") return await putBack(options, result.reason);
-    return await verify(options);
+    const outcome = await verify(options);
+    if (outcome.kind === "reached") round.confirm();
+    return outcome;
   } finally {
     // A stale file would bring old addresses back at the next start.
     await haproxy.writeServerState(undefined);
   }
+}
+
+/**
+ * A reload whose text binds an address that somebody else holds fails late, and clients are refused for seconds
+ * meanwhile: `haproxy -c` does not bind. So an address that is new is tried first.
+ */
+async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promise<string | undefined> {
+  if (runningBase === undefined) return undefined;
+  for (const address of addedBinds(runningBase, input.wanted.base)) {
+    const problem = await haproxy.tryBind(address);
+    if (problem !== undefined) return `Cannot bind ${address}: ${problem}`;
+  }
+  return undefined;
 }
 
 /** A restart of HAProxy must come up with what runs, not with what failed to load. */
@@ -84,16 +154,18 @@ async function putBack({ haproxy, input }: ApplyOptions, reason: string): Promis
 }
 
 /** Asks the worker itself; right after a reload the old one may still answer. */
-async function verify({ haproxy, input, wait }: ApplyOptions): Promise<Outcome> {
-  let missing = "";
+async function verify(options: ApplyOptions): Promise<Outcome> {
+  const { haproxy, input, wait } = options;
+  let missing: string[] = [];
   for (let look = 0; look < VERIFY_LOOKS; look++) {
     const observed = await haproxy.observe();
     const left = plan({ ...input, observed, file: joinConfig(input.wanted) });
-    if (left.kind === "nothing" && observed.kind === "up") {
-      return await reached({ haproxy, wait, input: { ...input, observed } });
-    }
-    missing = left.kind === "reload" ? left.changes.map(describeChange).slice(0, 3).join("; ") : left.kind;
+    if (left.kind === "nothing" && observed.kind === "up") return await reached(options, observed);
+    missing = describePlan(left).slice(0, 3);
     await wait(VERIFY_EVERY_MS);
   }
-  return { kind: "failed", reason: `HAProxy was reloaded and does not run what was asked for: ${missing}` };
+  return {
+    kind: "failed",
+    reason: `HAProxy was reloaded and does not run what was asked for: ${missing.join("; ")}`,
+  };
 }

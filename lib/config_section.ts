@@ -132,3 +132,17 @@ function inheritsFrom(section: Section): string | undefined {
   const words = configWords(section.lines[0] ?? "");
   return words.at(-2) === "from" ? words.at(-1) : undefined;
 }
+
+/** The addresses that one text binds and another does not, as they are written. */
+export function addedBinds(before: string, after: string): string[] {
+  const known = bindsOf(before);
+  return [...bindsOf(after)].filter((address) => !known.has(address));
+}
+
+function bindsOf(text: string): Set<string> {
+  const lines = sectionsOf(text).flatMap(({ keyword, lines }) =>
+    keyword === "frontend" || keyword === "listen" ? lines : []
+  );
+  const binds = lines.map(configWords).filter(([first]) => first === "bind");
+  return new Set(binds.flatMap(([, addresses = ""]) => addresses.split(",")));
+}

@@ -41,14 +41,14 @@ export function splitConfig(text: string): ConfigText {
     servers.set(section.name, section.lines.filter(isServerLine).map(serverLine));
     return { ...section, lines: section.lines.filter((line) => !isServerLine(line)) };
   });
-  return { base: tidy(base), servers };
+  return { base: baseText(base), servers };
 }
 
 /**
- * Blank lines stand in front of sections and nowhere else: what a template's loops leave behind would otherwise make the
+ * The text of a base. Blank lines stand in front of sections and nowhere else: what a template's loops leave behind would otherwise make the
  * base depend on the number of servers.
  */
-function tidy(sections: readonly Section[]): string {
+export function baseText(sections: readonly Section[]): string {
   const paragraphs: string[][] = [];
   let introduction: string[] = [];
   for (const { keyword, lines } of sections) {

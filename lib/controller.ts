@@ -32,6 +32,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   let memory = FRESH_MEMORY;
   let errors = 0;
   let dueAt = 0;
+  let resyncAt = 0;
   let changed: Promise<void> | undefined;
   while (!signal.aborted) {
     const now = options.ports.now();
@@ -40,7 +41,9 @@ export async function runController(options: ControllerOptions): Promise<void> {
     if (signal.aborted) break;
     if (rang) changed = undefined;
     const startedAt = options.ports.now();
-    const pass = await tryPass(options, memory);
+    const full = startedAt >= resyncAt;
+    if (full) resyncAt = nextResync(options);
+    const pass = await tryPass(options, { memory, full });
     if (pass.kind === "error") {
       const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: options.ports.random() });
       options.onError({ message: pass.message, retryInMs });
@@ -48,7 +51,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     } else {
       errors = 0;
       memory = pass.memory;
-      dueAt = nextDue(options, pass.report);
+      dueAt = Math.min(resyncAt, nextDue(options, pass.report));
     }
     await sleep(options.ports.now() - startedAt, signal);
   }
@@ -61,13 +64,13 @@ type PassResult =
 
 async function tryPass(
   { snapshot, trigger, ports, onPass }: ControllerOptions,
-  memory: Memory,
+  { memory, full }: { memory: Memory; full: boolean },
 ): Promise<PassResult> {
   try {
     const quiet = trigger.quiet();
     const state = await snapshot();
     if (state === undefined) return { kind: "done", memory, report: undefined };
-    const pass = await reconcile(state, { memory, quiet }, ports);
+    const pass = await reconcile(state, { memory, quiet, full }, ports);
     onPass(pass.report);
     return { kind: "done", ...pass };
   } catch (error) {
@@ -82,11 +85,15 @@ function isBug(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
 }
 
-function nextDue({ trigger, ports, resyncMs }: ControllerOptions, report: PassReport | undefined): number {
-  const resyncAt = ports.now() + resyncMs * (0.75 + ports.random() / 2);
-  if (report === undefined) return resyncAt;
+function nextResync({ ports, resyncMs }: ControllerOptions): number {
+  return ports.now() + resyncMs * (0.75 + ports.random() / 2);
+}
+
+/** When the report asks for another pass although nothing changes. */
+function nextDue({ trigger, ports }: ControllerOptions, report: PassReport | undefined): number {
+  if (report === undefined) return Infinity;
   const { again, pace } = report;
   if (pace.kind === "later" && pace.at === undefined) trigger.wakeWhenQuiet();
   if (again.kind === "at-once") return ports.now();
-  return again.kind === "at" ? Math.min(again.at, resyncAt) : resyncAt;
+  return again.kind === "at" ? again.at : Infinity;
 }

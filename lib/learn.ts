@@ -1,5 +1,6 @@
 import type { Outcome } from "./apply.ts";
-import { baseDigest, serverAtLine } from "./config_text.ts";
+import { backoffDelay } from "./backoff.ts";
+import { baseDigest, joinConfig, serverAtLine } from "./config_text.ts";
 import {
   type Memory,
   withFailure,
@@ -23,7 +24,13 @@ export interface Experience {
   readonly plan: Plan;
   readonly pace: Pace;
   readonly outcome: Outcome | undefined;
+  readonly workerPid: number | undefined;
+  /** When the rendered base may be loaded, if this pass went on with the last good one until then. */
+  readonly reloadAt: number | undefined;
 }
+
+/** How often removed servers that still hold requests are asked again. */
+const PENDING = { minMs: 100, maxMs: 2_000 };
 
 /** When the next pass is due although nothing changes. */
 export type Again =
@@ -42,7 +49,10 @@ export function learn(
   const known = pass.plan.kind === "reload" && outcome.kind !== "refused"
     ? withReload(memory, clock.now)
     : memory;
-  if (outcome.kind === "reached") return content(known, pass);
+  if (outcome.kind === "reached") return content(known, { pass, outcome, clock });
+  if (outcome.kind === "incomplete") {
+    return { memory: { ...known, reloadNext: true, known: undefined }, again: { kind: "at-once" } };
+  }
   if (outcome.kind === "refused") return refused(known, { pass, alerts: outcome.alerts, clock });
   if (outcome.kind === "reload-failed" && isNewBase(known, pass)) {
     return withoutBase(known, { pass, reason: outcome.reason, clock });
@@ -56,15 +66,34 @@ function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
   return { memory: { ...memory, reloadCrowds }, again: { kind: "at", at: pace.at } };
 }
 
-function content(memory: Memory, { wanted, observed }: Experience): { memory: Memory; again: Again } {
-  const verified = observed.kind === "down" ? { ...memory, failures: 0 } : withVerified(memory, {
-    base: wanted.config.base,
-    isRendered: wanted.base === "rendered",
-  });
-  if (wanted.base === "rendered" || verified.refusedBase === undefined) {
-    return { memory: verified, again: { kind: "when-changed" } };
+interface Reached {
+  readonly pass: Experience;
+  readonly outcome: Extract<Outcome, { kind: "reached" }>;
+  readonly clock: { now: number; random: number };
+}
+
+function content(memory: Memory, { pass, outcome, clock }: Reached): { memory: Memory; again: Again } {
+  const { wanted, workerPid } = pass;
+  const { observed, pending } = outcome;
+  if (observed.kind !== "up") {
+    return { memory: { ...memory, failures: 0, known: undefined }, again: { kind: "when-changed" } };
   }
-  return { memory: verified, again: { kind: "at", at: verified.refusedBase.retryAt } };
+  const verified = withVerified(memory, { base: wanted.config.base, isRendered: wanted.base === "rendered" });
+  // After a reload another worker runs, whose id the next look tells.
+  const known = pass.plan.kind === "reload" || workerPid === undefined ? undefined : { workerPid, observed };
+  const pendingPasses = pending > 0 ? memory.pendingPasses + 1 : 0;
+  const next = { ...verified, known, pendingPasses, reachedText: joinConfig(wanted.config) };
+  const times = [
+    ...(pending > 0
+      ? [clock.now + backoffDelay({ ...PENDING, attempt: pendingPasses, random: clock.random })]
+      : []),
+    ...(wanted.base === "last-good" && next.refusedBase !== undefined ? [next.refusedBase.retryAt] : []),
+    ...(pass.reloadAt === undefined ? [] : [pass.reloadAt]),
+  ];
+  return {
+    memory: next,
+    again: times.length === 0 ? { kind: "when-changed" } : { kind: "at", at: Math.min(...times) },
+  };
 }
 
 interface Refused {

@@ -1,6 +1,7 @@
 import { backoffDelay } from "./backoff.ts";
 import type { Model, Refusal, Refusals } from "./model.ts";
 import { serverKey } from "./model.ts";
+import type { Observed } from "./observed.ts";
 import { afterReload, NO_RELOADS, type ReloadHistory } from "./pace.ts";
 
 /** A base that HAProxy refused or failed to load. Times are monotonic milliseconds. */
@@ -22,6 +23,14 @@ export interface Memory {
   readonly reloadCrowds: boolean;
   /** Passes in a row that failed. */
   readonly failures: number;
+  /** What the worker was last seen to run; undefined when it has to be asked. */
+  readonly known: { readonly workerPid: number; readonly observed: Observed } | undefined;
+  /** The text that HAProxy was last brought to. */
+  readonly reachedText: string | undefined;
+  /** Steps at run time had no effect: the next plan goes by a reload. */
+  readonly reloadNext: boolean;
+  /** Passes in a row that left removed servers with requests. */
+  readonly pendingPasses: number;
 }
 
 export const FRESH_MEMORY: Memory = {
@@ -31,6 +40,10 @@ export const FRESH_MEMORY: Memory = {
   reloads: NO_RELOADS,
   reloadCrowds: false,
   failures: 0,
+  known: undefined,
+  reachedText: undefined,
+  reloadNext: false,
+  pendingPasses: 0,
 };
 
 /** Bounds between attempts at a refused base, and after a failed pass. */
@@ -71,7 +84,7 @@ export function withVerified(memory: Memory, verified: { base: string; isRendere
 /** Remembers that a reload was tried, whatever its result. */
 export function withReload(memory: Memory, endedAt: number): Memory {
   const reloads = afterReload(memory.reloads, { endedAt, crowded: memory.reloadCrowds });
-  return { ...memory, reloads, reloadCrowds: false };
+  return { ...memory, reloads, reloadCrowds: false, reloadNext: false, known: undefined };
 }
 
 /** Remembers that a pass failed, and tells when to try again. */
@@ -81,7 +94,7 @@ export function withFailure(
 ): { memory: Memory; retryAt: number } {
   const failures = memory.failures + 1;
   return {
-    memory: { ...memory, failures },
+    memory: { ...memory, failures, known: undefined },
     retryAt: now + backoffDelay({ ...BACKOFF, attempt: failures, random }),
   };
 }

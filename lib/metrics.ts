@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { PassReport } from "./reconcile.ts";
-import { type NodeFacts, readinessOf, serverCounts } from "./status.ts";
+import { type NodeFacts, pendingOf, readinessOf, serverCounts } from "./status.ts";
 import { countServers } from "./model.ts";
 
 /** Counters and gauges of a node, in the Prometheus format. */
@@ -28,6 +28,8 @@ export function createMetrics(): Metrics {
   const plans = counter("plans_total", "Plans by kind", ["kind"]);
   const outcomes = counter("outcomes_total", "Applied plans by outcome", ["outcome"]);
   const reloads = counter("reloads_total", "Reloads by result", ["result"]);
+  const steps = counter("steps_total", "Steps made at run time, by kind", ["kind"]);
+  const drift = counter("drift_repairs_total", "Steps that undid what somebody changed on HAProxy's socket");
   const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
   const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
   const haproxyEnds = counter("haproxy_ends_total", "Times HAProxy ended unasked");
@@ -37,8 +39,13 @@ export function createMetrics(): Metrics {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
-  for (const kind of ["nothing", "write", "reload"]) plans.inc({ kind }, 0);
-  for (const outcome of ["reached", "refused", "reload-failed", "failed"]) outcomes.inc({ outcome }, 0);
+  for (const kind of ["nothing", "write", "runtime", "reload"]) plans.inc({ kind }, 0);
+  for (const outcome of ["reached", "refused", "incomplete", "reload-failed", "failed"]) {
+    outcomes.inc({ outcome }, 0);
+  }
+  for (const kind of ["add", "replace", "remove", "address", "weight", "maint", "ready"]) {
+    steps.inc({ kind }, 0);
+  }
   for (const result of ["loaded", "failed"]) reloads.inc({ result }, 0);
 
   const gauges = {
@@ -49,6 +56,8 @@ export function createMetrics(): Metrics {
     serversUp: gauge("servers_up", "Servers that HAProxy sends requests to"),
     rejections: gauge("rejections", "Entries that cannot be used"),
     unknownFields: gauge("unknown_fields", "Fields in entries that this version does not know"),
+    pending: gauge("pending_removals", "Removed servers that still hold requests"),
+    admissions: gauge("admissions_waiting", "Servers that get no request until a probe has passed"),
     oldWorkers: gauge("old_workers", "HAProxy workers that a reload retired and that still live"),
     up: gauge("haproxy_up", "1 while HAProxy runs"),
     watching: gauge("etcd_watching", "1 while the watch on etcd is established"),
@@ -60,10 +69,13 @@ export function createMetrics(): Metrics {
   };
 
   return {
-    onPass: ({ plan, outcome, tookMs }) => {
+    onPass: (report) => {
+      const { plan, outcome, tookMs } = report;
       passes.inc();
       plans.inc({ kind: plan.kind });
       if (outcome === undefined) return;
+      drift.inc(report.drift);
+      if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps.inc({ kind }));
       outcomes.inc({ outcome: outcome.kind });
       if (plan.kind === "reload" && outcome.kind !== "refused") {
         reloads.inc({ result: outcome.kind === "reached" ? "loaded" : "failed" });
@@ -93,6 +105,7 @@ type Gauges = Record<
     | "oldWorkers"
     | "up"
   )
+  | ("pending" | "admissions")
   | ("watching" | "ready" | "stale" | "staleAge" | "refusedBase"),
   Gauge
 >;
@@ -106,6 +119,7 @@ function setGauges(
   const readiness = readinessOf(facts, now);
   const isStale = readiness.ready && readiness.stale;
   gauges.info.set({ version: facts.version, haproxy: facts.haproxyVersion }, 1);
+  gauges.admissions.set(facts.admissionsWaiting);
   gauges.lag.set(facts.lagMs / 1_000);
   gauges.up.set(facts.haproxy.kind === "up" ? 1 : 0);
   gauges.watching.set(facts.etcd.kind === "watching" ? 1 : 0);
@@ -119,6 +133,7 @@ function setGauges(
   gauges.serversUp.set(serverCounts(lastPass).up);
   gauges.rejections.set(lastPass.model.rejections.length);
   gauges.unknownFields.set(lastPass.model.unknownFields);
+  gauges.pending.set(pendingOf(lastPass.outcome));
   gauges.oldWorkers.set(lastPass.oldWorkers);
   gauges.refusedBase.set(lastPass.refusedBase === undefined ? 0 : 1);
 }

@@ -9,6 +9,8 @@ export interface ObservedServer {
   readonly fqdn: string | undefined;
   readonly weight: number;
   readonly maint: boolean;
+  /** It was told to drain; a configuration cannot say that. */
+  readonly draining: boolean;
   /** Whether HAProxy sends requests to it, as far as its health goes. */
   readonly up: boolean;
   /** The row as HAProxy printed it, for the server-state file. */
@@ -30,3 +32,11 @@ export type Observed =
     readonly base: string | undefined;
     readonly servers: ObservedServers;
   };
+
+/** A look that costs HAProxy nothing: which worker runs, and from which base it was started. */
+export interface Glance {
+  readonly workerPid: number | undefined;
+  readonly base: string | undefined;
+  /** Workers that a reload retired and that still hold connections. */
+  readonly oldWorkers: number;
+}

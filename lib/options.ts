@@ -121,6 +121,13 @@ export const RUN_OPTIONS = [
   spec("max-wait", "time", "MAX_WAIT_MS", "500ms", "longest wait for the quiet window"),
   spec("reload-interval", "time", "RELOAD_INTERVAL_MS", "1s", "least time between two reloads"),
   spec(
+    "admission",
+    "mode",
+    "ADMISSION",
+    "probe",
+    "probe (no request before a server was seen healthy) or none",
+  ),
+  spec(
     "source",
     "mode",
     "SOURCE_MODE",
@@ -129,6 +136,11 @@ export const RUN_OPTIONS = [
   ),
   spec("stop-delay", "time", "STOP_DELAY_MS", "0", "on SIGTERM: how long to serve on while not ready"),
   spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "25s", "on SIGTERM: how long running requests may take"),
+] as const;
+
+/** How changes are made. */
+export const APPLY_OPTIONS = [
+  spec("apply", "mode", "APPLY_MODE", "auto", "auto (at run time where possible) or reload (always)"),
 ] as const;
 
 /** Settings of the log. */
@@ -179,6 +191,8 @@ export interface RunOptions {
   readonly debounceMs: number;
   readonly maxWaitMs: number;
   readonly reloadIntervalMs: number;
+  readonly apply: "auto" | "reload";
+  readonly admission: "probe" | "none";
   readonly source: "mirror" | "reread";
   readonly stopDelayMs: number;
   readonly stopTimeoutMs: number;
@@ -236,6 +250,8 @@ export function readRunOptions(raw: RawOptions): RunOptions {
     debounceMs: readDuration(raw, "debounce"),
     maxWaitMs: readDuration(raw, "max-wait"),
     reloadIntervalMs: readDuration(raw, "reload-interval"),
+    apply: readApplyMode(raw),
+    admission: readChoice(raw, "admission", ["probe", "none"]),
     source: readChoice(raw, "source", ["mirror", "reread"]),
     stopDelayMs: readDuration(raw, "stop-delay"),
     stopTimeoutMs: readDuration(raw, "stop-timeout"),
@@ -244,6 +260,11 @@ export function readRunOptions(raw: RawOptions): RunOptions {
     throw usage("--node-id is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
   }
   return options;
+}
+
+/** @throws {ControllerError} (usage) naming the flag that is wrong */
+export function readApplyMode(raw: RawOptions): "auto" | "reload" {
+  return readChoice(raw, "apply", ["auto", "reload"]);
 }
 
 /** @throws {ControllerError} (usage) naming the flag that is wrong */

@@ -1,4 +1,4 @@
-import type { Plan } from "./plan.ts";
+import { onlyAdds, type Plan } from "./plan.ts";
 
 /**
  * Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. `crowded`
@@ -39,13 +39,16 @@ export interface PaceInput {
 }
 
 /**
- * Decides when a plan is applied. Reloads wait for the quiet window, for the interval since the last one, which doubles
- * up to 30 s while each comes right after the last, and for old workers to end.
+ * Decides when a plan is applied. What takes traffic from a server waits for the quiet window: a key that is deleted and
+ * put again within it costs nobody a request. Reloads wait for the interval since the last one besides, which doubles up
+ * to 30 s while each comes right after the last, and for old workers to end.
  */
 export function pace(input: PaceInput): Pace {
   const { plan, now, quiet, oldWorkers } = input;
-  if (plan.kind !== "reload") return { kind: "now" };
+  if (plan.kind === "nothing" || plan.kind === "write") return { kind: "now" };
+  if (plan.kind === "runtime" && onlyAdds(plan.steps)) return { kind: "now" };
   if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming", crowded: false };
+  if (plan.kind === "runtime") return { kind: "now" };
   const earliest = earliestReload(input);
   if (now < earliest) {
     return {

@@ -1,19 +1,8 @@
 import { baseDigest, type ConfigText, joinConfig, type ServerLine } from "./config_text.ts";
-import type { Observed, ObservedServer } from "./observed.ts";
-import { comparable, type ComparableAddress } from "./server_line.ts";
-
-/** One difference between what is wanted and what HAProxy runs, with its reason in words. */
-export type Change =
-  | { readonly kind: "base"; readonly reason: string }
-  | ServerChange;
-
-/** A difference of one server. */
-export interface ServerChange {
-  readonly kind: "add" | "remove" | "address" | "weight" | "maint" | "ready" | "parameters";
-  readonly backend: string;
-  readonly server: string;
-  readonly reason: string;
-}
+import type { Observed, ObservedServer, ObservedServers } from "./observed.ts";
+import { isReloadCheaper, needsReload } from "./runtime_rules.ts";
+import { comparable, type ComparableAddress, type ComparableServer } from "./server_line.ts";
+import { describeStep, type Step, stepKey } from "./step.ts";
 
 /** What a pass does. Data only: it can be printed, compared and tested. */
 export type Plan =
@@ -21,7 +10,9 @@ export type Plan =
   | { readonly kind: "nothing" }
   /** Only the file is written: HAProxy runs what is wanted already, or does not run at all. */
   | { readonly kind: "write"; readonly reason: string }
-  | { readonly kind: "reload"; readonly changes: readonly Change[] };
+  /** The file is written, and the steps are made while HAProxy runs. */
+  | { readonly kind: "runtime"; readonly steps: readonly Step[] }
+  | { readonly kind: "reload"; readonly reason: string; readonly steps: readonly Step[] };
 
 /** What a plan is made from. */
 export interface PlanInput {
@@ -31,6 +22,8 @@ export interface PlanInput {
   readonly file: string | undefined;
   /** The revision at which the registry last changed a server; undefined when it knows no such server. */
   readonly revisionOf: (backend: string, server: string) => bigint | undefined;
+  /** `reload`: never change anything at run time. */
+  readonly mode: "auto" | "reload";
 }
 
 /** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
@@ -38,52 +31,76 @@ export function plan(input: PlanInput): Plan {
   const { wanted, observed, file } = input;
   if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
   if (observed.kind === "silent") {
-    return {
-      kind: "reload",
-      changes: [{ kind: "base", reason: `the runtime socket does not answer: ${observed.reason}` }],
-    };
+    return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
   }
-  const changes = [...baseChanges(wanted, observed.base), ...serverChanges(input, observed.servers)];
-  if (changes.length > 0) return { kind: "reload", changes };
+  const steps = stepsTo(input, observed.servers);
+  const reason = reloadReason(input, { steps, base: observed.base });
+  if (reason !== undefined) return { kind: "reload", reason, steps };
+  if (steps.length > 0) return { kind: "runtime", steps };
   if (file === joinConfig(wanted)) return { kind: "nothing" };
   return { kind: "write", reason: "the file differs from what HAProxy runs" };
 }
 
-/** A change on one line. */
-export function describeChange(change: Change): string {
-  if (change.kind === "base") return `base: ${change.reason}`;
-  return `${change.kind} server ${change.backend}/${change.server}: ${change.reason}`;
+/** What a plan does, a line each. */
+export function describePlan(plan: Plan): string[] {
+  if (plan.kind === "nothing") return [];
+  if (plan.kind === "write") return [`write the file: ${plan.reason}`];
+  const steps = plan.steps.map(describeStep);
+  return plan.kind === "reload" ? [`reload: ${plan.reason}`, ...steps] : steps;
+}
+
+/** Whether steps only take traffic to more servers, so that nobody is harmed if they turn out to be too early. */
+export function onlyAdds(steps: readonly Step[]): boolean {
+  return steps.every(({ kind }) => kind === "add" || kind === "ready");
 }
 
 function writePlan({ wanted, file }: PlanInput, reason: string): Plan {
   return file === joinConfig(wanted) ? { kind: "nothing" } : { kind: "write", reason };
 }
 
-function baseChanges({ base }: ConfigText, running: string | undefined): Change[] {
-  const digest = baseDigest(base);
-  if (digest === running) return [];
-  const from = running === undefined ? "none of ours" : running.slice(0, 12);
-  return [{ kind: "base", reason: `HAProxy runs ${from}, wanted is ${digest.slice(0, 12)}` }];
+function reloadReason(
+  { wanted, mode }: PlanInput,
+  { steps, base }: { steps: readonly Step[]; base: string | undefined },
+): string | undefined {
+  const digest = baseDigest(wanted.base);
+  if (digest !== base) {
+    return `HAProxy runs base ${base?.slice(0, 12) ?? "of somebody else"}, wanted is ${digest.slice(0, 12)}`;
+  }
+  if (steps.length === 0) return undefined;
+  if (mode === "reload") return "changes at run time are switched off";
+  for (const step of steps) {
+    const reason = needsReload(step);
+    if (reason !== undefined) return `server ${stepKey(step)}: ${reason}`;
+  }
+  const servers = [...wanted.servers.values()].reduce((sum, lines) => sum + lines.length, 0);
+  return isReloadCheaper(steps.length, servers) ? `${steps.length} steps cost more than a reload` : undefined;
 }
 
-function serverChanges(
-  input: PlanInput,
-  running: ReadonlyMap<string, ReadonlyMap<string, ObservedServer>>,
-): Change[] {
+function stepsTo(input: PlanInput, running: ObservedServers): Step[] {
   return [...input.wanted.servers].flatMap(([backend, lines]) => {
     const observed = running.get(backend) ?? new Map<string, ObservedServer>();
     const wanted = new Set(lines.map(({ name }) => name));
-    const removed = [...observed.keys()].filter((name) => !wanted.has(name)).map((server): ServerChange => ({
-      kind: "remove",
-      backend,
-      server,
-      reason: "no entry asks for it",
-    }));
+    const removed = [...observed.values()].filter(({ name }) => !wanted.has(name)).map((server) =>
+      removal(backend, server)
+    );
     return [
       ...removed,
-      ...lines.flatMap((line) => lineChanges(input, { backend, line, running: observed.get(line.name) })),
+      ...lines.flatMap((line) => lineSteps(input, { backend, line, running: observed.get(line.name) })),
     ];
   });
+}
+
+function removal(backend: string, running: ObservedServer): Step {
+  const { name, maint, draining, fqdn } = running;
+  return {
+    kind: "remove",
+    backend,
+    server: name,
+    isMaint: maint,
+    isDraining: draining,
+    isName: fqdn !== undefined,
+    reason: maint || draining ? "no entry asks for it, connections may be left" : "no entry asks for it",
+  };
 }
 
 interface Pair {
@@ -92,34 +109,49 @@ interface Pair {
   readonly running: ObservedServer | undefined;
 }
 
-function lineChanges(input: PlanInput, { backend, line, running }: Pair): ServerChange[] {
+function lineSteps(input: PlanInput, { backend, line, running }: Pair): Step[] {
   const place = { backend, server: line.name };
   const revision = input.revisionOf(backend, line.name);
-  if (running === undefined) {
-    const reason = revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
-    return [{ ...place, kind: "add", reason }];
-  }
+  const origin = revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
+  if (running === undefined) return [{ ...place, kind: "add", line, reason: origin }];
   const wanted = comparable(line);
-  const changes: ServerChange[] = [];
-  const changed = (kind: ServerChange["kind"], from: unknown, to: unknown) => {
-    const since = revision === undefined ? "" : `, entry of revision ${revision}`;
-    changes.push({ ...place, kind, reason: `${from} is to be ${to}${since}` });
-  };
   if (wanted.id !== undefined && wanted.id !== running.id) {
-    changed("parameters", `id ${running.id}`, `id ${wanted.id}`);
+    return [{
+      ...place,
+      kind: "replace",
+      line,
+      isMaint: running.maint,
+      reason: `its parameters changed, ${origin}`,
+    }];
   }
+  return changes(wanted, running, { place, line, origin });
+}
+
+function changes(
+  wanted: ComparableServer,
+  running: ObservedServer,
+  { place, line, origin }: { place: { backend: string; server: string }; line: ServerLine; origin: string },
+): Step[] {
+  const steps: Step[] = [];
   const { address } = wanted;
   if (address !== undefined && !runsAt(address, running)) {
-    changed(
-      "address",
-      `${runningHost(address, running)} port ${running.port}`,
-      `${address.host} port ${address.port}`,
-    );
+    const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin}`;
+    steps.push({ ...place, kind: "address", line, address, wasUp: running.up, reason });
   }
-  if (wanted.weight !== running.weight) changed("weight", running.weight, wanted.weight);
-  if (wanted.maint && !running.maint) changed("maint", "ready", "maint");
-  if (!wanted.maint && running.maint) changed("ready", "maint", "ready");
-  return changes;
+  if (wanted.weight !== running.weight) {
+    steps.push({
+      ...place,
+      kind: "weight",
+      weight: wanted.weight,
+      reason: `it has weight ${running.weight}, ${origin}`,
+    });
+  }
+  if (wanted.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin });
+  if (!wanted.maint && (running.maint || running.draining)) {
+    const from = running.maint ? "maint" : "drain";
+    steps.push({ ...place, kind: "ready", line, from, reason: `it is in ${from}, ${origin}` });
+  }
+  return steps;
 }
 
 /** Whether a running server has this address; of a name only the name counts, not what it resolved to. */

@@ -1,4 +1,6 @@
-import type { Observed } from "./observed.ts";
+import type { Candidate } from "./candidate.ts";
+import type { Glance, Observed, ObservedServers } from "./observed.ts";
+import type { Step } from "./step.ts";
 
 /** One complaint of HAProxy about a file, with the line or the server that it names. Lines count from 1. */
 export interface Alert {
@@ -24,14 +26,26 @@ export interface StagedFile {
   discard(): Promise<void>;
 }
 
+/** What HAProxy complained of while it was changed; what was reached is not for replies to say. */
+export interface ChangeResult {
+  readonly errors: readonly string[];
+}
+
 /** The HAProxy of this node, as far as a pass needs it. */
 export interface HaproxyPort {
+  /** Which worker runs, and from which base. */
+  glance(): Promise<Glance>;
+  /** All that the worker runs. */
   observe(): Promise<Observed>;
-  /** Workers that were retired by a reload and still hold connections. */
-  oldWorkers(): Promise<number>;
+  /** What the worker runs in these backends; throws a ControllerError when it does not answer. */
+  observeBackends(backends: readonly string[]): Promise<ObservedServers>;
   readConfig(): Promise<string | undefined>;
   stageConfig(text: string): Promise<StagedFile>;
   check(path: string): Promise<CheckResult>;
+  /** Makes steps while HAProxy runs; servers whose key is held get no request until they are seen healthy. */
+  change(steps: readonly Step[], held: ReadonlySet<string>): Promise<ChangeResult>;
+  /** Tries to bind an address for a moment; tells who is in the way, if somebody is. */
+  tryBind(address: string): Promise<string | undefined>;
   /** Writes the server-state file, or removes it when there is no text. */
   writeServerState(text: string | undefined): Promise<void>;
   reload(): Promise<ReloadResult>;
@@ -45,3 +59,19 @@ export type HaproxyState =
   | { readonly kind: "up"; readonly pid: number; readonly adopted: boolean }
   | { readonly kind: "down"; readonly reason: string; readonly retryInMs: number }
   | { readonly kind: "stopped" };
+
+/** Lets servers serve when somebody has seen them healthy. */
+export interface Admission {
+  /** Starts to probe; what was still being probed for the same servers is dropped. */
+  begin(candidates: readonly Candidate[]): AdmissionRound;
+  /** How many servers are held and still being probed. */
+  waiting(): number;
+}
+
+/** The candidates of one pass. */
+export interface AdmissionRound {
+  /** Waits until all were probed, for a bounded time, and returns the keys of those that did not pass. */
+  held(): Promise<ReadonlySet<string>>;
+  /** They are known to HAProxy now: those that pass later are brought up. */
+  confirm(): void;
+}

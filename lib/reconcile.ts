@@ -1,27 +1,39 @@
 import { apply, type Outcome } from "./apply.ts";
-import { baseDigest, type ConfigText, splitConfig } from "./config_text.ts";
+import { baseDigest, type ConfigText, joinConfig, splitConfig } from "./config_text.ts";
 import { ControllerError, messageOf } from "./errors.ts";
 import { type Again, learn } from "./learn.ts";
 import { type Memory, type RefusedBase, withRefusedBase } from "./memory.ts";
 import { buildModel, type Model, type Prefixes, serverKey } from "./model.ts";
-import type { Observed } from "./observed.ts";
+import type { Glance, Observed } from "./observed.ts";
 import { type Pace, pace } from "./pace.ts";
-import { type Plan, plan } from "./plan.ts";
-import type { HaproxyPort } from "./ports.ts";
+import { type Plan, plan, type PlanInput } from "./plan.ts";
+import type { Admission, HaproxyPort } from "./ports.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { chooseWanted, type Wanted, wantedWithoutTemplate } from "./wanted.ts";
+import { chooseWanted, type Wanted, wantedMeanwhile, wantedWithoutTemplate } from "./wanted.ts";
 
 /** What a pass works with. Times are monotonic milliseconds. */
 export interface ReconcilePorts {
   readonly haproxy: HaproxyPort;
+  readonly admission: Admission;
   readonly prefixes: Prefixes;
   /** Renders a model; throws a ControllerError when the template fails. */
   readonly render: (model: Model) => Promise<ConfigText>;
+  /** `reload`: never change anything at run time. */
+  readonly mode: "auto" | "reload";
   readonly reloadIntervalMs: number;
   readonly now: () => number;
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly wait: (ms: number) => Promise<void>;
+}
+
+/** How a pass starts. */
+export interface PassStart {
+  readonly memory: Memory;
+  /** No change came within the quiet window. */
+  readonly quiet: boolean;
+  /** Ask HAProxy for all that it runs, even if it is known from the last pass. */
+  readonly full: boolean;
 }
 
 /** What a pass did, as a value: the edge logs it, counts it and shows it. */
@@ -36,6 +48,8 @@ export interface PassReport {
   readonly again: Again;
   readonly refusedBase: RefusedBase | undefined;
   readonly oldWorkers: number;
+  /** Steps that undo what somebody changed on HAProxy's socket. */
+  readonly drift: number;
   readonly tookMs: number;
 }
 
@@ -45,57 +59,50 @@ const MAX_ROUNDS = 10;
 /**
  * One pass, from whole state to whole state:
  *
- * 1. builds the model of the snapshot and chooses the text that it asks for
- * 2. looks at what HAProxy runs and plans the difference
- * 3. applies the plan, or puts it off
+ * 1. looks at what HAProxy runs
+ * 2. builds the model of the snapshot and chooses the text that it asks for
+ * 3. plans the difference, and applies it or puts it off
  * 4. starts over without what HAProxy refused
  */
 export async function reconcile(
   snapshot: Snapshot,
-  { memory, quiet }: { memory: Memory; quiet: boolean },
+  start: PassStart,
   ports: ReconcilePorts,
 ): Promise<{ memory: Memory; report: PassReport }> {
   const startedAt = ports.now();
+  let memory = start.memory;
   for (let round = 1;; round++) {
-    const node = await lookAt(ports.haproxy);
-    const known = withRunningBase(memory, node);
-    const model = buildModel(snapshot, ports.prefixes, known.refusals);
-    const { wanted, memory: asked } = await want(model, known, ports);
-    const input = {
-      wanted: wanted.config,
-      observed: node.observed,
-      file: node.file,
-      revisionOf: revisionsOf(model),
-    };
-    const todo = plan(input);
-    const when = pace({ ...node, ...ports, plan: todo, quiet, now: ports.now(), history: asked.reloads });
-    const outcome = when.kind === "now" ? await apply(todo, { ...ports, input }) : undefined;
-    const pass = { model, wanted, observed: node.observed, plan: todo, pace: when, outcome };
-    const lesson = learn(asked, pass, { now: ports.now(), random: ports.random() });
+    const node = await lookAt(ports.haproxy, memory, start.full);
+    const model = buildModel(snapshot, ports.prefixes, memory.refusals);
+    const asked = await want(model, withRunningBase(memory, node), ports);
+    const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
+    const drift = driftOf(choice, memory);
+    const outcome = choice.pace.kind === "now"
+      ? await apply(choice.plan, { ...ports, ...choice })
+      : undefined;
+    const pass = { ...choice, model, observed: node.observed, workerPid: node.glance.workerPid, outcome };
+    const lesson = learn(asked.memory, pass, { now: ports.now(), random: ports.random() });
     memory = lesson.memory;
     if (lesson.again.kind === "at-once" && round < MAX_ROUNDS) continue;
     const { refusedBase } = memory;
-    const { oldWorkers } = node;
-    return {
-      memory,
-      report: { ...pass, again: lesson.again, refusedBase, oldWorkers, tookMs: ports.now() - startedAt },
-    };
+    const { oldWorkers } = node.glance;
+    const tookMs = ports.now() - startedAt;
+    return { memory, report: { ...pass, again: lesson.again, refusedBase, oldWorkers, drift, tookMs } };
   }
 }
 
 interface NodeView {
+  readonly glance: Glance;
   readonly observed: Observed;
   readonly file: string | undefined;
-  readonly oldWorkers: number;
 }
 
-async function lookAt(haproxy: HaproxyPort): Promise<NodeView> {
-  const [observed, file, oldWorkers] = await Promise.all([
-    haproxy.observe(),
-    haproxy.readConfig(),
-    haproxy.oldWorkers(),
-  ]);
-  return { observed, file, oldWorkers };
+/** Asking for everything costs HAProxy time at thousands of servers, so it is done only when something may be unknown. */
+async function lookAt(haproxy: HaproxyPort, { known }: Memory, full: boolean): Promise<NodeView> {
+  const [glance, file] = await Promise.all([haproxy.glance(), haproxy.readConfig()]);
+  const isKnown = known?.observed.kind === "up" && known.workerPid === glance.workerPid &&
+    known.observed.base === glance.base;
+  return { glance, file, observed: isKnown && !full ? known.observed : await haproxy.observe() };
 }
 
 /** After a start of the controller, the base that HAProxy runs is known from the file, if the file was loaded. */
@@ -105,29 +112,94 @@ function withRunningBase(memory: Memory, { observed, file }: NodeView): Memory {
   return baseDigest(base) === observed.base ? { ...memory, goodBase: base } : memory;
 }
 
-async function want(
-  model: Model,
-  memory: Memory,
-  ports: ReconcilePorts,
-): Promise<{ wanted: Wanted; memory: Memory }> {
+interface Asked {
+  readonly wanted: Wanted;
+  /** The rendered text, unless the template failed. */
+  readonly rendered: ConfigText | undefined;
+  readonly memory: Memory;
+}
+
+async function want(model: Model, memory: Memory, ports: ReconcilePorts): Promise<Asked> {
   try {
-    return { wanted: chooseWanted(await ports.render(model), memory, ports.now()), memory };
+    const rendered = await ports.render(model);
+    return { wanted: chooseWanted(rendered, memory, ports.now()), rendered, memory };
   } catch (error) {
     if (!(error instanceof ControllerError) || memory.goodBase === undefined) throw error;
     const refused = { digest: "", reason: messageOf(error), now: ports.now(), random: ports.random() };
-    return {
-      wanted: wantedWithoutTemplate(model, memory.goodBase),
-      memory: withRefusedBase(memory, refused),
-    };
+    const wanted = wantedWithoutTemplate(model, memory.goodBase);
+    return { wanted, rendered: undefined, memory: withRefusedBase(memory, refused) };
   }
 }
 
-function revisionsOf(model: Model): (backend: string, server: string) => bigint | undefined {
-  let revisions: Map<string, bigint> | undefined;
-  return (service, id) => {
-    revisions ??= new Map(
-      model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
+interface Choice {
+  readonly wanted: Wanted;
+  readonly plan: Plan;
+  readonly pace: Pace;
+  readonly input: PlanInput;
+  readonly runningBase: string | undefined;
+  readonly pathOf: (backend: string, server: string) => string | undefined;
+  readonly reloadAt: number | undefined;
+}
+
+/** Plans what is wanted; while a new base waits for its reload, endpoints follow on the last good one. */
+function choose(
+  { wanted, rendered, memory }: Asked,
+  { node, model, quiet }: { node: NodeView; model: Model; quiet: boolean },
+  ports: ReconcilePorts,
+): Choice {
+  const lookup = serverLookup(model);
+  const planFor = (wanted: Wanted) => {
+    const mode = memory.reloadNext ? "reload" : ports.mode;
+    const input = {
+      wanted: wanted.config,
+      observed: node.observed,
+      file: node.file,
+      revisionOf: lookup.revisionOf,
+      mode,
+    } as const;
+    const todo = plan(input);
+    const { oldWorkers } = node.glance;
+    const when = pace({ ...ports, plan: todo, quiet, oldWorkers, now: ports.now(), history: memory.reloads });
+    return {
+      wanted,
+      input,
+      plan: todo,
+      pace: when,
+      runningBase: memory.goodBase,
+      pathOf: lookup.pathOf,
+      reloadAt: undefined,
+    };
+  };
+  const first = planFor(wanted);
+  const { goodBase } = memory;
+  const waits = first.pace.kind === "later" && first.pace.at !== undefined ? first.pace.at : undefined;
+  if (
+    waits === undefined || rendered === undefined || goodBase === undefined || goodBase === wanted.config.base
+  ) return first;
+  const meanwhile = planFor(wantedMeanwhile(rendered, goodBase));
+  return meanwhile.plan.kind === "runtime" ? { ...meanwhile, reloadAt: waits } : first;
+}
+
+/** Steps to a text that was reached already: somebody else changed what HAProxy runs. Removals that go on are no drift. */
+function driftOf({ plan, input }: Choice, memory: Memory): number {
+  if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
+  if (memory.reachedText !== joinConfig(input.wanted)) return 0;
+  return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
+}
+
+function serverLookup(model: Model) {
+  let servers: Map<string, Model["services"][number]["servers"][number]> | undefined;
+  const find = (service: string, id: string) => {
+    servers ??= new Map(
+      model.services.flatMap(({ servers }) => servers.map((server) => [serverKey(server), server])),
     );
-    return revisions.get(serverKey({ service, id }));
+    return servers.get(serverKey({ service, id }));
+  };
+  return {
+    revisionOf: (service: string, id: string) => find(service, id)?.revision,
+    pathOf: (service: string, id: string) => {
+      const check = find(service, id)?.check;
+      return check?.kind === "on" ? check.path : undefined;
+    },
   };
 }

@@ -47,6 +47,7 @@ export interface ComparableServer {
   readonly weight: number;
   readonly maint: boolean;
   readonly id: number | undefined;
+  readonly isChecked: boolean;
 }
 
 /** An address as a running server shows it: of a name only the name and the port are compared. */
@@ -64,7 +65,13 @@ export function comparable(line: ServerLine): ComparableServer {
     weight: numberOf(options.get("weight")) ?? 1,
     maint: options.has("disabled"),
     id: numberOf(options.get("id")),
+    isChecked: options.has("check"),
   };
+}
+
+/** The keywords of a line's parameters, each with its argument if it takes one. */
+export function paramKeywords(params: string): ReadonlyMap<string, string | undefined> {
+  return readParams(params).options;
 }
 
 /** Keywords of a `server` line that take no argument (configuration manual, 5.2); all others take one. */

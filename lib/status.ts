@@ -4,7 +4,7 @@ import type { Server } from "./entry.ts";
 import { escapeText } from "./escape.ts";
 import { countServers } from "./model.ts";
 import type { Observed } from "./observed.ts";
-import { describeChange, type Plan } from "./plan.ts";
+import { describePlan } from "./plan.ts";
 import type { HaproxyState } from "./ports.ts";
 import type { PassReport } from "./reconcile.ts";
 
@@ -32,6 +32,8 @@ export interface NodeFacts {
   readonly served: boolean;
   /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
   readonly lagMs: number;
+  /** Servers that get no request until a probe has passed. */
+  readonly admissionsWaiting: number;
 }
 
 /** Whether requests should be sent to this node. */
@@ -70,6 +72,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
       reason: escapeText(rejection.reason, 500),
       revision: Number(rejection.revision),
     })) ?? [],
+    admissionsWaiting: facts.admissionsWaiting,
     unknownFields: lastPass?.model.unknownFields ?? 0,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
   };
@@ -88,7 +91,14 @@ function baseJson({ wanted, refusedBase }: PassReport) {
   };
 }
 
-function servicesJson({ model, observed }: PassReport) {
+/** What HAProxy was last seen to run. */
+function latest({ observed, outcome }: PassReport): Observed {
+  return outcome?.kind === "reached" ? outcome.observed : observed;
+}
+
+function servicesJson(report: PassReport) {
+  const { model } = report;
+  const observed = latest(report);
   return model.services.map(({ name, servers }) => ({
     name,
     servers: servers.map((server) => serverJson(server, observed)),
@@ -109,7 +119,9 @@ function serverJson(server: Server, observed: Observed) {
 }
 
 /** How many servers the registry has, and how many of them HAProxy sends requests to. */
-export function serverCounts({ model, observed }: PassReport): { total: number; up: number } {
+export function serverCounts(report: PassReport): { total: number; up: number } {
+  const { model } = report;
+  const observed = latest(report);
   if (observed.kind !== "up") return { total: countServers(model), up: 0 };
   const up = model.services.flatMap(({ name, servers }) =>
     servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
@@ -127,7 +139,8 @@ function planJson({ report, at }: { report: PassReport; at: number }) {
     pace: pace.kind === "now" ? { kind: "now" } : { kind: "later", reason: pace.reason },
     outcome: outcome?.kind ?? null,
     reason: outcome === undefined ? null : outcomeReason(outcome),
-    steps: stepsOf(plan),
+    steps: describePlan(plan),
+    pendingRemovals: pendingOf(outcome),
   };
 }
 
@@ -138,9 +151,7 @@ export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): stri
   return outcome.reason;
 }
 
-/** What a plan does, a line each. */
-export function stepsOf(plan: Plan): string[] {
-  if (plan.kind === "nothing") return [];
-  if (plan.kind === "write") return [`write the file: ${plan.reason}`];
-  return plan.changes.map(describeChange);
+/** How many removed servers still hold requests. */
+export function pendingOf(outcome: PassReport["outcome"]): number {
+  return outcome?.kind === "reached" ? outcome.pending : 0;
 }

@@ -1,4 +1,5 @@
-import { baseDigest, type ConfigText, fitted, missingBackends } from "./config_text.ts";
+import { judgeBackends, sectionsOf } from "./config_section.ts";
+import { baseDigest, baseText, type ConfigText, fitted, missingBackends } from "./config_text.ts";
 import type { Memory } from "./memory.ts";
 import type { Model } from "./model.ts";
 import { serverParams, withServerIds } from "./server_line.ts";
@@ -19,8 +20,26 @@ export interface Wanted {
 export function chooseWanted(rendered: ConfigText, memory: Memory, now: number): Wanted {
   const { refusedBase, goodBase } = memory;
   const isRefused = refusedBase?.digest === baseDigest(rendered.base) && now < refusedBase.retryAt;
-  if (!isRefused || goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
+  if (goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
+  if (isRefused) return onLastGood(goodBase, rendered.servers);
+  return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", waiting: [] };
+}
+
+/** What is wanted while the rendered base waits for its reload. */
+export function wantedMeanwhile(rendered: ConfigText, goodBase: string): Wanted {
   return onLastGood(goodBase, rendered.servers);
+}
+
+/** A backend that only disappears is no reason to reload: without servers it answers 503 to nobody, and may come back. */
+function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
+  if (rendered.base === goodBase) return rendered;
+  const names = new Set(
+    sectionsOf(rendered.base).filter(({ keyword }) => keyword === "backend").map(({ name }) => name),
+  );
+  const sections = sectionsOf(goodBase);
+  const judged = judgeBackends(sections);
+  const left = sections.filter((section) => names.has(section.name) || judged.get(section)?.plain !== true);
+  return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
 }
 
 /** What is wanted while the template cannot be rendered at all: server lines are written as the embedded template does. */

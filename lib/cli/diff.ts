@@ -7,9 +7,8 @@ import { messageOf } from "../errors.ts";
 import { buildModel, serverKey } from "../model.ts";
 import type { Observed } from "../observed.ts";
 import type { EtcdSettings, RenderOptions } from "../options.ts";
-import { plan } from "../plan.ts";
+import { describePlan, plan } from "../plan.ts";
 import { renderConfig } from "../render.ts";
-import { stepsOf } from "../status.ts";
 import { prefixesOf } from "./etcd.ts";
 import { readRegistry } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
@@ -20,7 +19,7 @@ import { templateSource } from "./template.ts";
  * `exitCode` 1 when there is something to change.
  */
 export async function diff(
-  settings: { etcd: EtcdSettings; render: RenderOptions },
+  settings: { etcd: EtcdSettings; render: RenderOptions; mode: "auto" | "reload" },
   options: { exitCode: boolean },
 ): Promise<number> {
   const template = await templateSource(settings.render.template)();
@@ -36,9 +35,10 @@ export async function diff(
     observed,
     file,
     revisionOf: (service, id) => revisions.get(serverKey({ service, id })),
+    mode: settings.mode,
   });
   console.log(`revision ${model.revision}: ${todo.kind}`);
-  stepsOf(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
+  describePlan(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
   for (const { key, reason } of model.rejections) {
     console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }

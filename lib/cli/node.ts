@@ -4,7 +4,8 @@ import type { Metrics } from "../metrics.ts";
 import { countServers } from "../model.ts";
 import type { HaproxyState } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
-import { type NodeFacts, outcomeReason, stepsOf } from "../status.ts";
+import { describePlan, type Plan } from "../plan.ts";
+import { type NodeFacts, outcomeReason, pendingOf } from "../status.ts";
 
 /** Gathers what happens to the node, and makes one log line of each thing. */
 export interface NodeRecorder {
@@ -25,6 +26,7 @@ const LOGGED_STEPS = 20;
 export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">, ports: {
   metrics: Metrics;
   lagMs: () => number;
+  admissionsWaiting: () => number;
   now: () => number;
 }): NodeRecorder {
   let facts: NodeFacts = {
@@ -37,11 +39,12 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     lastChange: undefined,
     served: false,
     lagMs: 0,
+    admissionsWaiting: 0,
   };
   const logRejections = createRejectionLog();
 
   return {
-    facts: () => ({ ...facts, lagMs: ports.lagMs() }),
+    facts: () => ({ ...facts, lagMs: ports.lagMs(), admissionsWaiting: ports.admissionsWaiting() }),
     onStopping: () => facts = { ...facts, stopping: true },
     onInherited: (verifiedAt) => facts = { ...facts, inheritedAt: verifiedAt },
     onPass: (report) => {
@@ -110,7 +113,7 @@ function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
 
 function logPass(report: PassReport): void {
   const { plan, pace, outcome, model, tookMs } = report;
-  const steps = stepsOf(plan);
+  const steps = describePlan(plan);
   const shown = steps.length > LOGGED_STEPS
     ? [...steps.slice(0, LOGGED_STEPS), `and ${steps.length - LOGGED_STEPS} more`]
     : steps;
@@ -120,6 +123,8 @@ function logPass(report: PassReport): void {
     took: Math.round(tookMs),
     services: model.services.length,
     servers: countServers(model),
+    pendingRemovals: pendingOf(outcome) || undefined,
+    driftRepairs: report.drift || undefined,
     steps: shown,
   };
   if (outcome === undefined) {
@@ -128,12 +133,19 @@ function logPass(report: PassReport): void {
       reason: pace.kind === "later" ? pace.reason : undefined,
     });
   }
+  // A removal that goes on is asked again many times; it was said once.
+  if (outcome.kind === "reached" && isOnlyWaiting(plan)) return log().debug("removal goes on", fields);
   if (outcome.kind === "reached") return log().info("applied", fields);
   log().error("not applied, keeping the last good config", {
     ...fields,
     outcome: outcome.kind,
     reason: outcomeReason(outcome),
   });
+}
+
+function isOnlyWaiting(plan: Plan): boolean {
+  return plan.kind === "runtime" &&
+    plan.steps.every((step) => step.kind === "remove" && (step.isDraining || step.isMaint));
 }
 
 /** Logs each rejection once, and a refused base once for each attempt. */

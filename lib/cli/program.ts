@@ -3,11 +3,13 @@ import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../errors.ts";
 import {
   ADMIN_OPTIONS,
+  APPLY_OPTIONS,
   ETCD_OPTIONS,
   LOG_OPTIONS,
   type OptionSpec,
   type RawOptions,
   readAdminBind,
+  readApplyMode,
   readEtcdOptions,
   readLogOptions,
   readRenderOptions,
@@ -71,6 +73,7 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     ...ETCD_OPTIONS,
     ...RENDER_OPTIONS,
     ...ADMIN_OPTIONS,
+    ...APPLY_OPTIONS,
     ...RUN_OPTIONS,
     ...LOG_OPTIONS,
   ], (raw) => runNode(raw, wrap));
@@ -82,8 +85,10 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
   add("check", "tell whether options, template, etcd and haproxy are in order", reading, async (raw) => {
     return (await import("./check.ts")).check(readSettings(raw));
   });
-  add("diff", "print what run would change", [...reading, EXIT_CODE], async (raw) => {
-    return (await import("./diff.ts")).diff(readSettings(raw), { exitCode: raw["exit-code"] === true });
+  add("diff", "print what run would change", [...reading, ...APPLY_OPTIONS, EXIT_CODE], async (raw) => {
+    return (await import("./diff.ts")).diff({ ...readSettings(raw), mode: readApplyMode(raw) }, {
+      exitCode: raw["exit-code"] === true,
+    });
   });
   add("health", "ask the controller on this machine whether it lives", ADMIN_OPTIONS, async (raw) => {
     return (await import("./health.ts")).health(readAdminBind(raw));

@@ -1,10 +1,13 @@
 import { dirname } from "node:path";
+import { ADMIT_ALL, createAdmission } from "../admission.ts";
 import { createAdmin } from "../admin/server.ts";
 import { joinConfig } from "../config_text.ts";
 import { runController } from "../controller.ts";
 import { ControllerError, messageOf } from "../errors.ts";
 import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
 import { createReread } from "../etcd/reread.ts";
+import { bringUp } from "../haproxy/change.ts";
+import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
 import { sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
@@ -17,6 +20,7 @@ import { log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { EMPTY_MODEL } from "../model.ts";
 import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
+import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
 import type { HaproxyPort } from "../ports.ts";
 import { sleep } from "../sleep.ts";
@@ -59,7 +63,8 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
   }
   const { dir, release } = await openStateDir(settings.render.stateDir);
   await sweepStaged(dirname(settings.render.config));
-  const node = await assembleNode(settings, { haproxy, version, dir, wrap });
+  const stopFollowing = new AbortController();
+  const node = await assembleNode(settings, { haproxy, version, dir, wrap, stop: stopFollowing.signal });
   await using admin = serveAdmin(settings.adminBind, node.admin);
   log().info("node started", {
     node: node.recorder.facts().node,
@@ -68,7 +73,7 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
     admin: `${admin.addr.hostname}:${admin.addr.port}`,
     endpoints: settings.etcd.endpoints,
   });
-  await runNode(node, settings);
+  await runNode(node, settings, stopFollowing);
   release();
 }
 
@@ -79,11 +84,13 @@ interface Found {
   readonly version: string;
   readonly dir: StateDir;
   readonly wrap: WrapHaproxy;
+  /** Aborted when the node stops following. */
+  readonly stop: AbortSignal;
 }
 
 /** Constructs the parts and hands them to each other. */
 async function assembleNode(settings: RunSettings, found: Found) {
-  const { haproxy, version, dir, wrap } = found;
+  const { haproxy, version, dir, wrap, stop } = found;
   const { render: renderOptions, run: runOptions } = settings;
   const trigger = createTrigger(runOptions);
   const lag = createLag();
@@ -92,9 +99,14 @@ async function assembleNode(settings: RunSettings, found: Found) {
     trigger.ring();
   };
   const metrics = createMetrics();
+  const admission = runOptions.admission === "none" ? ADMIT_ALL : createAdmission({
+    probe,
+    bringUp: (keys) => bringUp(dir.runtimeSocket, keys.map(healthUpLine)),
+    signal: stop,
+  });
   const recorder = createRecorder(
     { node: runOptions.nodeId ?? Deno.hostname(), version: VERSION, haproxyVersion: version },
-    { metrics, lagMs: lag.ageMs, now: Date.now },
+    { metrics, lagMs: lag.ageMs, admissionsWaiting: () => admission.waiting(), now: Date.now },
   );
   const template = templateSource(renderOptions.template);
   const rendering = renderSettings(renderOptions);
@@ -123,6 +135,8 @@ async function assembleNode(settings: RunSettings, found: Found) {
     haproxy: wrap(
       createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
     ),
+    admission,
+    mode: runOptions.apply,
     prefixes,
     render: async (model: typeof EMPTY_MODEL) => renderConfig(model, await template(), rendering),
     reloadIntervalMs: runOptions.reloadIntervalMs,
@@ -264,9 +278,8 @@ function serveAdmin(bind: Bind, handler: (request: Request) => Response | Promis
   }
 }
 
-async function runNode(node: Node, { run }: RunSettings): Promise<void> {
+async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortController): Promise<void> {
   const signals = listenForSignals(() => node.trigger.ring());
-  const stopFollowing = new AbortController();
   const supervised = node.supervisor.run();
   const followed = node.source.run(stopFollowing.signal);
   const controlled = controlNode(node, stopFollowing.signal);

@@ -9,6 +9,7 @@ import {
 } from "etcd3";
 import { ConstantBackoff, handleWhen, noop, retry, timeout, TimeoutStrategy, wrap } from "cockatiel";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { surviveGoaway } from "./goaway.ts";
 import { acceptIpEndpoints } from "./tls.ts";
 
 /** How to reach etcd. */
@@ -97,6 +98,7 @@ export function createEtcdClient(options: EtcdOptions): EtcdClient {
   // What goes wrong comes as errors; lines of the library's own would break the log's format.
   setLogVerbosity(logVerbosity.NONE);
   acceptIpEndpoints();
+  surviveGoaway();
   const kv = new Etcd3(clientOptions(options));
   const watcher = new EtcdWithWatchStream(clientOptions(options));
   return {

@@ -1,8 +1,10 @@
 import type { HaproxyPort, HaproxyState } from "../ports.ts";
+import { tryBind } from "./bind.ts";
+import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
 import { readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
-import { observe } from "./runtime.ts";
+import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state_dir.ts";
 
 export interface HaproxyPortOptions {
@@ -21,14 +23,18 @@ export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPo
       if (now.kind === "up") return observe(dir.runtimeSocket);
       return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
     },
-    oldWorkers: async () => {
-      try {
-        return state().kind === "up" ? (await showProcesses(dir.masterSocket)).oldWorkers.length : 0;
-      } catch {
-        // A master that is busy executing itself has no answer; a pass does not depend on it.
-        return 0;
-      }
+    glance: async () => {
+      if (state().kind !== "up") return { workerPid: undefined, base: undefined, oldWorkers: 0 };
+      const [processes, base] = await Promise.all([
+        // A master that is busy executing itself has no answer.
+        showProcesses(dir.masterSocket).catch(() => undefined),
+        runningBase(dir.runtimeSocket),
+      ]);
+      return { workerPid: processes?.workers[0]?.pid, base, oldWorkers: processes?.oldWorkers.length ?? 0 };
     },
+    observeBackends: (backends) => observeBackends(dir.runtimeSocket, backends),
+    change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
+    tryBind: (address) => Promise.resolve(tryBind(address)),
     readConfig: () => readText(configPath),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy, path),

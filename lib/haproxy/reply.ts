@@ -49,7 +49,9 @@ export function parseEnv(reply: string, name: string): string | undefined {
   return line?.slice(name.length + 1);
 }
 
-const MAINT_BITS = 0x01 | 0x04;
+/** Put into maintenance; 0x04 only remembers that the configuration said so once. */
+const MAINT_BIT = 0x01;
+const DRAIN_BIT = 0x08;
 const COLUMNS = {
   backend: 1,
   id: 2,
@@ -90,10 +92,19 @@ function observedServer(row: string[]): ObservedServer {
     port: Number(text(COLUMNS.port)),
     fqdn: optional(COLUMNS.fqdn),
     weight: Number(text(COLUMNS.weight)),
-    maint: (Number(text(COLUMNS.admin)) & MAINT_BITS) !== 0,
+    maint: (Number(text(COLUMNS.admin)) & MAINT_BIT) !== 0,
+    draining: (Number(text(COLUMNS.admin)) & DRAIN_BIT) !== 0,
     up: Number(text(COLUMNS.operational)) > 0,
     row,
   };
+}
+
+/** Reads the answer to `show servers conn`: requests in progress by server. Columns: management manual, 9.3. */
+export function parseUsedConnections(reply: string): Map<string, number> {
+  const rows = reply.split("\n").filter((line) => /^[^#\s]+\/\S+ \d+\/\d+ /.test(line)).map((line) =>
+    line.split(" ")
+  );
+  return new Map(rows.map((row) => [row[0]?.replace(/^[^/]*\//, "") ?? "", Number(row[6])]));
 }
 
 /** Reads the alerts in the output of `haproxy -c`; those that only sum up are left out. */

@@ -4,10 +4,14 @@ import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
 import { testNode } from "../support/node.ts";
 
 const KILLED = fileURLToPath(new URL("../support/killed_controller.ts", import.meta.url));
-const STEPS = ["staged", "committed", "before-reload", "reloaded", "verified", "kept"];
+const STEPS = {
+  auto: ["staged", "committed", "before-change", "changed", "verified", "kept"],
+  reload: ["staged", "committed", "before-reload", "reloaded", "verified", "kept"],
+};
+const CASES = Object.entries(STEPS).flatMap(([mode, steps]) => steps.map((step) => ({ mode, step })));
 
-for (const step of STEPS) {
-  Deno.test(`a controller killed when it has ${step} adopts its HAProxy and converges when it comes back`, async () => {
+for (const { mode, step } of CASES) {
+  Deno.test(`a controller killed at "${step}" of --apply ${mode} adopts its HAProxy and converges`, async () => {
     await using etcd = await startEtcdCluster({ members: 1 });
     await using node = await testNode({ endpoints: etcd.endpoints });
     await using one = startOrigin("one");
@@ -20,11 +24,11 @@ for (const step of STEPS) {
     await node.controller.status;
 
     await etcd.etcdctl("put", "/services/backend/two", two.address);
-    const killed = node.start({ program: KILLED, env: { KILL_AT: step } });
+    const killed = node.start({ program: KILLED, args: ["--apply", mode], env: { KILL_AT: step } });
     assertEquals((await killed.status).signal, "SIGKILL");
     assertEquals((await node.request()).status, 200);
 
-    node.start();
+    node.start({ args: ["--apply", mode] });
     await node.untilServers("backend", ["one", "two"]);
     const state = await node.untilState(
       "readiness",
@@ -32,6 +36,7 @@ for (const step of STEPS) {
     );
     assertEquals(state.haproxy.pid, haproxy.pid);
     assert(state.haproxy.adopted);
+    if (mode === "auto") assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
     const left = await Array.fromAsync(Deno.readDir(node.dir));
     assertEquals(left.map(({ name }) => name).sort(), ["haproxy.cfg", "state"]);
   });

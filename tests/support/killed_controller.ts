@@ -23,6 +23,12 @@ const wrap: WrapHaproxy = (haproxy) => ({
     };
     return { ...staged, commit };
   },
+  change: async (steps, held) => {
+    reach("before-change");
+    const result = await haproxy.change(steps, held);
+    reach("changed");
+    return result;
+  },
   reload: async () => {
     reach("before-reload");
     const result = await haproxy.reload();

@@ -52,7 +52,7 @@ export interface NodeState {
 export function controllerCommand(program = MAIN): { command: string; args: string[] } {
   const binary = Deno.env.get("CONTROLLER");
   if (binary !== undefined && binary !== "" && program === MAIN) return { command: binary, args: [] };
-  return { command: Deno.execPath(), args: ["run", "--no-prompt", ...PERMISSIONS, program] };
+  return { command: Deno.execPath(), args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, program] };
 }
 
 /** A node with its own directory and ports, on which controllers are started one after the other. */

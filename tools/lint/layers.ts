@@ -5,15 +5,26 @@
 export const ORDER: readonly string[] = [
   ...["errors", "escape", "backoff", "address", "snapshot", "entry", "model"],
   ...["config_line", "config_section", "config_text", "server_line", "render"],
-  ...["observed", "ports", "state_file", "plan", "pace", "memory", "wanted"],
+  ...[
+    "observed",
+    "step",
+    "candidate",
+    "ports",
+    "state_file",
+    "runtime_rules",
+    "plan",
+    "pace",
+    "memory",
+    "wanted",
+  ],
   ...["apply", "learn", "reconcile", "status"],
-  ...["options", "version", "log", "metrics", "sleep", "trigger", "controller"],
+  ...["options", "version", "log", "metrics", "sleep", "admission", "trigger", "controller"],
 ];
 
 /** Files without any effect of their own: what they need of the world comes as an argument or through a port. */
 export const PURE: ReadonlySet<string> = new Set([
   ...ORDER.slice(0, ORDER.indexOf("version")),
-  ...["haproxy/reply", "etcd/registration_step", "etcd/http2_frames"],
+  ...["haproxy/reply", "haproxy/commands", "etcd/registration_step", "etcd/http2_frames"],
 ]);
 
 /** Folders of `lib/` that each touch one part of the world. */

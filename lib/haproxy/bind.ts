@@ -1,0 +1,16 @@
+/**
+ * Binds an address of a `bind` line for a moment; tells who is in the way, if somebody is. Only an address in use counts:
+ * whatever else is wrong is for HAProxy to say.
+ */
+export function tryBind(address: string): string | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:@/]*)):(\d+)$/.exec(address);
+  if (match === null) return undefined;
+  const [, ipv6, host = "", port] = match;
+  const hostname = ipv6 ?? (host === "" || host === "*" ? "0.0.0.0" : host);
+  try {
+    Deno.listen({ hostname, port: Number(port) }).close();
+    return undefined;
+  } catch (error) {
+    return error instanceof Deno.errors.AddrInUse ? "the address is in use by another process" : undefined;
+  }
+}

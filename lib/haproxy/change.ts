@@ -1,0 +1,97 @@
+import { messageOf } from "../errors.ts";
+import type { ChangeResult } from "../ports.ts";
+import { type Step, stepKey } from "../step.ts";
+import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "./commands.ts";
+import { parseUsedConnections } from "./reply.ts";
+import { openSession, type Session } from "./session.ts";
+
+/** HAProxy refuses a longer line (`tune.bufsize`, 16,384 bytes by default). */
+const MAX_LINE_BYTES = 15_000;
+/** Lines that are sent before their answers are looked at. */
+const BATCH_LINES = 50;
+
+type Removal = Extract<Step, { kind: "remove" | "replace" }>;
+type Direct = Exclude<Step, { kind: "remove" | "replace" }>;
+
+/**
+ * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. What
+ * was reached is not for replies to say: they explain, reading the state back decides. Never rejects.
+ */
+export async function changeServers(
+  socketPath: string,
+  steps: readonly Step[],
+  isHeld: (key: string) => boolean,
+): Promise<ChangeResult> {
+  let session: Session | undefined;
+  try {
+    session = await openSession(socketPath);
+    const removals = steps.filter((step): step is Removal =>
+      step.kind === "remove" || step.kind === "replace"
+    );
+    const direct = steps.filter((step): step is Direct => step.kind !== "remove" && step.kind !== "replace");
+    const errors = await sendAll(session, [
+      ...removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining)).map((
+        step,
+      ) => drainLine(stepKey(step))),
+      ...direct.map((step) => commandLine(step, isHeld(stepKey(step)))),
+    ]);
+    if (errors.length > 0 || removals.length === 0) return { errors };
+    return { errors: await removeIdle(session, removals, isHeld) };
+  } catch (error) {
+    return { errors: [messageOf(error)] };
+  } finally {
+    session?.close();
+  }
+}
+
+/** Deletes those that hold no request any more; the others are asked again by a later pass. */
+async function removeIdle(
+  session: Session,
+  removals: readonly Removal[],
+  isHeld: (key: string) => boolean,
+): Promise<readonly string[]> {
+  const used = await usedConnections(session, new Set(removals.map(({ backend }) => backend)));
+  const idle = removals.filter((step) => (used.get(stepKey(step)) ?? 0) === 0);
+  // "Server still has connections attached to it" is no error: an idle connection may be on its way out.
+  await session.send(idle.map((step) => deleteLine(stepKey(step))));
+  const replaced = idle.filter((step) => step.kind === "replace");
+  return await sendAll(
+    session,
+    replaced.map((step) => addLine(stepKey(step), step.line, isHeld(stepKey(step)))),
+  );
+}
+
+async function usedConnections(
+  session: Session,
+  backends: ReadonlySet<string>,
+): Promise<Map<string, number>> {
+  const used = new Map<string, number>();
+  for (const backend of backends) {
+    const reply = await session.send([`show servers conn ${backend}`]);
+    for (const [server, count] of parseUsedConnections(reply)) used.set(`${backend}/${server}`, count);
+  }
+  return used;
+}
+
+async function sendAll(session: Session, lines: readonly string[]): Promise<string[]> {
+  const tooLong = lines.find((line) => new TextEncoder().encode(line).length > MAX_LINE_BYTES);
+  if (tooLong !== undefined) return [`a command is longer than HAProxy takes: ${tooLong.slice(0, 80)}...`];
+  for (let at = 0; at < lines.length; at += BATCH_LINES) {
+    const errors = errorsIn(await session.send(lines.slice(at, at + BATCH_LINES)));
+    if (errors.length > 0) return errors;
+  }
+  return [];
+}
+
+/** Lets servers serve that were held until somebody saw them healthy. Never rejects. */
+export async function bringUp(socketPath: string, lines: readonly string[]): Promise<void> {
+  let session: Session | undefined;
+  try {
+    session = await openSession(socketPath);
+    await sendAll(session, lines);
+  } catch {
+    // HAProxy's own checks bring them up a moment later.
+  } finally {
+    session?.close();
+  }
+}
