@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { type EtcdCluster, type LocalProcess, pickPort, startEtcdCluster } from "../support/mod.ts";
-import { startProcess, tempDir, waitFor } from "../support/mod.ts";
+import { pause, startProcess, tempDir, waitFor } from "../support/mod.ts";
 import { canMakeCertificates, type Certificates, makeCertificates } from "../support/certificates.ts";
 import { type GoawayClientOptions, type GoawayClientResult, WATCHING } from "../support/goaway_client.ts";
 
@@ -29,46 +29,49 @@ async function resultOf<T>(process: LocalProcess): Promise<T> {
   return JSON.parse(process.lines.at(-1) ?? "");
 }
 
-function frame(type: number, payload: readonly number[]): Uint8Array {
-  return Uint8Array.from([0, 0, payload.length, type, 0, 0, 0, 0, 0, ...payload]);
+function frame(type: number, payload: readonly number[], of: { flags: number; stream: number }): Uint8Array {
+  return Uint8Array.from([0, 0, payload.length, type, of.flags, 0, 0, 0, of.stream, ...payload]);
 }
 
-/** An HTTP/2 server that answers nothing and says GOAWAY with this code, then closes. */
-async function sayGoaway(listener: Deno.TcpListener, code: number): Promise<void> {
+const CONNECTION = { flags: 0, stream: 0 };
+const SETTINGS = frame(4, [], CONNECTION);
+/** `:status 200` and the end of stream 1. */
+const ANSWER = frame(1, [0x88], { flags: 5, stream: 1 });
+
+/** An HTTP/2 server that says GOAWAY with this code, then answers the first request if there is one to answer. */
+async function sayGoaway(listener: Deno.TcpListener, code: number, answers: boolean): Promise<void> {
   const connection = await listener.accept();
   const closed = connection.readable.pipeTo(new WritableStream()).catch(() => {});
   const writer = connection.writable.getWriter();
-  await writer.write(frame(4, []));
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  await writer.write(frame(7, [0, 0, 0, 0, 0, 0, 0, code]));
+  await writer.write(SETTINGS);
+  await pause(100);
+  await writer.write(frame(7, [0, 0, 0, 1, 0, 0, 0, code], CONNECTION));
+  await pause(100);
+  if (answers) await writer.write(ANSWER);
   await closed;
   await writer.close().catch(() => {});
 }
 
 for (
   const { what, code, requests, heard } of [
-    { what: "an idle session", code: 0, requests: 0, heard: ["goaway 0"] },
-    { what: "a session with requests", code: 0, requests: 3, heard: ["goaway 0", ...failed(3)] },
+    { what: "an idle session end", code: 0, requests: 0, heard: ["goaway 0"] },
+    { what: "a session finish its request and end", code: 0, requests: 1, heard: ["goaway 0", "status 200"] },
     {
-      what: "a session that pinged too often",
+      what: "a session end that pinged too often",
       code: 11,
-      requests: 3,
-      heard: ["goaway 11", ...failed(3), "Session closed with error code 11"],
+      requests: 1,
+      heard: ["goaway 11", "request failed", "Session closed with error code 11"],
     },
   ]
 ) {
-  Deno.test(`surviveGoaway() lets ${what} end like any other`, async () => {
+  Deno.test(`surviveGoaway() lets ${what}`, async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const served = sayGoaway(listener, code);
+    const served = sayGoaway(listener, code, code === 0 && requests > 0);
     await using session = startDeno("goaway_session.ts", [String(listener.addr.port), String(requests)]);
     const result = await resultOf<string[]>(session);
     await served;
     assertEquals(result.toSorted(), [...heard, "closed, destroyed: true"].toSorted());
   });
-}
-
-function failed(count: number): string[] {
-  return Array.from({ length: count }, () => "request failed");
 }
 
 /** Stops and starts the member under clients that read, write and watch. */

@@ -1,4 +1,4 @@
-// One HTTP/2 session with as many unanswered requests as its second argument says, to the port that its first one says.
+// One HTTP/2 session with as many requests as its second argument says, to the port that its first one says.
 // It ends when the session has, and tells what it heard of it.
 import http2 from "node:http2";
 import { surviveGoaway } from "../../lib/etcd/goaway.ts";
@@ -17,5 +17,7 @@ session.on("close", () => {
 for (let i = 0; i < (requests ?? 0); i++) {
   const request = session.request({ ":method": "POST", ":path": "/" });
   request.on("error", () => heard.push("request failed"));
-  request.write("x");
+  request.on("response", (headers) => heard.push(`status ${headers[":status"]}`));
+  request.resume();
+  request.end("x");
 }
