@@ -15,8 +15,10 @@ export interface ControllerOptions {
   readonly onPass: (report: PassReport) => void;
   /** A pass could not be made at all; it is tried again after `retryInMs`. */
   readonly onError: (error: { message: string; retryInMs: number }) => void;
-  /** How often a pass is made although nothing changed, in milliseconds. */
+  /** How often a pass is made although nothing changed, asking HAProxy for all that it runs; in milliseconds. */
   readonly resyncMs: number;
+  /** Whether the next pass is to be such a one; asked once for each pass. */
+  readonly resyncAsked: () => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +43,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     if (signal.aborted) break;
     if (rang) changed = undefined;
     const startedAt = options.ports.now();
-    const full = startedAt >= resyncAt;
+    const full = options.resyncAsked() || startedAt >= resyncAt;
     if (full) resyncAt = nextResync(options);
     const pass = await tryPass(options, { memory, full });
     if (pass.kind === "error") {

@@ -279,10 +279,11 @@ function serveAdmin(bind: Bind, handler: (request: Request) => Response | Promis
 }
 
 async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortController): Promise<void> {
-  const signals = listenForSignals(() => node.trigger.ring());
+  const hangup = createHangup(node.trigger.ring);
+  const signals = listenForSignals(hangup.onSignal);
   const supervised = node.supervisor.run();
   const followed = node.source.run(stopFollowing.signal);
-  const controlled = controlNode(node, stopFollowing.signal);
+  const controlled = controlNode(node, { signal: stopFollowing.signal, resyncAsked: hangup.takeAsked });
   // A refused adoption or a bug ends the node; otherwise these end only when told to.
   await Promise.race([untilStopped(signals, node, run), supervised, controlled]);
   stopFollowing.abort();
@@ -290,6 +291,22 @@ async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortCon
   await node.supervisor.stop({ timeoutMs: run.stopTimeoutMs, hurry: signals.hurry });
   await supervised;
   node.client.close();
+}
+
+/** SIGHUP: look at template and HAProxy now. */
+function createHangup(ring: () => void) {
+  let asked = false;
+  return {
+    onSignal: () => {
+      asked = true;
+      ring();
+    },
+    takeAsked: () => {
+      const was = asked;
+      asked = false;
+      return was;
+    },
+  };
 }
 
 async function untilStopped(
@@ -305,13 +322,17 @@ async function untilStopped(
   await sleep(stopDelayMs, hurry);
 }
 
-function controlNode({ trigger, lag, source, ports, recorder }: Node, signal: AbortSignal): Promise<void> {
+function controlNode(
+  { trigger, lag, source, ports, recorder }: Node,
+  { signal, resyncAsked }: { signal: AbortSignal; resyncAsked: () => boolean },
+): Promise<void> {
   let startedAt = 0;
   return runController({
     trigger,
     ports,
     signal,
     resyncMs: RESYNC_MS,
+    resyncAsked,
     snapshot: () => {
       startedAt = performance.now();
       return source.snapshot();

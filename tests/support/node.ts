@@ -160,6 +160,12 @@ export class TestNode implements AsyncDisposable {
     }
   }
 
+  /** Waits until every change that is known is served. */
+  async untilServed(): Promise<void> {
+    const { signal } = this.#ended;
+    await waitFor("no lag", async () => await this.metric("lag_seconds") === 0, { signal });
+  }
+
   /** Waits until HAProxy itself runs exactly these servers in a backend. */
   async untilServers(backend: string, names: readonly string[]): Promise<void> {
     const wanted = [...names].sort().join();
