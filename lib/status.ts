@@ -155,3 +155,8 @@ export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): stri
 export function pendingOf(outcome: PassReport["outcome"]): number {
   return outcome?.kind === "reached" ? outcome.pending : 0;
 }
+
+/** Whether HAProxy runs what the pass wanted; a file that is written for a HAProxy that is down serves nobody yet. */
+export function isServed({ outcome }: PassReport): boolean {
+  return outcome?.kind === "reached" && outcome.observed.kind === "up";
+}

@@ -5,7 +5,7 @@ import { countServers } from "../model.ts";
 import type { HaproxyState } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
 import { describePlan, type Plan } from "../plan.ts";
-import { type NodeFacts, outcomeReason, pendingOf } from "../status.ts";
+import { isServed, type NodeFacts, outcomeReason, pendingOf } from "../status.ts";
 
 /** Gathers what happens to the node, and makes one log line of each thing. */
 export interface NodeRecorder {
@@ -50,12 +50,11 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     onPass: (report) => {
       ports.metrics.onPass(report);
       const isNews = report.plan.kind !== "nothing";
-      const reached = report.outcome?.kind === "reached" && report.observed.kind !== "down";
       facts = {
         ...facts,
         lastPass: report,
         lastChange: isNews ? { report, at: ports.now() } : facts.lastChange,
-        served: facts.served || reached,
+        served: facts.served || isServed(report),
       };
       logRejections(report);
       if (isNews) logPass(report);

@@ -24,6 +24,7 @@ import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
 import type { HaproxyPort } from "../ports.ts";
 import { sleep } from "../sleep.ts";
+import { isServed } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
@@ -338,7 +339,7 @@ function controlNode(
       return source.snapshot();
     },
     onPass: (report) => {
-      if (report.outcome?.kind === "reached") lag.onReached(startedAt);
+      if (isServed(report)) lag.onReached(startedAt);
       recorder.onPass(report);
     },
     onError: recorder.onPassError,

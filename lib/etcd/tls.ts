@@ -12,10 +12,8 @@ export function acceptIpEndpoints(): void {
   if (installed) return;
   installed = true;
   const connect = tls.connect;
-  const patched = (...args: unknown[]): unknown => {
-    const [first, ...others] = args;
-    return Reflect.apply(connect, tls, [withoutIpServername(first), ...others]);
-  };
+  // `http2.connect()` calls with port, host and options, others with options alone.
+  const patched = (...args: unknown[]): unknown => Reflect.apply(connect, tls, args.map(withoutIpServername));
   Object.assign(tls, { connect: patched });
 }
 

@@ -129,6 +129,6 @@ Deno.test({
     const port = pickPort();
     await using etcd = await startTlsCluster(port, certificates);
     const tls = { ca: certificates.ca, ...certificates.client };
-    await restartUnderClients(etcd, { endpoint: `https://localhost:${port}`, tls, followers: FOLLOWERS });
+    await restartUnderClients(etcd, { endpoint: `https://127.0.0.1:${port}`, tls, followers: FOLLOWERS });
   },
 });
