@@ -1,6 +1,7 @@
 import { parseEntry, type Server } from "../../lib/entry.ts";
 import { buildModel, EMPTY_MODEL, type Model } from "../../lib/model.ts";
-import type { ObservedServer } from "../../lib/observed.ts";
+import type { Outcome } from "../../lib/apply.ts";
+import type { Observed, ObservedServer } from "../../lib/observed.ts";
 import type { PassReport } from "../../lib/reconcile.ts";
 import type { RenderSettings } from "../../lib/render.ts";
 import type { RawEntry } from "../../lib/snapshot.ts";
@@ -57,10 +58,19 @@ export function observed(name: string, changes: Partial<ObservedServer> = {}): O
     fqdn: undefined,
     weight: 100,
     maint: false,
+    draining: false,
     up: true,
     row,
     ...changes,
   };
+}
+
+/** A HAProxy that runs no server of ours. */
+export const EMPTY_HAPROXY: Observed = { kind: "up", base: undefined, servers: new Map() };
+
+/** A plan that got to its end, with nothing left to do. */
+export function reached(changes: Partial<Extract<Outcome, { kind: "reached" }>> = {}): Outcome {
+  return { kind: "reached", observed: EMPTY_HAPROXY, pending: 0, ...changes };
 }
 
 /** The report of a pass over a model that changed nothing, unless said otherwise. */
@@ -68,13 +78,14 @@ export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassR
   return {
     model,
     wanted: { config: { base: "global\n", servers: new Map() }, base: "rendered", waiting: [] },
-    observed: { kind: "up", base: undefined, servers: new Map() },
+    observed: EMPTY_HAPROXY,
     plan: { kind: "nothing" },
     pace: { kind: "now" },
     outcome: undefined,
     again: { kind: "when-changed" },
     refusedBase: undefined,
     oldWorkers: 0,
+    drift: 0,
     tookMs: 4,
     ...changes,
   };
@@ -94,6 +105,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     lastChange: undefined,
     served: false,
     lagMs: 0,
+    admissionsWaiting: 0,
     ...changes,
   };
 }

@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
+import type { Observed } from "../../lib/observed.ts";
+import type { Plan } from "../../lib/plan.ts";
 import type { NodeFacts } from "../../lib/status.ts";
-import { factsOf, modelOf, observed, reportOf, servingFacts } from "./fixtures.ts";
+import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "./fixtures.ts";
 
 const NOW = 1_000_000;
 const MODEL = modelOf({ "s/a": { address: "10.0.0.5:80", zone: 1 }, "s/b": "10.0.0.6:80", "s/bad": "?" });
@@ -22,9 +24,11 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
   assertEquals(Object.entries(others).filter(([, value]) => value !== 0), []);
   const names = Object.keys(others).filter((name) => !name.startsWith("apply_seconds_bucket")).sort();
   assertEquals(names, [
+    "admissions_waiting",
     "apply_seconds_count",
     "apply_seconds_sum",
     "base_refused",
+    "drift_repairs_total",
     "etcd_errors_total",
     "etcd_watching",
     "haproxy_ends_total",
@@ -33,13 +37,16 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "mirror_wrong_total",
     "old_workers",
     'outcomes_total{outcome="failed"}',
+    'outcomes_total{outcome="incomplete"}',
     'outcomes_total{outcome="reached"}',
     'outcomes_total{outcome="refused"}',
     'outcomes_total{outcome="reload-failed"}',
     "pass_errors_total",
     "passes_total",
+    "pending_removals",
     'plans_total{kind="nothing"}',
     'plans_total{kind="reload"}',
+    'plans_total{kind="runtime"}',
     'plans_total{kind="write"}',
     "ready",
     "rejections",
@@ -51,18 +58,32 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "services",
     "stale",
     "stale_age_seconds",
+    'steps_total{kind="add"}',
+    'steps_total{kind="address"}',
+    'steps_total{kind="maint"}',
+    'steps_total{kind="ready"}',
+    'steps_total{kind="remove"}',
+    'steps_total{kind="replace"}',
+    'steps_total{kind="weight"}',
     "unknown_fields",
   ]);
 });
+
+const RUNNING: Observed = {
+  kind: "up",
+  base: undefined,
+  servers: new Map([["s", new Map([["a", observed("a")]])]]),
+};
 
 Deno.test("createMetrics() takes its gauges from the node's facts", async () => {
   const facts = {
     ...servingFacts(MODEL, {
       oldWorkers: 2,
-      observed: { kind: "up", base: undefined, servers: new Map([["s", new Map([["a", observed("a")]])]]) },
+      outcome: reached({ observed: RUNNING, pending: 4 }),
       refusedBase: { digest: "0", reason: "x", attempts: 1, retryAt: 0 },
     }),
     lagMs: 1_500,
+    admissionsWaiting: 3,
   };
   const all = await series(createMetrics(), facts);
   const expected = {
@@ -74,6 +95,8 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
     rejections: 1,
     unknown_fields: 1,
     old_workers: 2,
+    pending_removals: 4,
+    admissions_waiting: 3,
     haproxy_up: 1,
     etcd_watching: 1,
     ready: 1,
@@ -91,10 +114,17 @@ Deno.test("createMetrics() shows a stale node with the age of what it serves, un
   assertEquals([shown(stale), shown(fresh)], [[1, 1, 4], [1, 0, 0]]);
 });
 
-const RELOAD = { kind: "reload", changes: [] } as const;
+const RELOAD: Plan = { kind: "reload", reason: "x", steps: [] };
+const RUNTIME: Plan = {
+  kind: "runtime",
+  steps: [
+    { kind: "weight", backend: "s", server: "a", weight: 7, reason: "x" },
+    { kind: "maint", backend: "s", server: "b", reason: "x" },
+  ],
+};
 const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series: string[]]> = {
   "a pass with nothing to do": [
-    reportOf(MODEL, { outcome: { kind: "reached" } }),
+    reportOf(MODEL, { outcome: reached() }),
     ['outcomes_total{outcome="reached"}', "passes_total", 'plans_total{kind="nothing"}'],
   ],
   "a reload that was put off": [
@@ -102,7 +132,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ["passes_total", 'plans_total{kind="reload"}'],
   ],
   "a reload that was loaded": [
-    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "reached" } }),
+    reportOf(MODEL, { plan: RELOAD, outcome: reached() }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="reached"}',
@@ -120,6 +150,37 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
       'plans_total{kind="reload"}',
       'reloads_total{result="failed"}',
     ],
+  ],
+  "changes at run time with each of their steps": [
+    reportOf(MODEL, { plan: RUNTIME, outcome: reached() }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="reached"}',
+      "passes_total",
+      'plans_total{kind="runtime"}',
+      'steps_total{kind="maint"}',
+      'steps_total{kind="weight"}',
+    ],
+  ],
+  "a step that undoes what somebody changed by hand": [
+    reportOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
+    [
+      "apply_seconds_count",
+      "drift_repairs_total",
+      'outcomes_total{outcome="incomplete"}',
+      "passes_total",
+      'plans_total{kind="runtime"}',
+      'steps_total{kind="maint"}',
+      'steps_total{kind="weight"}',
+    ],
+  ],
+  "no drift while the plan that repairs it is put off": [
+    reportOf(MODEL, {
+      plan: RUNTIME,
+      pace: { kind: "later", at: undefined, reason: "x", crowded: false },
+      drift: 1,
+    }),
+    ["passes_total", 'plans_total{kind="runtime"}'],
   ],
   "a text that HAProxy refused before any reload": [
     reportOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),
@@ -161,7 +222,7 @@ Deno.test("createMetrics() counts the errors that are no pass", async () => {
 
 Deno.test("createMetrics() measures how long a pass took, in seconds", async () => {
   const metrics = createMetrics();
-  metrics.onPass(reportOf(MODEL, { plan: RELOAD, outcome: { kind: "reached" }, tookMs: 250 }));
+  metrics.onPass(reportOf(MODEL, { plan: RELOAD, outcome: reached(), tookMs: 250 }));
   const all = await series(metrics);
   assertEquals(all.apply_seconds_sum, 0.25);
   assertEquals([all['apply_seconds_bucket{le="0.1"}'], all['apply_seconds_bucket{le="0.25"}']], [0, 1]);

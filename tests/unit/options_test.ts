@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ControllerError } from "../../lib/errors.ts";
 import {
   ADMIN_OPTIONS,
+  APPLY_OPTIONS,
   ETCD_OPTIONS,
   LOG_OPTIONS,
   type OptionSpec,
@@ -20,6 +21,7 @@ const ALL: readonly OptionSpec[] = [
   ...RENDER_OPTIONS,
   ...ADMIN_OPTIONS,
   ...RUN_OPTIONS,
+  ...APPLY_OPTIONS,
   ...LOG_OPTIONS,
 ];
 const DEFAULTS: RawOptions = Object.fromEntries(ALL.map(({ flag, fallback }) => [flag, fallback]));
@@ -58,7 +60,9 @@ Deno.test("the options have the defaults of the design", () => {
     debounceMs: 20,
     maxWaitMs: 500,
     reloadIntervalMs: 1_000,
+    apply: "auto",
     source: "mirror",
+    admission: "probe",
     stopDelayMs: 0,
     stopTimeoutMs: 25_000,
     adminBind: { host: "127.0.0.1", port: 8405 },
@@ -97,6 +101,8 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
   "an empty value as none": [{ cacert: "", user: "", template: "" }, {}],
   "a node's name": [{ "node-id": "lb1.example:2" }, { nodeId: "lb1.example:2" }],
   "a switch": [{ "replace-config": true }, { replaceConfig: true }],
+  "reloads always": [{ apply: "reload" }, { apply: "reload" }],
+  "HAProxy's own admission": [{ admission: "none" }, { admission: "none" }],
   "the other source": [{ source: "reread" }, { source: "reread" }],
   "the log's format and level": [
     { "log-format": "json", "log-level": "warn" },
@@ -148,6 +154,8 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
   "a time that no timer takes": [{ "stop-delay": "40000m" }, "--stop-delay is out of range"],
   "no time for old workers": [{ "hard-stop-after": "0" }, "--hard-stop-after is out of range"],
   "an unknown source": [{ source: "poll" }, "--source is not one of mirror, reread: poll"],
+  "an unknown way to apply": [{ apply: "runtime" }, "--apply is not one of auto, reload: runtime"],
+  "an unknown admission": [{ admission: "check" }, "--admission is not one of probe, none: check"],
   "an unknown level": [{ "log-level": "trace" }, "--log-level is not one of debug, info, warn, error: trace"],
   "an unknown format": [{ "log-format": "xml" }, "--log-format is not one of text, json: xml"],
   "a node's name with a slash": [{ "node-id": "lb/1" }, "--node-id is not 1 to 128"],

@@ -1,15 +1,25 @@
 import { assertEquals } from "@std/assert";
+import type { Plan } from "../../lib/plan.ts";
+import type { Step } from "../../lib/step.ts";
 import { afterReload, NO_RELOADS, type Pace, pace, type PaceInput } from "../../lib/pace.ts";
 
 const RELOAD: PaceInput = {
-  plan: { kind: "reload", changes: [] },
+  plan: { kind: "reload", reason: "x", steps: [] },
   now: 10_000,
   quiet: true,
   reloadIntervalMs: 1_000,
   history: NO_RELOADS,
   oldWorkers: 0,
 };
+const PLACE = { backend: "s", server: "a", reason: "x" };
+const LINE = { name: "a", params: "10.0.0.5:80" };
+const ADD: Step = { ...PLACE, kind: "add", line: LINE };
+const READY: Step = { ...PLACE, kind: "ready", line: LINE, from: "drain" };
+const REMOVE: Step = { ...PLACE, kind: "remove", isMaint: false, isDraining: false, isName: false };
+const WEIGHT: Step = { ...PLACE, kind: "weight", weight: 0 };
+const runtime = (...steps: Step[]): { plan: Plan } => ({ plan: { kind: "runtime", steps } });
 const NOW: Pace = { kind: "now" };
+const COMING: Pace = { kind: "later", at: undefined, reason: "changes are still coming", crowded: false };
 const recent = (at: number, { crowded }: { crowded: boolean }): Pace => ({
   kind: "later",
   at,
@@ -22,7 +32,7 @@ const cases: Record<string, [input: Partial<PaceInput>, expected: Pace]> = {
   "a first reload now": [{}, NOW],
   "a reload until changes stop coming": [
     { quiet: false },
-    { kind: "later", at: undefined, reason: "changes are still coming", crowded: false },
+    COMING,
   ],
   "a reload within the interval until its end": [history(9_001), recent(10_001, { crowded: true })],
   "a reload at the end of the interval now": [history(9_000), NOW],
@@ -46,6 +56,16 @@ const cases: Record<string, [input: Partial<PaceInput>, expected: Pace]> = {
   "a reload that is to wait for both until the interval ends": [
     { ...history(9_500), oldWorkers: 9 },
     recent(10_500, { crowded: true }),
+  ],
+  "steps that only add and readmit now, while changes are still coming": [
+    { ...runtime(ADD, READY), quiet: false, ...history(9_999, 5), oldWorkers: 9 },
+    NOW,
+  ],
+  "a removal until changes stop coming": [{ ...runtime(ADD, REMOVE), quiet: false }, COMING],
+  "a weight until changes stop coming": [{ ...runtime(WEIGHT), quiet: false }, COMING],
+  "a removal now when changes stopped coming, whatever a reload would wait for": [
+    { ...runtime(REMOVE), ...history(9_999, 5), oldWorkers: 9 },
+    NOW,
   ],
   "a write now, whatever a reload would wait for": [
     { plan: { kind: "write", reason: "x" }, quiet: false, ...history(9_999, 5), oldWorkers: 9 },

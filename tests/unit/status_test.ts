@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
 import type { Model } from "../../lib/model.ts";
 import type { Observed } from "../../lib/observed.ts";
-import { outcomeReason, readinessOf, serverCounts, stateJson, stepsOf } from "../../lib/status.ts";
+import { describePlan } from "../../lib/plan.ts";
+import { outcomeReason, readinessOf, serverCounts, stateJson } from "../../lib/status.ts";
 import type { NodeFacts } from "../../lib/status.ts";
-import { factsOf, modelOf, observed, reportOf, servingFacts } from "./fixtures.ts";
+import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "./fixtures.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -62,6 +63,11 @@ Deno.test("serverCounts() counts the servers of the registry that HAProxy has up
   assertEquals(serverCounts(reportOf(MODEL, { observed: observedMore })), { total: 3, up: 1 });
 });
 
+Deno.test("serverCounts() counts by what HAProxy was seen to run after the pass", () => {
+  const report = reportOf(MODEL, { outcome: reached({ observed: RUNNING }) });
+  assertEquals(serverCounts(report), { total: 3, up: 1 });
+});
+
 Deno.test("serverCounts() counts none up while HAProxy does not answer", () => {
   const silent: Observed = { kind: "silent", reason: "no answer" };
   assertEquals(serverCounts(reportOf(MODEL, { observed: silent })), { total: 3, up: 0 });
@@ -80,6 +86,7 @@ Deno.test("stateJson() shows a node before its first pass", () => {
     services: [],
     servers: { total: 0, up: 0 },
     rejections: [],
+    admissionsWaiting: 0,
     unknownFields: 0,
     plan: null,
   });
@@ -137,9 +144,16 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
   const report = reportOf(MODEL, {
     plan: {
       kind: "reload",
-      changes: [{ kind: "add", backend: "s", server: "a", reason: "entry of revision 5" }],
+      reason: "too many",
+      steps: [{
+        kind: "add",
+        backend: "s",
+        server: "a",
+        line: { name: "a", params: "10.0.0.5:80 weight 100 check" },
+        reason: "entry of revision 5",
+      }],
     },
-    outcome: { kind: "reached" },
+    outcome: reached({ pending: 2 }),
     tookMs: 12.6,
   });
   const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { report, at: NOW } });
@@ -150,13 +164,14 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
     tookMs: 13,
     pace: { kind: "now" },
     outcome: "reached",
-    steps: ["add server s/a: entry of revision 5"],
+    steps: ["reload: too many", "add server s/a 10.0.0.5:80 weight 100 check: entry of revision 5"],
+    pendingRemovals: 2,
   });
 });
 
 Deno.test("stateJson() shows a plan that was put off, with the reason", () => {
   const report = reportOf(MODEL, {
-    plan: { kind: "reload", changes: [{ kind: "base", reason: "new" }] },
+    plan: { kind: "reload", reason: "new", steps: [] },
     pace: { kind: "later", at: 5, reason: "the last reload is too recent", crowded: true },
   });
   const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { report, at: NOW } });
@@ -164,7 +179,7 @@ Deno.test("stateJson() shows a plan that was put off, with the reason", () => {
     { kind: "later", reason: "the last reload is too recent" },
     null,
     null,
-    ["base: new"],
+    ["reload: new"],
   ]);
 });
 
@@ -174,12 +189,12 @@ Deno.test("outcomeReason() gives HAProxy's complaints, escaped", () => {
     outcomeReason({ kind: "refused", alerts: [alert("bad\n"), alert("worse")] }),
     "bad\\x0a; worse",
   );
-  assertEquals(outcomeReason({ kind: "reached" }), undefined);
+  assertEquals(outcomeReason(reached()), undefined);
 });
 
-Deno.test("stepsOf() gives no step for nothing, and one for a write", () => {
-  assertEquals(stepsOf({ kind: "nothing" }), []);
-  assertEquals(stepsOf({ kind: "write", reason: "HAProxy does not run" }), [
+Deno.test("describePlan() gives no step for nothing, and one for a write", () => {
+  assertEquals(describePlan({ kind: "nothing" }), []);
+  assertEquals(describePlan({ kind: "write", reason: "HAProxy does not run" }), [
     "write the file: HAProxy does not run",
   ]);
 });

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { parseAlerts, parseEnv, parseProcesses, parseServersState } from "../../../lib/haproxy/reply.ts";
+import {
+  parseAlerts,
+  parseEnv,
+  parseProcesses,
+  parseServersState,
+  parseUsedConnections,
+} from "../../../lib/haproxy/reply.ts";
 import { observed } from "../fixtures.ts";
 import { runHaproxyCheck, withHaproxy } from "../haproxy_check.ts";
 
@@ -83,7 +89,7 @@ const COLUMNS =
 const rows: Record<string, [row: string, expected: Partial<ReturnType<typeof observed>>]> = {
   "a server that was drained at run time": [
     "3 backend 7 a 127.0.0.1 2 8 100 100 0 1 0 2 0 0 0 1 - 24991 - 0 0 - - 0",
-    { id: 7, ip: "127.0.0.1", port: 24991, weight: 100, maint: false, up: true },
+    { id: 7, ip: "127.0.0.1", port: 24991, weight: 100, maint: false, draining: true, up: true },
   ],
   "a server whose check fails, with a weight set at run time": [
     "3 backend 2 a 127.0.0.1 0 0 7 50 2 8 2 0 6 0 0 0 - 24992 - 0 0 - - 0",
@@ -195,4 +201,21 @@ backend b
 Deno.test("parseAlerts() keeps a colon at the end of a server's name", () => {
   const [alert] = parseAlerts("[ALERT]    (1) : config : 'server backend/c.d:' : unknown keyword 'x'.", "/x");
   assertEquals(alert?.server, { backend: "backend", server: "c.d:" });
+});
+
+const CONNECTIONS =
+  "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim " +
+  "idle_cur idle_per_thr[2]\n";
+
+Deno.test("parseUsedConnections() reads the requests in progress, not the most there were nor idle connections", () => {
+  const reply = `${CONNECTIONS}b/a 3/7 127.0.0.1 18932 - 5000 0 1 1 0 0 -1 4 4 0\n` +
+    "b/c.d:e-f 3/8 127.0.0.1 18933 - 5000 12 15 1 0 0 -1 0 0 0\n\n";
+  assertEquals(parseUsedConnections(reply), new Map([["a", 0], ["c.d:e-f", 12]]));
+});
+
+Deno.test("parseUsedConnections() reads an answer amid prompts and finds none in a refusal", () => {
+  const row = "b/a 3/7 - 0 - 5000 3 3 1 0 0 -1 0 0 0";
+  assertEquals(parseUsedConnections(`> ${CONNECTIONS}${row}\n\n> [3]: `), new Map([["a", 3]]));
+  assertEquals(parseUsedConnections("> [3]: Can't find backend.\n\n> "), new Map());
+  assertEquals(parseUsedConnections(CONNECTIONS), new Map());
 });
