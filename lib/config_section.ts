@@ -70,17 +70,22 @@ export type Plainness = { readonly plain: true } | { readonly plain: false; read
 
 const ALWAYS_DYNAMIC = new Set(["roundrobin", "leastconn", "random"]);
 const NEVER_DYNAMIC = new Set(["static-rr", "first", "log-hash", "sticky"]);
+const AGENT_CHECK = /\sagent-check\b/;
 const PREVENTING = ["default-server", "server-template", "use-server", "dispatch"];
 
 /** Judges one `backend` section; `defaults` is the section that it inherits from, if any. */
 export function judgeBackend(section: Section, defaults: Section | undefined): Plainness {
-  const own = section.lines.slice(1).map(configWords);
+  const own = section.lines.slice(1).filter((line) => !isServerLine(line)).map(configWords);
   const inherited = defaults?.lines.slice(1).map(configWords) ?? [];
   const all = [...inherited, ...own];
   if (all.some(([first = ""]) => first.startsWith("."))) return not("it holds conditional blocks (.if)");
   const preventing = all.find(([first = ""]) => PREVENTING.includes(first));
   if (preventing !== undefined) return not(`it has ${preventing[0]}`);
-  if (own.some(([first, ...rest]) => first === "server" && rest.includes("agent-check"))) {
+  if (
+    section.lines.some((line) =>
+      isServerLine(line) && AGENT_CHECK.test(line) && configWords(line).includes("agent-check")
+    )
+  ) {
     return not("a server has agent-check");
   }
   if (all.some(([first, second]) => first === "option" && second === "transparent")) {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { withoutComment } from "./config_line.ts";
+import { memoByObject, memoByText } from "./memo.ts";
 import { isServerLine, judgeBackends, type Section, sectionsOf } from "./config_section.ts";
 
 /** One `server` line of a plain backend. */
@@ -23,6 +24,9 @@ export interface ConfigText {
 
 /** The environment variable by which a running worker tells the base that it was started from. */
 export const BASE_VARIABLE = "ETCD_HAPROXY_BASE";
+
+/** As many server lines as a large registry has. */
+const REMEMBERED_LINES = 50_000;
 
 const MARK = new RegExp(`^\\s*setenv ${BASE_VARIABLE} [0-9a-f]+\\s*$`);
 
@@ -51,54 +55,70 @@ export function splitConfig(text: string): ConfigText {
 export function baseText(sections: readonly Section[]): string {
   const paragraphs: string[][] = [];
   let introduction: string[] = [];
-  for (const { keyword, lines } of sections) {
-    const filled = lines.map((line) => line.trimEnd()).filter((line) => line !== "");
-    const body = filled.slice(0, filled.findLastIndex((line) => !isComment(line)) + 1);
-    if (keyword !== "" || body.length > 0) paragraphs.push([...introduction, ...body]);
+  for (const section of sections) {
+    const { body, rest } = splitBody(section);
+    if (body.length > 0) paragraphs.push([...introduction, ...body]);
     // Comments right in front of a section belong to it, not to the one before.
-    introduction = keyword === "" && body.length === 0 ? filled : filled.slice(body.length);
+    introduction = body.length > 0 ? rest : [...introduction, ...rest];
   }
   return `${
     [...paragraphs, introduction].map((lines) => lines.join("\n")).filter((text) => text !== "").join("\n\n")
   }\n`;
 }
 
+/** The lines of a section that are not blank, and the comments at its end apart. */
+function splitBody({ lines }: Section): { body: string[]; rest: string[] } {
+  const filled = lines.map((line) => line.trimEnd()).filter((line) => line !== "");
+  const end = filled.findLastIndex((line) => !isComment(line)) + 1;
+  return { body: filled.slice(0, end), rest: filled.slice(end) };
+}
+
 function isComment(line: string): boolean {
   return /^\s*#/.test(line);
 }
 
-function serverLine(line: string): ServerLine {
+/** One object for equal lines, so that what is known of it is found again at the next pass. */
+const serverLine = memoByText((line): ServerLine => {
   const match = /^\s*server[ \t]+(\S+)[ \t]*(.*)$/.exec(withoutComment(line));
   return { name: match?.[1] ?? "", params: match?.[2] ?? "" };
-}
+}, REMEMBERED_LINES);
 
 /** The SHA-256 of a base, in hex. */
-export function baseDigest(base: string): string {
-  return createHash("sha256").update(base).digest("hex");
-}
+export const baseDigest = memoByText((base) => createHash("sha256").update(base).digest("hex"), 8);
 
 /**
  * Writes a configuration as text: servers at the end of their section, and the base's digest in the `global` section at
  * the end. Splitting the result gives the same parts again. Servers whose backend the base does not have, or has as one
  * that is not plain, are left out; see `missingBackends`.
  */
-export function joinConfig(config: ConfigText): string {
-  const known = joinedTexts.get(config);
-  if (known !== undefined) return known;
-  const text = joinedLines(config).map(({ line }) => line).join("\n");
-  joinedTexts.set(config, text);
-  return text;
-}
+export const joinConfig = memoByObject(({ base, servers }: ConfigText): string => {
+  const parts = partsOf(base).map(({ text, plain }) => {
+    if (plain === undefined) return text;
+    return text + (servers.get(plain) ?? []).map((line) => `\n${lineText(line)}`).join("");
+  });
+  return `${parts.join("\n\n")}\n${markLine(base)}\n`;
+});
 
-/** A pass asks for the same large text several times. */
-const joinedTexts = new WeakMap<ConfigText, string>();
+/** A server as a line of the text. */
+const lineText = memoByObject(({ name, params }: ServerLine) => `    server ${name} ${params}`);
 
 /** The server that stands on a line of `joinConfig`'s text; lines count from 1. */
 export function serverAtLine(
-  config: ConfigText,
+  { base, servers }: ConfigText,
   lineNumber: number,
 ): { backend: string; server: string } | undefined {
-  return joinedLines(config)[lineNumber - 1]?.origin;
+  let at = 0;
+  for (const { text, plain } of partsOf(base)) {
+    at += text.split("\n").length;
+    const lines = plain === undefined ? [] : servers.get(plain) ?? [];
+    const server = lines[lineNumber - at - 1];
+    if (plain !== undefined && server !== undefined && lineNumber > at) {
+      return { backend: plain, server: server.name };
+    }
+    // The blank line in front of the next section.
+    at += lines.length + 1;
+  }
+  return undefined;
 }
 
 /** Backends that have servers in `servers` but no plain section in `base`. */
@@ -119,35 +139,32 @@ export function fitted(config: ConfigText): ConfigText {
 }
 
 function plainBackends(base: string): Set<string> {
-  const names = [...judgeBackends(sectionsOf(base))]
-    .filter(([section, { plain }]) => plain && !section.lines.some(isServerLine))
-    .map(([section]) => section.name);
-  return new Set(names);
+  return new Set(partsOf(base).flatMap(({ plain }) => plain === undefined ? [] : [plain]));
 }
 
-interface JoinedLine {
-  readonly line: string;
-  readonly origin?: { readonly backend: string; readonly server: string };
+/** A section of a base without the blank line behind it, and the name of the plain backend that it is, if it is one. */
+interface BasePart {
+  readonly text: string;
+  readonly plain: string | undefined;
 }
 
-function joinedLines(config: ConfigText): JoinedLine[] {
-  const sections = sectionsOf(config.base);
+const partsOf = memoByText((base): readonly BasePart[] => {
+  const sections = sectionsOf(base);
   const judged = judgeBackends(sections);
-  const lines = sections.flatMap((section) => {
-    const own = section.lines.map((line): JoinedLine => ({ line }));
+  const parts: BasePart[] = [];
+  let introduction: string[] = [];
+  for (const section of sections) {
     const isPlain = judged.get(section)?.plain === true && !section.lines.some(isServerLine);
-    return isPlain ? withServers(own, section.name, config.servers.get(section.name) ?? []) : own;
-  });
-  const last = lines.findLastIndex(({ line }) => line.trim() !== "");
-  const mark = { line: `    setenv ${BASE_VARIABLE} ${baseDigest(config.base)}` };
-  return [...lines.slice(0, last + 1), mark, ...lines.slice(last + 1)];
-}
+    const { body, rest } = splitBody(section);
+    const lines = [...introduction, ...body];
+    if (lines.length > 0 && body.length > 0) {
+      parts.push({ text: lines.join("\n"), plain: isPlain ? section.name : undefined });
+    }
+    introduction = body.length > 0 ? rest : [...introduction, ...rest];
+  }
+  return introduction.length > 0 ? [...parts, { text: introduction.join("\n"), plain: undefined }] : parts;
+}, 8);
 
-function withServers(lines: JoinedLine[], backend: string, servers: readonly ServerLine[]): JoinedLine[] {
-  const last = lines.findLastIndex(({ line }) => line.trim() !== "" && !isComment(line));
-  const added = servers.map(({ name, params }) => ({
-    line: `    server ${name} ${params}`,
-    origin: { backend, server: name },
-  }));
-  return [...lines.slice(0, last + 1), ...added, ...lines.slice(last + 1)];
+function markLine(base: string): string {
+  return `    setenv ${BASE_VARIABLE} ${baseDigest(base)}`;
 }

@@ -51,13 +51,15 @@ const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
 export function buildModel(snapshot: Snapshot, prefixes: Prefixes, refusals: Refusals = new Map()): Model {
   const overrides = readOverrides(snapshot, prefixes.overrides);
   const entries = readEntries(snapshot, prefixes.services);
-  const servers = entries.servers.map((server) =>
-    withOverride(server, overrides.byServer.get(serverKey(server)))
-  );
-  const refused = servers.filter((server) => refusalOf(server, refusals) !== undefined);
+  const servers = overridden(entries.servers, overrides.byServer);
+  const refused = refusals.size === 0
+    ? []
+    : servers.filter((server) => refusalOf(server, refusals) !== undefined);
   return {
     revision: snapshot.revision,
-    services: groupByService(servers.filter((server) => refusalOf(server, refusals) === undefined)),
+    services: groupByService(
+      refused.length === 0 ? servers : servers.filter((server) => !refused.includes(server)),
+    ),
     rejections: [
       ...entries.rejections,
       ...overrides.rejections,
@@ -125,8 +127,15 @@ function remembered<T>(memory: WeakMap<RawEntry, T>, raw: RawEntry, parse: () =>
   return result;
 }
 
-function withOverride(server: Server, override: Override | undefined): Server {
-  if (override === undefined) return server;
+function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): readonly Server[] {
+  if (overrides.size === 0) return servers;
+  return servers.map((server) => {
+    const override = overrides.get(serverKey(server));
+    return override === undefined ? server : withOverride(server, override);
+  });
+}
+
+function withOverride(server: Server, override: Override): Server {
   return {
     ...server,
     state: override.state ?? server.state,
@@ -153,6 +162,14 @@ function groupByService(servers: readonly Server[]): Service[] {
     else group.push(server);
   }
   return [...byName]
-    .map(([name, group]) => ({ name, servers: group.sort((a, b) => compareBytes(a.id, b.id)) }))
+    .map(([name, group]) => ({ name, servers: sortById(group) }))
     .sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** Entries mostly come in the order of their keys. */
+function sortById(servers: Server[]): Server[] {
+  const isSorted = servers.every((server, at) =>
+    at === 0 || compareBytes(servers[at - 1]?.id ?? "", server.id) < 0
+  );
+  return isSorted ? servers : servers.sort((a, b) => compareBytes(a.id, b.id));
 }

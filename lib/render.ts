@@ -4,6 +4,7 @@ import { quoteWord } from "./config_line.ts";
 import { type ConfigText, splitConfig } from "./config_text.ts";
 import type { Server } from "./entry.ts";
 import { ControllerError, messageOf } from "./errors.ts";
+import { memoByObject } from "./memo.ts";
 import type { Model, Service } from "./model.ts";
 import { serverParams, withServerIds } from "./server_line.ts";
 
@@ -87,21 +88,20 @@ function runTemplate(model: Model, template: Template, { bind, statsBind }: Rend
 }
 
 function templateService(service: Service): TemplateService {
-  const servers = service.servers.map((server) => ({
-    ...server,
-    addressText: formatAddress(server.address),
-  }));
+  const servers = service.servers.map(templateServer);
   return { name: service.name, servers, checkPath: commonCheckPath(service) };
 }
+
+const templateServer = memoByObject((server: Server): TemplateServer => {
+  return { ...server, addressText: formatAddress(server.address) };
+});
 
 function commonCheckPath(service: Service): string | undefined {
   const paths = new Set(service.servers.flatMap(({ check }) => check.kind === "on" ? [check.path] : []));
   return paths.size === 1 ? [...paths][0] : undefined;
 }
 
-function serverLine(server: TemplateServer): string {
-  return `server ${server.id} ${serverParams(server)}`;
-}
+const serverLine = memoByObject((server: TemplateServer) => `server ${server.id} ${serverParams(server)}`);
 
 /** What the controller needs of every configuration, whatever its template. */
 function ownSections(settings: RenderSettings): string {

@@ -3,12 +3,13 @@ import { canonicalIp, formatAddress } from "./address.ts";
 import { configWords } from "./config_line.ts";
 import type { ServerLine, ServerLines } from "./config_text.ts";
 import type { Server } from "./entry.ts";
+import { memoByObject } from "./memo.ts";
 
 /**
  * What stands behind the name in a server's line. Every parameter is written out, for `add server` does not apply
  * `default-server` (management manual, "add server").
  */
-export function serverParams(server: Server): string {
+export const serverParams = memoByObject((server: Server): string => {
   const words = [
     formatAddress(server.address),
     `weight ${server.state === "drain" ? 0 : server.weight}`,
@@ -24,7 +25,7 @@ export function serverParams(server: Server): string {
     ...(server.state === "maint" ? ["disabled"] : []),
   ];
   return words.join(" ");
-}
+});
 
 function checkParams({ check }: Server): string[] {
   if (check.kind === "off") return [];
@@ -58,7 +59,7 @@ export interface ComparableAddress {
 }
 
 /** Reads the comparable fields from a server's line. */
-export function comparable(line: ServerLine): ComparableServer {
+export const comparable = memoByObject((line: ServerLine): ComparableServer => {
   const { address, options } = readParams(line.params);
   return {
     address: comparableAddress(address),
@@ -67,7 +68,7 @@ export function comparable(line: ServerLine): ComparableServer {
     id: numberOf(options.get("id")),
     isChecked: options.has("check"),
   };
-}
+});
 
 /** The keywords of a line's parameters, each with its argument if it takes one. */
 export function paramKeywords(params: string): ReadonlyMap<string, string | undefined> {
@@ -116,19 +117,33 @@ export function withServerIds(servers: ServerLines): ServerLines {
 
 function withIds(lines: readonly ServerLine[]): ServerLine[] {
   const taken = new Set<number>();
-  const isOwn = lines.map((line) => comparableId(line) === undefined);
-  lines.forEach((line) => taken.add(comparableId(line) ?? 0));
-  const ids = new Map<ServerLine, number>();
-  // In order of names, so that a collision is settled alike whatever the order of the lines.
-  const ordered = lines.filter((_, index) => isOwn[index]).sort((a, b) => a.name < b.name ? -1 : 1);
-  for (const line of ordered) ids.set(line, claimId(derivedId(line), taken));
-  return lines.map((line) =>
-    ids.has(line) ? { ...line, params: `${line.params} id ${ids.get(line)}` } : line
-  );
+  const wanted = lines.map((line) => {
+    const { id } = comparable(line);
+    if (id !== undefined) taken.add(id);
+    return id ?? derivedId(line).id;
+  });
+  // Nearly always no two ids are equal, and the order of names does not matter.
+  if (new Set(wanted).size === lines.length) return lines.map((line, at) => numbered(line, wanted[at] ?? 0));
+  const claimed = new Map<ServerLine, number>();
+  for (const line of ownLines(lines)) claimed.set(line, claimId(derivedId(line).id, taken));
+  return lines.map((line) => numbered(line, claimed.get(line) ?? comparable(line).id ?? 0));
 }
 
-function comparableId(line: ServerLine): number | undefined {
-  return numberOf(readParams(line.params).options.get("id"));
+/** Lines that have no id yet, by name, so that a collision is settled alike whatever the order of the lines. */
+function ownLines(lines: readonly ServerLine[]): ServerLine[] {
+  return lines.filter((line) => comparable(line).id === undefined).sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+const numberedLines = memoByObject((_: ServerLine) => new Map<number, ServerLine>());
+
+/** The line with its id; one object for equal lines. */
+function numbered(line: ServerLine, id: number): ServerLine {
+  if (comparable(line).id !== undefined) return line;
+  const known = numberedLines(line).get(id);
+  if (known !== undefined) return known;
+  const result = { name: line.name, params: `${line.params} id ${id}` };
+  numberedLines(line).set(id, result);
+  return result;
 }
 
 function claimId(wanted: number, taken: Set<number>): number {
@@ -141,10 +156,10 @@ function claimId(wanted: number, taken: Set<number>): number {
 /** Server ids are positive 32-bit integers (configuration manual, 5.2 "id"). */
 const MAX_ID = 2 ** 31 - 1;
 
-function derivedId(line: ServerLine): number {
+const derivedId = memoByObject((line: ServerLine): { id: number } => {
   const digest = createHash("sha256").update(`${line.name} ${hiddenParams(line.params)}`).digest();
-  return digest.readUInt32BE(0) % MAX_ID + 1;
-}
+  return { id: digest.readUInt32BE(0) % MAX_ID + 1 };
+});
 
 /** The parameters without address, weight and `disabled`, which a running server shows. */
 function hiddenParams(params: string): string {

@@ -1,0 +1,34 @@
+/** Remembers what a pure function made of an object, for as long as the object lives. */
+export function memoByObject<K extends object, V extends object | string>(
+  make: (key: K) => V,
+): (key: K) => V {
+  const known = new WeakMap<K, V>();
+  return (key) => {
+    const value = known.get(key) ?? make(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+/**
+ * Remembers what a pure function made of texts. What was not asked for among the last `size` new texts is forgotten, so
+ * the memory holds at most twice as many.
+ */
+export function memoByText<V extends object | string>(
+  make: (text: string) => V,
+  size: number,
+): (text: string) => V {
+  let young = new Map<string, V>();
+  let old = new Map<string, V>();
+  return (text) => {
+    const known = young.get(text);
+    if (known !== undefined) return known;
+    const value = old.get(text) ?? make(text);
+    if (young.size >= size) {
+      old = young;
+      young = new Map();
+    }
+    young.set(text, value);
+    return value;
+  };
+}
