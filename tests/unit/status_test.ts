@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Model } from "../../lib/model.ts";
 import type { Observed } from "../../lib/observed.ts";
 import { describePlan } from "../../lib/plan.ts";
-import { outcomeReason, readinessOf, serverCounts, stateJson } from "../../lib/status.ts";
+import { isServed, outcomeReason, readinessOf, serverCounts, stateJson } from "../../lib/status.ts";
 import type { NodeFacts } from "../../lib/status.ts";
 import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "./fixtures.ts";
 
@@ -197,4 +197,12 @@ Deno.test("describePlan() gives no step for nothing, and one for a write", () =>
   assertEquals(describePlan({ kind: "write", reason: "HAProxy does not run" }), [
     "write the file: HAProxy does not run",
   ]);
+});
+
+Deno.test("isServed() says whether HAProxy runs what the pass wanted, not whether it will", () => {
+  const served = (outcome: ReturnType<typeof reached> | undefined) => isServed(reportOf(MODEL, { outcome }));
+  assertEquals(served(reached()), true);
+  assertEquals(served(reached({ observed: { kind: "down", reason: "x" } })), false);
+  assertEquals(served({ kind: "incomplete", reason: "x" }), false);
+  assertEquals(served(undefined), false);
 });

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { baseDigest, type ConfigText } from "../../lib/config_text.ts";
+import { baseDigest, type ConfigText, joinConfig, splitConfig } from "../../lib/config_text.ts";
 import { FRESH_MEMORY, type Memory } from "../../lib/memory.ts";
 import { comparable } from "../../lib/server_line.ts";
-import { chooseWanted, wantedWithoutTemplate } from "../../lib/wanted.ts";
+import { chooseWanted, wantedMeanwhile, wantedWithoutTemplate } from "../../lib/wanted.ts";
 import { modelOf } from "./fixtures.ts";
 
 const GOOD = "backend old\n\nbackend both\n";
@@ -47,3 +47,64 @@ Deno.test("wantedWithoutTemplate() writes the servers of the model into the last
   assertEquals([address, id === undefined], [{ kind: "ip", host: "10.0.0.5", port: 80 }, false]);
   assertEquals(config.servers.get("old"), []);
 });
+
+Deno.test("wantedMeanwhile() has the servers of now on the base that waits to be replaced", () => {
+  assertEquals(wantedMeanwhile(RENDERED, GOOD), {
+    config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
+    base: "last-good",
+    waiting: ["new"],
+  });
+});
+
+const BACKEND = "backend one\n    server a 10.0.0.5:80\n\n";
+const FRONTEND = "frontend main\n    bind :80\n    default_backend one\n\n";
+const wantedAfter = (before: string, after: string) => {
+  const goodBase = splitConfig(before).base;
+  const rendered = splitConfig(after);
+  const { config, base } = chooseWanted(rendered, { ...FRESH_MEMORY, goodBase }, 0);
+  assertEquals(base, "rendered");
+  return { text: joinConfig(config), keeps: config.base === goodBase, rendered: joinConfig(rendered) };
+};
+
+Deno.test("chooseWanted() keeps the section of a backend that only disappears, without servers", () => {
+  const both = `${FRONTEND}${BACKEND}backend two\n    server b 10.0.0.6:80\n`;
+  const { text, keeps } = wantedAfter(both, `${FRONTEND}${BACKEND}`);
+  assertEquals(keeps, true);
+  assertEquals(text.match(/^(backend| {4}server) \S+/gm), ["backend one", "    server a", "backend two"]);
+});
+
+Deno.test("chooseWanted() keeps several sections that disappear, and fills one that comes back", () => {
+  const all = `${FRONTEND}${BACKEND}backend two\n\nbackend three\n    server c 10.0.0.7:80\n`;
+  const { text, keeps } = wantedAfter(all, `${FRONTEND}${BACKEND}backend two\n    server b 10.0.0.6:80\n`);
+  assertEquals(keeps, true);
+  assertEquals(text.match(/^(backend| {4}server) \S+/gm), [
+    "backend one",
+    "    server a",
+    "backend two",
+    "    server b",
+    "backend three",
+  ]);
+});
+
+const reloaded: Record<string, [before: string, after: string]> = {
+  "a backend comes": [FRONTEND + BACKEND, `${FRONTEND}${BACKEND}backend two\n`],
+  "anything else changes besides": [
+    `${FRONTEND}${BACKEND}backend two\n`,
+    `${FRONTEND.replace(":80", ":81")}${BACKEND}`,
+  ],
+  "what disappears is not plain": [
+    `${FRONTEND}${BACKEND}backend two\n    balance first\n    server b 10.0.0.6:80\n`,
+    FRONTEND + BACKEND,
+  ],
+  "what disappears is a frontend": [
+    `${FRONTEND}${BACKEND}frontend other\n    bind :81\n`,
+    FRONTEND + BACKEND,
+  ],
+};
+
+for (const [what, [before, after]] of Object.entries(reloaded)) {
+  Deno.test(`chooseWanted() wants the rendered base when ${what}`, () => {
+    const { text, keeps, rendered } = wantedAfter(before, after);
+    assertEquals([keeps, text], [false, rendered]);
+  });
+}
