@@ -141,6 +141,7 @@ function planJson({ report, at }: { report: PassReport; at: number }) {
     reason: outcome === undefined ? null : outcomeReason(outcome),
     steps: describePlan(plan),
     pendingRemovals: pendingOf(outcome),
+    driftRepairs: report.drift,
   };
 }
 

@@ -12,8 +12,8 @@ import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
 import { sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
 import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
-import { showProcesses } from "../haproxy/master_cli.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
+import { untilReady } from "../haproxy/ready.ts";
 import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
 import { createSupervisor } from "../haproxy/supervisor.ts";
 import { log } from "../log.ts";
@@ -47,8 +47,6 @@ export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
 
 /** How often a pass is made although nothing changed. */
 const RESYNC_MS = 30_000;
-/** How long HAProxy may take from its start until it answers. */
-const READY_TIMEOUT_MS = 15_000;
 
 /**
  * `etcd-haproxy run`: keeps this node's HAProxy at what etcd says, until SIGTERM or SIGINT.
@@ -216,7 +214,7 @@ function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
       log().info("starting haproxy", { config: configPath, origin: boot.origin });
       return startMaster(options);
     },
-    untilReady: (master: Master) => untilReady(dir.masterSocket, master),
+    untilReady: (master: Master) => untilReady(dir, master),
   };
 }
 
@@ -229,24 +227,6 @@ async function modifiedAt(path: string): Promise<number | undefined> {
     return (await Deno.stat(path)).mtime?.getTime();
   } catch {
     return undefined;
-  }
-}
-
-async function untilReady(masterSocket: string, master: Master): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  let ended = false;
-  master.ended.then(() => ended = true);
-  while (!ended) {
-    try {
-      const { masterPid, workers } = await showProcesses(masterSocket);
-      if (masterPid === master.pid && workers.length > 0) return;
-    } catch {
-      // Not yet there.
-    }
-    if (performance.now() > deadline) {
-      throw new ControllerError("transient", "Cannot reach HAProxy after its start: no answer");
-    }
-    await sleep(20);
   }
 }
 
