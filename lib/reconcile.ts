@@ -74,7 +74,7 @@ export async function reconcile(
   for (let round = 1;; round++) {
     const node = await lookAt(ports.haproxy, memory, start.full);
     const model = buildModel(snapshot, ports.prefixes, memory.refusals);
-    const asked = await want(model, withRunningBase(memory, node), ports);
+    const asked = await want(model, withView(memory, node), ports);
     const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
     const drift = driftOf(choice, memory);
     const outcome = choice.pace.kind === "now"
@@ -103,6 +103,15 @@ async function lookAt(haproxy: HaproxyPort, { known }: Memory, full: boolean): P
   const isKnown = known?.observed.kind === "up" && known.workerPid === glance.workerPid &&
     known.observed.base === glance.base;
   return { glance, file, observed: isKnown && !full ? known.observed : await haproxy.observe() };
+}
+
+/** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
+function withView(memory: Memory, node: NodeView): Memory {
+  const { workerPid } = node.glance;
+  const known = node.observed.kind === "up" && workerPid !== undefined
+    ? { workerPid, observed: node.observed }
+    : undefined;
+  return withRunningBase({ ...memory, known }, node);
 }
 
 /** After a start of the controller, the base that HAProxy runs is known from the file, if the file was loaded. */
