@@ -17,6 +17,8 @@ export interface RenderSettings {
   readonly runtimeSocket: string;
   readonly stateFile: string;
   readonly hardStopAfterMs: number;
+  /** Whether `/etc/resolv.conf` is there; HAProxy refuses a file that reads a missing one. */
+  readonly hasResolvConf: boolean;
 }
 
 /** A template that is ready to render. */
@@ -107,7 +109,7 @@ const serverLine = memoByObject((server: TemplateServer) => `server ${server.id}
 function ownSections(settings: RenderSettings): string {
   return [
     "resolvers etcd-haproxy",
-    "    parse-resolv-conf",
+    ...(settings.hasResolvConf ? ["    parse-resolv-conf"] : []),
     "",
     "global",
     `    stats socket ${quoteWord(settings.runtimeSocket)} mode 600 level admin expose-fd listeners`,

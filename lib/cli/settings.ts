@@ -13,5 +13,15 @@ export function renderSettings(options: RenderOptions): RenderSettings {
     runtimeSocket: dir.runtimeSocket,
     stateFile: dir.stateFile,
     hardStopAfterMs: options.hardStopAfterMs,
+    hasResolvConf: isReadable("/etc/resolv.conf"),
   };
+}
+
+function isReadable(path: string): boolean {
+  try {
+    Deno.openSync(path).close();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -17,6 +17,7 @@ export const RENDER_SETTINGS: RenderSettings = {
   runtimeSocket: "/run/lb/runtime.sock",
   stateFile: "/run/lb/servers.state",
   hardStopAfterMs: 600_000,
+  hasResolvConf: true,
 };
 
 /** One key as etcd holds it; a value that is no text is written as JSON. */
