@@ -1,0 +1,43 @@
+/** Who is measured: the two ways of applying, and the bare minimum. */
+export const NAMES = ["auto", "reload", "floor"] as const;
+export type Name = typeof NAMES[number];
+
+/** One line of the table. */
+export interface Row {
+  readonly what: string;
+  readonly auto?: string;
+  readonly reload?: string;
+  readonly floor?: string;
+}
+
+/** What was to be reached, and what was. */
+export interface Target {
+  readonly what: string;
+  readonly limit: string;
+  readonly measured: string;
+  readonly isReached: boolean;
+}
+
+/** What one part has found. `numbers` is everything it measured, for the JSON file. */
+export interface Findings {
+  readonly title: string;
+  readonly rows: readonly Row[];
+  readonly targets: readonly Target[];
+  readonly numbers: unknown;
+}
+
+/** A target that is a number and its upper bound. */
+export function atMost(what: string, measured: number, limit: number, unit = ""): Target {
+  return {
+    what,
+    limit: `<= ${digits(limit)}${unit}`,
+    measured: `${digits(measured)}${unit}`,
+    isReached: measured <= limit,
+  };
+}
+
+/** A number with as many digits as tell something. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return "-";
+  return value < 10 ? value.toFixed(value < 1 ? 2 : 1) : Math.round(value).toLocaleString("en-US");
+}
