@@ -113,6 +113,7 @@ Deno.test("file, HAProxy and registry agree after each of many random changes, w
   /** What was counted when the passes over all that was put are over. */
   const reloadsSoFar = async () => {
     await node.untilState("the last pass", (state) => (state.revision ?? 0) >= revision);
+    await waitFor("no change that is not served", async () => await node.metric("lag_seconds") === 0);
     return await node.metric('plans_total{kind="reload"}');
   };
   const carryOut = async (changes: readonly Change[]) => {

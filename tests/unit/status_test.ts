@@ -154,6 +154,7 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
       }],
     },
     outcome: reached({ pending: 2 }),
+    drift: 1,
     tookMs: 12.6,
   });
   const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { report, at: NOW } });
@@ -166,6 +167,7 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
     outcome: "reached",
     steps: ["reload: too many", "add server s/a 10.0.0.5:80 weight 100 check: entry of revision 5"],
     pendingRemovals: 2,
+    driftRepairs: 1,
   });
 });
 
