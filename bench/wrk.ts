@@ -39,9 +39,13 @@ export class Wrk implements AsyncDisposable {
     this.#process = startProcess({ name: "wrk", command: requireProgram("wrk"), args });
   }
 
-  /** Waits for the end of the time that was given, and returns the counts. */
-  async counts(): Promise<WrkCounts> {
+  /** Waits for the end of the time that was given, and returns the counts; throws when the signal aborts. */
+  async counts(signal: AbortSignal): Promise<WrkCounts> {
+    const stop = () => this.#process.kill("SIGTERM");
+    signal.addEventListener("abort", stop);
     await this.#process.status;
+    signal.removeEventListener("abort", stop);
+    signal.throwIfAborted();
     return parseWrk(this.#process.lines.join("\n"));
   }
 

@@ -50,7 +50,7 @@ async function measureCell(name: "auto" | "reload", closes: boolean, bench: Benc
   await using wrk = new Wrk({ url: contestant.node.url, seconds: seconds + 2, closes });
   await rest(500, bench);
   await changeOften(contestant, { changes, everyMs: seconds * 1_000 / changes }, bench);
-  const counts = await wrk.counts();
+  const counts = await wrk.counts(bench.signal);
   const applied = await appliedChanges(contestant) - before;
   await contestant.stop();
   return { ...counts, applied };
