@@ -67,9 +67,18 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<void
   const say = (line: string) => console.log(line);
   const bench: Bench = { etcd, client, origins, dir, quick: options.quick, signal, left: [], say };
   const findings: Findings[] = [];
+  const loadBefore = load();
   for (const part of options.only) findings.push(await MEASURE[part](bench));
   findings.push(leftFindings(bench));
+  say(
+    `\n${navigator.hardwareConcurrency} cores, load average ${loadBefore} at the start and ${load()} at the end`,
+  );
   await print(findings, options);
+}
+
+/** Other work on the machine makes milliseconds meaningless; ratios suffer less. */
+function load(): string {
+  return (Deno.loadavg()[0] ?? NaN).toFixed(1);
 }
 
 function leftFindings({ left }: Bench): Findings {
@@ -88,7 +97,7 @@ function leftFindings({ left }: Bench): Findings {
 }
 
 async function print(findings: readonly Findings[], { json }: BenchOptions): Promise<void> {
-  console.log(`\n${tableLines(findings).join("\n")}`);
+  console.log(tableLines(findings).join("\n"));
   if (json !== undefined) await Deno.writeTextFile(json, `${JSON.stringify(findings, null, 2)}\n`);
 }
 
