@@ -3,7 +3,7 @@ import { addedBinds } from "./config_section.ts";
 import { joinConfig } from "./config_text.ts";
 import { ControllerError, messageOf } from "./errors.ts";
 import type { Observed, ObservedServers } from "./observed.ts";
-import { describePlan, type Plan, plan, type PlanInput } from "./plan.ts";
+import { describePlan, type Plan, plan, type PlanInput, serverSteps } from "./plan.ts";
 import type { Admission, AdmissionRound, Alert, HaproxyPort } from "./ports.ts";
 import { serverStateText } from "./state_file.ts";
 import type { Step } from "./step.ts";
@@ -102,8 +102,7 @@ async function lookAgain(steps: readonly Step[], { haproxy, input }: ApplyOption
   const touched = [...new Set(steps.map(({ backend }) => backend))];
   const seen = await haproxy.observeBackends(touched);
   const observed = withBackends(input.observed, seen, touched);
-  const next = plan({ ...input, observed, file: joinConfig(input.wanted) });
-  return { observed, left: next.kind === "runtime" || next.kind === "reload" ? next.steps : [] };
+  return { observed, left: serverSteps(input, seen, new Set(touched)) };
 }
 
 function withBackends(observed: Observed, seen: ObservedServers, backends: readonly string[]): Observed {

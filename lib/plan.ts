@@ -33,7 +33,7 @@ export function plan(input: PlanInput): Plan {
   if (observed.kind === "silent") {
     return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
   }
-  const steps = stepsTo(input, observed.servers);
+  const steps = serverSteps(input, observed.servers);
   const reason = reloadReason(input, { steps, base: observed.base });
   if (reason !== undefined) return { kind: "reload", reason, steps };
   if (steps.length > 0) return { kind: "runtime", steps };
@@ -76,18 +76,27 @@ function reloadReason(
   return isReloadCheaper(steps.length, servers) ? `${steps.length} steps cost more than a reload` : undefined;
 }
 
-function stepsTo(input: PlanInput, running: ObservedServers): Step[] {
+/** The steps from what HAProxy runs to what is wanted, in some backends only if they are named. */
+export function serverSteps(input: PlanInput, running: ObservedServers, only?: ReadonlySet<string>): Step[] {
   return [...input.wanted.servers].flatMap(([backend, lines]) => {
+    if (only?.has(backend) === false) return [];
     const observed = running.get(backend) ?? new Map<string, ObservedServer>();
-    const wanted = new Set(lines.map(({ name }) => name));
-    const removed = [...observed.values()].filter(({ name }) => !wanted.has(name)).map((server) =>
-      removal(backend, server)
+    const steps = lines.flatMap((line) =>
+      lineSteps(input, { backend, line, running: observed.get(line.name) })
     );
-    return [
-      ...removed,
-      ...lines.flatMap((line) => lineSteps(input, { backend, line, running: observed.get(line.name) })),
-    ];
+    return [...removals(backend, lines, observed), ...steps];
   });
+}
+
+function removals(
+  backend: string,
+  lines: readonly ServerLine[],
+  observed: ReadonlyMap<string, ObservedServer>,
+): Step[] {
+  const wanted = new Set(lines.map(({ name }) => name));
+  return [...observed.values()].filter(({ name }) => !wanted.has(name)).map((server) =>
+    removal(backend, server)
+  );
 }
 
 function removal(backend: string, running: ObservedServer): Step {
@@ -109,47 +118,48 @@ interface Pair {
   readonly running: ObservedServer | undefined;
 }
 
-function lineSteps(input: PlanInput, { backend, line, running }: Pair): Step[] {
+function lineSteps(input: PlanInput, pair: Pair): Step[] {
+  const { backend, line, running } = pair;
   const place = { backend, server: line.name };
-  const revision = input.revisionOf(backend, line.name);
-  const origin = revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
-  if (running === undefined) return [{ ...place, kind: "add", line, reason: origin }];
+  const origin = () => originOf(input, place);
+  if (running === undefined) return [{ ...place, kind: "add", line, reason: origin() }];
   const wanted = comparable(line);
   if (wanted.id !== undefined && wanted.id !== running.id) {
-    return [{
-      ...place,
-      kind: "replace",
-      line,
-      isMaint: running.maint,
-      reason: `its parameters changed, ${origin}`,
-    }];
+    const reason = `its parameters changed, ${origin()}`;
+    return [{ ...place, kind: "replace", line, isMaint: running.maint, reason }];
   }
   return changes(wanted, running, { place, line, origin });
 }
 
+function originOf(
+  { revisionOf }: PlanInput,
+  { backend, server }: { backend: string; server: string },
+): string {
+  const revision = revisionOf(backend, server);
+  return revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
+}
+
+/** Nearly every server needs none, so reasons are put into words only for those that do. */
 function changes(
   wanted: ComparableServer,
   running: ObservedServer,
-  { place, line, origin }: { place: { backend: string; server: string }; line: ServerLine; origin: string },
+  about: { place: { backend: string; server: string }; line: ServerLine; origin: () => string },
 ): Step[] {
+  const { place, line, origin } = about;
   const steps: Step[] = [];
   const { address } = wanted;
   if (address !== undefined && !runsAt(address, running)) {
-    const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin}`;
+    const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin()}`;
     steps.push({ ...place, kind: "address", line, address, wasUp: running.up, reason });
   }
   if (wanted.weight !== running.weight) {
-    steps.push({
-      ...place,
-      kind: "weight",
-      weight: wanted.weight,
-      reason: `it has weight ${running.weight}, ${origin}`,
-    });
+    const reason = `it has weight ${running.weight}, ${origin()}`;
+    steps.push({ ...place, kind: "weight", weight: wanted.weight, reason });
   }
-  if (wanted.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin });
+  if (wanted.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin() });
   if (!wanted.maint && (running.maint || running.draining)) {
     const from = running.maint ? "maint" : "drain";
-    steps.push({ ...place, kind: "ready", line, from, reason: `it is in ${from}, ${origin}` });
+    steps.push({ ...place, kind: "ready", line, from, reason: `it is in ${from}, ${origin()}` });
   }
   return steps;
 }

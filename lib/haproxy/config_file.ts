@@ -14,6 +14,27 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** Reads a file again only when it is another one, or was changed. */
+export function createFileReader(path: string): () => Promise<string | undefined> {
+  let known: { stamp: string; text: string } | undefined;
+  return async () => {
+    const stamp = await stampOf(path);
+    if (stamp !== undefined && known?.stamp === stamp) return known.text;
+    const text = await readText(path);
+    known = stamp === undefined || text === undefined ? undefined : { stamp, text };
+    return text;
+  };
+}
+
+async function stampOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, size, mtime } = await Deno.stat(path);
+    return `${ino} ${size} ${mtime?.getTime()}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Writes a text beside the target, with the target's mode or 0600.
  *
@@ -67,12 +88,20 @@ export async function removeFile(path: string): Promise<void> {
 async function writeSynced(path: string, text: string, mode: number): Promise<void> {
   const file = await Deno.open(path, { write: true, createNew: true, mode });
   try {
-    const bytes = new TextEncoder().encode(text);
+    const bytes = encoded(text);
     for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
     await file.sync();
   } finally {
     file.close();
   }
+}
+
+let lastEncoded: { text: string; bytes: Uint8Array } | undefined;
+
+/** The same large text goes to two files in a row. */
+function encoded(text: string): Uint8Array {
+  if (lastEncoded?.text !== text) lastEncoded = { text, bytes: new TextEncoder().encode(text) };
+  return lastEncoded.bytes;
 }
 
 async function modeOf(target: string): Promise<number> {

@@ -2,7 +2,7 @@ import type { HaproxyPort, HaproxyState } from "../ports.ts";
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
-import { readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
+import { createFileReader, readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state_dir.ts";
@@ -35,7 +35,7 @@ export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPo
     observeBackends: (backends) => observeBackends(dir.runtimeSocket, backends),
     change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
-    readConfig: () => readText(configPath),
+    readConfig: createFileReader(configPath),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy, path),
     writeServerState: async (text) => {

@@ -75,7 +75,8 @@ function createReader(connection: Deno.Conn, path: string) {
       if (count === null) throw new Error("the worker closed the connection");
       text += decoder.decode(buffer.subarray(0, count), { stream: true });
     }
-    return text.slice(0, text.indexOf(mark));
+    // The line of the mark itself may start with a severity, which is none of the commands'.
+    return text.slice(0, text.lastIndexOf("\n", text.indexOf(mark)) + 1);
   };
   const until = async (mark: string): Promise<string> => {
     timer = setTimeout(() => closeQuietly(connection), TIMEOUT_MS);
