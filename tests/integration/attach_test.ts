@@ -70,7 +70,7 @@ Deno.test("attached: an HAProxy that is away is waited for, and comes back with 
   await node.untilState("a configuration", ({ haproxy }) => haproxy.kind === "down");
   await using first = startHaproxy(node, socket);
   await node.untilAnswer("one");
-  await node.untilState("a pass that is over", ({ plan }) => plan?.outcome === "reached");
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
   await first.stop();
 
   await node.untilState("HAProxy to be away", ({ haproxy }) => haproxy.kind === "down");
