@@ -4,6 +4,7 @@ import { docker, type DockerOptions } from "./docker.ts";
 const PROJECT = "etcd-haproxy-e2e";
 const FILES = ["docker-compose.yml", "tests/e2e/docker/no_shell.yml"];
 const MINUTE_MS = 60_000;
+const HEALTHY_SECONDS = 180;
 
 /** A load-balancer node of docker-compose.yml. */
 export interface Node {
@@ -41,8 +42,7 @@ export async function startStack(): Promise<void> {
   await takeDown();
   await refuseTakenNames();
   refuseTakenPorts();
-  await compose(["build"], { deadlineMs: 15 * MINUTE_MS });
-  await scaleTo(1);
+  await up(["--build"]);
 }
 
 async function refuseTakenNames(): Promise<void> {
@@ -62,9 +62,13 @@ function refuseTakenPorts(): void {
 }
 
 /** Starts what does not run, with this many backends, and waits until all of it is healthy. */
-export async function scaleTo(backends: number): Promise<void> {
-  await compose(["up", "--detach", "--wait", "--wait-timeout=180", `--scale=backend=${backends}`], {
-    deadlineMs: 5 * MINUTE_MS,
+export function scaleTo(backends: number): Promise<void> {
+  return up([`--scale=backend=${backends}`]);
+}
+
+async function up(args: readonly string[]): Promise<void> {
+  await compose(["up", "--detach", "--wait", `--wait-timeout=${HEALTHY_SECONDS}`, ...args], {
+    deadlineMs: 15 * MINUTE_MS,
   });
 }
 
