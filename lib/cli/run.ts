@@ -57,12 +57,12 @@ const RESYNC_MS = 30_000;
 export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) => haproxy): Promise<void> {
   const haproxy = findHaproxy(settings.render.haproxy);
   const version = await haproxyVersion(haproxy);
+  const { dir: ownDir, release } = await openStateDir(settings.render.stateDir);
+  const dir = await attachedDir(ownDir, settings.run.attach);
   const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
   if (claimed.keptCopy !== undefined) {
     log().warn("configuration file replaced", { keptCopy: claimed.keptCopy });
   }
-  const { dir: ownDir, release } = await openStateDir(settings.render.stateDir);
-  const dir = await attachedDir(ownDir, settings.run.attach);
   await sweepStaged(dirname(settings.render.config));
   const stopFollowing = new AbortController();
   const node = await assembleNode(settings, { haproxy, version, dir, wrap, stop: stopFollowing.signal });
