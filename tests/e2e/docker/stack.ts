@@ -67,9 +67,15 @@ export function scaleTo(backends: number): Promise<void> {
 }
 
 async function up(args: readonly string[]): Promise<void> {
-  await compose(["up", "--detach", "--wait", `--wait-timeout=${HEALTHY_SECONDS}`, ...args], {
-    deadlineMs: 15 * MINUTE_MS,
-  });
+  try {
+    await compose(["up", "--detach", "--wait", `--wait-timeout=${HEALTHY_SECONDS}`, ...args], {
+      deadlineMs: 15 * MINUTE_MS,
+    });
+  } catch (error) {
+    throw new Error(`${error}\n${await compose(["ps", "--all"])}\n${await compose(["logs", "--tail=15"])}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
