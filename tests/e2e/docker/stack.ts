@@ -42,7 +42,7 @@ export async function startStack(): Promise<void> {
   await takeDown();
   await refuseTakenNames();
   refuseTakenPorts();
-  await up(["--build"]);
+  await up(["--build", "--wait", `--wait-timeout=${HEALTHY_SECONDS}`]);
 }
 
 async function refuseTakenNames(): Promise<void> {
@@ -62,15 +62,22 @@ function refuseTakenPorts(): void {
 }
 
 /** Starts what does not run, with this many backends, and waits until all of it is healthy. */
-export function scaleTo(backends: number): Promise<void> {
-  return up([`--scale=backend=${backends}`]);
+export async function scaleTo(backends: number): Promise<void> {
+  await up([`--scale=backend=${backends}`]);
+  // Not by compose's own --wait: on a busy machine a check may fail now and then, and it would give up at once.
+  await waitFor(`${backends} backends and all else healthy`, async () => {
+    const all = await containers();
+    const ill = all.filter(({ Health }) => Health !== "healthy").map(({ Name, Health }) =>
+      `${Name} ${Health}`
+    );
+    if (ill.length > 0) throw new Error(ill.join(", "));
+    return all.filter(({ Service }) => Service === "backend").length === backends;
+  }, { deadlineMs: 3 * MINUTE_MS, everyMs: 500 });
 }
 
 async function up(args: readonly string[]): Promise<void> {
   try {
-    await compose(["up", "--detach", "--wait", `--wait-timeout=${HEALTHY_SECONDS}`, ...args], {
-      deadlineMs: 15 * MINUTE_MS,
-    });
+    await compose(["up", "--detach", ...args], { deadlineMs: 15 * MINUTE_MS });
   } catch (error) {
     throw new Error(`${error}\n${await compose(["ps", "--all"])}\n${await compose(["logs", "--tail=15"])}`, {
       cause: error,
