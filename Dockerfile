@@ -34,6 +34,6 @@ ENV LB_STATS_BIND=:8404 LB_ADMIN_BIND=:8405
 EXPOSE 80 8404 8405
 # The base image stops by SIGUSR1, which is HAProxy's; the controller drains on SIGTERM.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/etcd-haproxy", "health"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["/usr/local/bin/etcd-haproxy", "health"]
 ENTRYPOINT ["/tini", "--", "/usr/local/bin/etcd-haproxy"]
 CMD ["run"]

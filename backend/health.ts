@@ -3,7 +3,7 @@ const port = Deno.env.get("SERVICE_PORT") || "8080";
 
 async function isHealthy(): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(4_000) });
     return response.ok;
   } catch {
     return false;

@@ -117,6 +117,13 @@ export const RUN_OPTIONS = [
     fallback: undefined,
     help: "replace a configuration file that was not written by etcd-haproxy; a copy is kept",
   },
+  spec(
+    "attach",
+    "socket",
+    "HAPROXY_MASTER_SOCKET",
+    undefined,
+    "master socket of an HAProxy that somebody else starts and stops (default: run one)",
+  ),
   spec("debounce", "time", "DEBOUNCE_MS", "20ms", "quiet window before a change that removes or reloads"),
   spec("max-wait", "time", "MAX_WAIT_MS", "500ms", "longest wait for the quiet window"),
   spec("reload-interval", "time", "RELOAD_INTERVAL_MS", "1s", "least time between two reloads"),
@@ -188,6 +195,8 @@ export interface RenderOptions {
 export interface RunOptions {
   readonly nodeId: string | undefined;
   readonly replaceConfig: boolean;
+  /** The master socket of an HAProxy whose life somebody else owns; undefined: the controller runs its own. */
+  readonly attach: string | undefined;
   readonly debounceMs: number;
   readonly maxWaitMs: number;
   readonly reloadIntervalMs: number;
@@ -247,6 +256,7 @@ export function readRunOptions(raw: RawOptions): RunOptions {
   const options = {
     nodeId: optional(raw, "node-id"),
     replaceConfig: raw["replace-config"] === true,
+    attach: optional(raw, "attach"),
     debounceMs: readDuration(raw, "debounce"),
     maxWaitMs: readDuration(raw, "max-wait"),
     reloadIntervalMs: readDuration(raw, "reload-interval"),

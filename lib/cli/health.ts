@@ -2,7 +2,7 @@ import { messageOf } from "../errors.ts";
 import type { Bind } from "../options.ts";
 import { localUrl } from "./listen.ts";
 
-const TIMEOUT_MS = 2_000;
+const TIMEOUT_MS = 4_000;
 
 /** `etcd-haproxy health`: asks a controller on this machine whether it lives. Returns the exit code, 0 or 1. */
 export async function health(bind: Bind): Promise<number> {

@@ -25,6 +25,8 @@ const LOGGED_STEPS = 20;
 /** Creates the recorder of one node. */
 export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">, ports: {
   metrics: Metrics;
+  /** Somebody else owns HAProxy's life. */
+  attached: boolean;
   lagMs: () => number;
   admissionsWaiting: () => number;
   now: () => number;
@@ -70,12 +72,18 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     onHaproxyState: (state) => {
       facts = { ...facts, haproxy: state };
       if (state.kind === "up") {
-        log().info(state.adopted ? "haproxy adopted" : "haproxy started", { pid: state.pid });
+        log().info(
+          ports.attached ? "haproxy attached" : state.adopted ? "haproxy adopted" : "haproxy started",
+          {
+            pid: state.pid,
+          },
+        );
       }
-      if (state.kind === "stopped") log().info("haproxy stopped");
+      if (state.kind === "stopped") log().info(ports.attached ? "haproxy left running" : "haproxy stopped");
       if (state.kind !== "down") return;
       ports.metrics.onHaproxyEnd();
-      log().error("haproxy ended, starting it again", { reason: state.reason, retryInMs: state.retryInMs });
+      const what = ports.attached ? "haproxy is away, waiting for it" : "haproxy ended, starting it again";
+      log().error(what, { reason: state.reason, retryInMs: state.retryInMs });
     },
   };
 }

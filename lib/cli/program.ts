@@ -109,7 +109,9 @@ const EXIT_CODE: OptionSpec = {
 };
 
 async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
-  const settings = { ...readSettings(raw), run: readRunOptions(raw), adminBind: readAdminBind(raw) };
+  const options = readRunOptions(raw);
+  const attach = options.attach === undefined ? undefined : resolve(options.attach);
+  const settings = { ...readSettings(raw), run: { ...options, attach }, adminBind: readAdminBind(raw) };
   const { format, level } = readLogOptions(raw);
   const { configureLog } = await import("../log.ts");
   const { run } = await import("./run.ts");

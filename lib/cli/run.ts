@@ -22,11 +22,12 @@ import { EMPTY_MODEL } from "../model.ts";
 import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
 import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
-import type { HaproxyPort } from "../ports.ts";
+import type { HaproxyPort, HaproxyState } from "../ports.ts";
 import { sleep } from "../sleep.ts";
 import { isServed } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
+import { attach, attachedDir } from "./attach.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { hasIpv6, listenHost } from "./listen.ts";
 import { createRecorder, type NodeRecorder } from "./node.ts";
@@ -56,11 +57,12 @@ const RESYNC_MS = 30_000;
 export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) => haproxy): Promise<void> {
   const haproxy = findHaproxy(settings.render.haproxy);
   const version = await haproxyVersion(haproxy);
+  const { dir: ownDir, release } = await openStateDir(settings.render.stateDir);
+  const dir = await attachedDir(ownDir, settings.run.attach);
   const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
   if (claimed.keptCopy !== undefined) {
     log().warn("configuration file replaced", { keptCopy: claimed.keptCopy });
   }
-  const { dir, release } = await openStateDir(settings.render.stateDir);
   await sweepStaged(dirname(settings.render.config));
   const stopFollowing = new AbortController();
   const node = await assembleNode(settings, { haproxy, version, dir, wrap, stop: stopFollowing.signal });
@@ -105,23 +107,30 @@ async function assembleNode(settings: RunSettings, found: Found) {
   });
   const recorder = createRecorder(
     { node: runOptions.nodeId ?? Deno.hostname(), version: VERSION, haproxyVersion: version },
-    { metrics, lagMs: lag.ageMs, admissionsWaiting: () => admission.waiting(), now: Date.now },
+    {
+      metrics,
+      attached: runOptions.attach !== undefined,
+      lagMs: lag.ageMs,
+      admissionsWaiting: () => admission.waiting(),
+      now: Date.now,
+    },
   );
   const template = templateSource(renderOptions.template);
   const rendering = renderSettings(renderOptions);
-  const supervisor = createSupervisor({
-    ...masterPorts({
-      haproxy,
-      dir,
-      configPath: renderOptions.config,
-      builtIn: () => builtIn(template, rendering),
-      recorder,
-    }),
-    onState: (state) => {
-      recorder.onHaproxyState(state);
-      if (state.kind === "up") trigger.ring();
-    },
+  const masters = masterPorts({
+    haproxy,
+    dir,
+    configPath: renderOptions.config,
+    builtIn: () => builtIn(template, rendering),
+    recorder,
   });
+  const onState = (state: HaproxyState) => {
+    recorder.onHaproxyState(state);
+    if (state.kind === "up") trigger.ring();
+  };
+  const supervisor = runOptions.attach === undefined
+    ? createSupervisor({ ...masters, onState })
+    : await attach(dir, { ...masters, onState });
   const client = await etcdFromSettings(settings.etcd);
   const prefixes = prefixesOf(settings.etcd);
   const source = createSource(runOptions.source, {
@@ -201,17 +210,23 @@ function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
     const verifiedAt = await modifiedAt(dir.lastGood);
     if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
   };
+  const prepare = async () => {
+    const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
+    boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+    return boot.origin;
+  };
   return {
+    prepare,
+    noteInherited,
     adopt: async () => {
       const master = await adoptMaster(options);
       if (master !== undefined) await noteInherited();
       return master;
     },
     start: async () => {
-      const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
-      boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
-      if (boot.origin !== "built-in") await noteInherited();
-      log().info("starting haproxy", { config: configPath, origin: boot.origin });
+      const origin = await prepare();
+      if (origin !== "built-in") await noteInherited();
+      log().info("starting haproxy", { config: configPath, origin });
       return startMaster(options);
     },
     untilReady: (master: Master) => untilReady(dir, master),

@@ -45,14 +45,17 @@ async function sendReload(socketPath: string): Promise<string> {
   }
 }
 
-/** While the master executes itself again, its socket refuses connections; that is no failure. */
+/**
+ * While the master executes itself again, its socket refuses connections; that is no failure. Another master was started
+ * meanwhile, from the file that was to be loaded.
+ */
 async function reloadEnd(socketPath: string, before: ProcessTable): Promise<ProcessTable> {
   const deadline = performance.now() + RELOAD_TIMEOUT_MS;
   let last = "the count of reloads did not move";
   while (performance.now() < deadline) {
     try {
       const table = await showProcesses(socketPath);
-      if (table.reloads !== before.reloads) return table;
+      if (table.reloads !== before.reloads || table.masterPid !== before.masterPid) return table;
     } catch (error) {
       last = messageOf(error);
     }

@@ -144,7 +144,10 @@ Deno.test("diff prints what run would change, changes nothing, and tells it by i
   await etcd.etcdctl("put", "/services/backend/two", one.address);
   const differs = await controller(["diff", ...node.places]);
   assertEquals(differs.code, 0);
-  assertStringIncludes(differs.stdout, "add server backend/two: entry of revision 3");
+  assertStringIncludes(
+    differs.stdout,
+    `add server backend/two ${one.address} weight 100 check: entry of revision 3`,
+  );
   node.controller.resume();
   await node.untilServers("backend", ["one", "two"]);
 });

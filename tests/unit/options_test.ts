@@ -57,6 +57,7 @@ Deno.test("the options have the defaults of the design", () => {
     hardStopAfterMs: 600_000,
     nodeId: undefined,
     replaceConfig: false,
+    attach: undefined,
     debounceMs: 20,
     maxWaitMs: 500,
     reloadIntervalMs: 1_000,

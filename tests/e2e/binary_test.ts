@@ -1,0 +1,55 @@
+// The compiled programs in dist/, each run on its architecture: the machine's own directly, another one under qemu.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { findProgram, startEtcdCluster } from "../support/mod.ts";
+import { type Architecture, ARCHITECTURES } from "../../tools/compile/architecture.ts";
+
+const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
+const MINUTE_MS = 60_000;
+
+type Program = { readonly argv: readonly string[] } | { readonly missing: string };
+
+function programFor(architecture: Architecture): Program {
+  const binary = `${DIST}etcd-haproxy-${architecture}`;
+  if (!exists(binary)) return { missing: `no ${binary}: "deno task compile" makes it` };
+  if (architecture === Deno.build.arch) return { argv: [binary] };
+  const qemu = findProgram(`qemu-${architecture}-static`);
+  if (qemu === undefined) return { missing: `no qemu-${architecture}-static` };
+  // Where Debian puts the libraries of its packages for cross compilation.
+  const libraries = `/usr/${architecture}-linux-gnu`;
+  if (!exists(`${libraries}/lib/libgcc_s.so.1`)) return { missing: `no libraries in ${libraries}` };
+  return { argv: [qemu, "-L", libraries, binary] };
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+async function output([command = "", ...args]: readonly string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    stdin: "null",
+    signal: AbortSignal.timeout(5 * MINUTE_MS),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+for (const architecture of ARCHITECTURES) {
+  const program = programFor(architecture);
+  const name = `binary for ${architecture}: starts, reaches etcd and renders what it holds`;
+  if ("missing" in program) Deno.test.ignore(`${name} [skipped, ${program.missing}]`, () => {});
+  else {
+    Deno.test(name, async () => {
+      await using etcd = await startEtcdCluster({ members: 1 });
+      await etcd.etcdctl("put", "/services/backend/one", "10.0.0.5:8080");
+      const rendered = await output([...program.argv, "render", "--endpoints", etcd.endpoints.join()]);
+      assertEquals([rendered.code, rendered.stderr], [0, ""]);
+      assertStringIncludes(rendered.stdout, "server one 10.0.0.5:8080 ");
+    });
+  }
+}

@@ -1,0 +1,117 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  isPortFree,
+  type LocalProcess,
+  requireProgram,
+  startEtcdCluster,
+  startOrigin,
+  startProcess,
+  waitFor,
+} from "../support/mod.ts";
+import { type NodeOptions, type TestNode, testNode } from "../support/node.ts";
+
+const FOREIGN = "defaults\n  mode http\n  timeout client 5s\nfrontend other\n";
+
+/** A node whose HAProxy is started and stopped by the test, as systemd would. */
+async function attachedNode(options: NodeOptions): Promise<{ node: TestNode; socket: string }> {
+  const node = await testNode(options);
+  return { node, socket: `${node.dir}/systemd.sock` };
+}
+
+function startHaproxy({ configPath }: TestNode, socket: string): LocalProcess {
+  return startProcess({
+    name: "haproxy",
+    command: requireProgram("haproxy"),
+    args: ["-W", "-db", "-S", `${socket},mode,600`, "-f", configPath],
+  });
+}
+
+Deno.test("attached: servers come and go in an HAProxy that somebody else runs, and the controller leaves it running", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const { node, socket } = await attachedNode({ endpoints: etcd.endpoints });
+  await using _ = node;
+  await using one = startOrigin("one");
+  await using two = startOrigin("two");
+  const attach = { args: ["--attach", socket] };
+  node.start(attach);
+  await node.untilState("a configuration and no HAProxy", ({ haproxy }) => haproxy.kind === "down");
+  assertEquals(await node.ready(), false);
+  assert(isPortFree(node.port));
+
+  await using haproxy = startHaproxy(node, socket);
+  const { haproxy: seen } = await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  assertEquals(seen.pid, haproxy.pid);
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.etcdctl("put", "/services/backend/two", two.address);
+  await node.untilServers("backend", ["one", "two"]);
+  await etcd.etcdctl("del", "/services/backend/two");
+  await node.untilServers("backend", ["one"]);
+  await node.untilAnswer("one");
+  await node.untilState("a pass that is over", ({ plan }) => plan?.outcome === "reached");
+
+  node.controller.kill("SIGTERM");
+  assertEquals((await node.controller.status).code, 0);
+  assertEquals((await node.request()).body, "one");
+  assertEquals(haproxy.exited, undefined);
+
+  node.start(attach);
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+  assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
+  assertEquals((await node.request()).body, "one");
+});
+
+Deno.test("attached: an HAProxy that is away is waited for, and comes back with what changed meanwhile", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const { node, socket } = await attachedNode({ endpoints: etcd.endpoints });
+  await using _ = node;
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start({ args: ["--attach", socket] });
+  await node.untilState("a configuration", ({ haproxy }) => haproxy.kind === "down");
+  await using first = startHaproxy(node, socket);
+  await node.untilAnswer("one");
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+  await first.stop();
+
+  await node.untilState("HAProxy to be away", ({ haproxy }) => haproxy.kind === "down");
+  assertEquals(await node.ready(), false);
+  assert(node.controller.lines.some((line) => line.includes("haproxy is away, waiting for it")));
+  await etcd.etcdctl("put", "/services/backend/two", one.address);
+  await waitFor("the change in the file", async () => (await node.readConfig()).includes("server two "));
+  assert(isPortFree(node.port));
+
+  await using second = startHaproxy(node, socket);
+  await node.untilServers("backend", ["one", "two"]);
+  const { haproxy } = await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  assertEquals(haproxy.pid, second.pid);
+});
+
+Deno.test("attached: an HAProxy that runs a configuration of somebody else is reloaded, not restarted", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const { node, socket } = await attachedNode({ endpoints: etcd.endpoints });
+  await using _ = node;
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await Deno.writeTextFile(node.configPath, `${FOREIGN}  bind 127.0.0.1:${node.port}\n`);
+  await using haproxy = startHaproxy(node, socket);
+  await waitFor("HAProxy", async () => (await node.request()).status === 503);
+
+  node.start({ args: ["--attach", socket, "--replace-config"] });
+  await node.untilAnswer("one");
+  const { haproxy: seen } = await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  assertEquals(seen.pid, haproxy.pid);
+  assertStringIncludes(await Deno.readTextFile(`${node.configPath}.before-etcd-haproxy`), FOREIGN);
+});
+
+Deno.test("attached: an HAProxy that the controller ran before is no silent second one on the port", async () => {
+  const { node, socket } = await attachedNode({ endpoints: ["http://127.0.0.1:1"] });
+  await using _ = node;
+  node.start();
+  await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+
+  const refused = node.start({ args: ["--attach", socket] });
+  assertEquals((await refused.status).code, 1);
+  assert(refused.lines.some((line) => line.includes("of an earlier run")), refused.lines.join("\n"));
+});
