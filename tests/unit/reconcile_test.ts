@@ -360,3 +360,14 @@ Deno.test("reconcile() never changes anything at run time when it is told not to
   assertEquals((await world.pass()).plan.kind, "reload");
   assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
 });
+
+Deno.test("reconcile() knows the base of a HAProxy that it adopts from the file, should the template fail", async () => {
+  const before = await runningWorld({ "backend/a": A });
+  const world = new World();
+  world.haproxy.boot(before.haproxy.file ?? "");
+  world.template = "<%= it.nothing.here %>";
+  world.put("backend/a", A);
+  world.put("backend/b", "10.0.0.6:80");
+  assertEquals((await world.pass()).outcome?.kind, "reached");
+  assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
+});
