@@ -68,12 +68,16 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<void
   const bench: Bench = { etcd, client, origins, dir, quick: options.quick, signal, left: [], say };
   const findings: Findings[] = [];
   const loadBefore = load();
-  for (const part of options.only) findings.push(await MEASURE[part](bench));
-  findings.push(leftFindings(bench));
-  say(
-    `\n${navigator.hardwareConcurrency} cores, load average ${loadBefore} at the start and ${load()} at the end`,
-  );
-  await print(findings, options);
+  try {
+    for (const part of options.only) findings.push(await MEASURE[part](bench));
+  } finally {
+    // What was measured before something broke, or before somebody had enough of it, still counts.
+    findings.push(leftFindings(bench));
+    say(
+      `\n${navigator.hardwareConcurrency} cores, load average ${loadBefore} at the start, ${load()} at the end`,
+    );
+    await print(findings, options);
+  }
 }
 
 /** Other work on the machine makes milliseconds meaningless; ratios suffer less. */
