@@ -39,5 +39,6 @@ export function atMost(what: string, measured: number, limit: number, unit = "")
 /** A number with as many digits as tell something. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return "-";
+  if (value === 0) return "0";
   return value < 10 ? value.toFixed(value < 1 ? 2 : 1) : Math.round(value).toLocaleString("en-US");
 }

@@ -1,7 +1,7 @@
 import type { Findings, Row, Target } from "./report.ts";
 
 const WHAT = 40;
-const CELL = 18;
+const CELL = 20;
 
 /** The table of all findings and of the targets, in lines of at most 100 columns. */
 export function tableLines(findings: readonly Findings[]): string[] {
@@ -19,8 +19,8 @@ function row({ what, auto, reload, floor }: Row): string {
 }
 
 function target({ what, limit, measured, isReached }: Target): string {
-  const cells = [limit, measured].map((cell) => cell.padStart(12));
-  return `${what.padEnd(WHAT + 24)}${cells.join("")}  ${isReached ? "reached" : "MISSED"}`;
+  const cells = [limit, measured].map((cell) => cell.padStart(14));
+  return `${what.padEnd(WHAT + 22)}${cells.join("")}  ${isReached ? "reached" : "MISSED"}`;
 }
 
 function rule(title: string): string {

@@ -25,7 +25,8 @@ export function createMetrics(): Metrics {
 
   const passes = counter("passes_total", "Passes made");
   const passErrors = counter("pass_errors_total", "Passes that could not be made at all");
-  const plans = counter("plans_total", "Plans by kind", ["kind"]);
+  const plans = counter("plans_total", "Plans that were carried out, by kind", ["kind"]);
+  const putOff = counter("plans_put_off_total", "Plans that had to wait, by kind", ["kind"]);
   const outcomes = counter("outcomes_total", "Applied plans by outcome", ["outcome"]);
   const reloads = counter("reloads_total", "Reloads by result", ["result"]);
   const steps = counter("steps_total", "Steps made at run time, by kind", ["kind"]);
@@ -40,6 +41,7 @@ export function createMetrics(): Metrics {
     registers,
   });
   for (const kind of ["nothing", "write", "runtime", "reload"]) plans.inc({ kind }, 0);
+  for (const kind of ["runtime", "reload"]) putOff.inc({ kind }, 0);
   for (const outcome of ["reached", "refused", "incomplete", "reload-failed", "failed"]) {
     outcomes.inc({ outcome }, 0);
   }
@@ -72,8 +74,8 @@ export function createMetrics(): Metrics {
     onPass: (report) => {
       const { plan, outcome, tookMs } = report;
       passes.inc();
+      if (outcome === undefined) return putOff.inc({ kind: plan.kind });
       plans.inc({ kind: plan.kind });
-      if (outcome === undefined) return;
       drift.inc(report.drift);
       if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps.inc({ kind }));
       outcomes.inc({ outcome: outcome.kind });

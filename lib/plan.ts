@@ -22,8 +22,8 @@ export interface PlanInput {
   readonly file: string | undefined;
   /** The revision at which the registry last changed a server; undefined when it knows no such server. */
   readonly revisionOf: (backend: string, server: string) => bigint | undefined;
-  /** `reload`: never change anything at run time. */
-  readonly mode: "auto" | "reload";
+  /** `reload`: never change anything at run time; `reload-once`: not this time, for steps just had no effect. */
+  readonly mode: "auto" | "reload" | "reload-once";
 }
 
 /** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
@@ -68,6 +68,7 @@ function reloadReason(
   }
   if (steps.length === 0) return undefined;
   if (mode === "reload") return "changes at run time are switched off";
+  if (mode === "reload-once") return "steps at run time had no effect";
   for (const step of steps) {
     const reason = needsReload(step);
     if (reason !== undefined) return `server ${stepKey(step)}: ${reason}`;

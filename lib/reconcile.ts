@@ -158,7 +158,7 @@ function choose(
 ): Choice {
   const lookup = serverLookup(model);
   const planFor = (wanted: Wanted) => {
-    const mode = memory.reloadNext ? "reload" : ports.mode;
+    const mode = memory.reloadNext && ports.mode === "auto" ? "reload-once" : ports.mode;
     const input = {
       wanted: wanted.config,
       observed: node.observed,

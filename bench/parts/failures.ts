@@ -74,7 +74,9 @@ async function appliedChanges({ name, node }: Contestant): Promise<number> {
 }
 
 function cellText({ failed, requests, isVoid }: Cell): string {
-  return isVoid ? `void (${digits(requests)} requests)` : `${digits(failed)} of ${digits(requests)}`;
+  return isVoid
+    ? `void: ${digits(failed)} of ${digits(requests)}`
+    : `${digits(failed)} of ${digits(requests)}`;
 }
 
 function findings(cells: readonly Cell[]): Findings {

@@ -100,7 +100,7 @@ function findings(times: ReadonlyMap<Name, Times>): Findings {
   const rowOf = (what: string, kind: keyof Times): Row => {
     const cell = (name: Name) => {
       const { p50, p95, max } = summarize(times.get(name)?.[kind] ?? []);
-      return [p50, p95, max].map(digits).join(" / ");
+      return [p50, p95, max].map(digits).join("/");
     };
     return { what, auto: cell("auto"), reload: cell("reload"), floor: cell("floor") };
   };

@@ -189,7 +189,7 @@ export class TestNode implements AsyncDisposable {
         name: row[3] ?? "",
         address: `${row[4]}:${row[18]}`,
         weight: Number(row[7]),
-        maint: (Number(row[6]) & 0x05) !== 0,
+        maint: (Number(row[6]) & 0x01) !== 0,
       };
     });
   }

@@ -44,6 +44,8 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "pass_errors_total",
     "passes_total",
     "pending_removals",
+    'plans_put_off_total{kind="reload"}',
+    'plans_put_off_total{kind="runtime"}',
     'plans_total{kind="nothing"}',
     'plans_total{kind="reload"}',
     'plans_total{kind="runtime"}',
@@ -129,7 +131,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
   ],
   "a reload that was put off": [
     reportOf(MODEL, { plan: RELOAD, pace: { kind: "later", at: 5, reason: "x", crowded: false } }),
-    ["passes_total", 'plans_total{kind="reload"}'],
+    ["passes_total", 'plans_put_off_total{kind="reload"}'],
   ],
   "a reload that was loaded": [
     reportOf(MODEL, { plan: RELOAD, outcome: reached() }),
@@ -180,7 +182,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
       pace: { kind: "later", at: undefined, reason: "x", crowded: false },
       drift: 1,
     }),
-    ["passes_total", 'plans_total{kind="runtime"}'],
+    ["passes_total", 'plans_put_off_total{kind="runtime"}'],
   ],
   "a text that HAProxy refused before any reload": [
     reportOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),

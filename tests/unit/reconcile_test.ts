@@ -165,7 +165,7 @@ Deno.test("reconcile() goes by a reload, in the same pass, when steps twice had 
   world.haproxy.trouble = { deaf: (line) => line.startsWith("add") };
   world.put("backend/b", "10.0.0.6:80");
   const { plan, outcome } = await world.pass();
-  assertEquals(describePlan(plan)[0], "reload: changes at run time are switched off");
+  assertEquals(describePlan(plan)[0], "reload: steps at run time had no effect");
   assertEquals(outcome?.kind, "reached");
   assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
   const kinds = world.haproxy.effects.filter((effect) => /^(add|reload)/.test(effect)).map((effect) =>
