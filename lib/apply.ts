@@ -91,6 +91,8 @@ async function change(
     if (isDone) round.confirm();
     if (isDone) return await reached(options, look.observed, left.length);
   }
+  // Those that were added are held until somebody lets them serve.
+  if (left.length < steps.length) round.confirm();
   return {
     kind: "incomplete",
     reason: [`${left.length} steps had no effect`, ...errors.slice(0, 3)].join(": "),
@@ -119,8 +121,11 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
   const refused = await write(options);
   if (refused !== undefined) return refused;
   const held = await round.held();
-  const servers = input.observed.kind === "up" ? input.observed.servers : new Map();
-  await haproxy.writeServerState(serverStateText(input.wanted, servers, held));
+  // Health as it is now: what was seen at the last full look may be half a minute old.
+  const now = await haproxy.observe();
+  await haproxy.writeServerState(
+    serverStateText(input.wanted, now.kind === "up" ? now.servers : new Map(), held),
+  );
   try {
     const result = await haproxy.reload();
     if (result.kind === "failed") return await putBack(options, result.reason);
@@ -148,7 +153,8 @@ async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promi
 
 /** A restart of HAProxy must come up with what runs, not with what failed to load. */
 async function putBack({ haproxy, input }: ApplyOptions, reason: string): Promise<Outcome> {
-  if (input.file !== undefined) await (await haproxy.stageConfig(input.file)).commit();
+  const text = await haproxy.readLastGood() ?? input.file;
+  if (text !== undefined) await (await haproxy.stageConfig(text)).commit();
   return { kind: "reload-failed", reason };
 }
 

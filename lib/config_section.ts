@@ -138,10 +138,17 @@ function inheritsFrom(section: Section): string | undefined {
   return words.at(-2) === "from" ? words.at(-1) : undefined;
 }
 
-/** The addresses that one text binds and another does not, as they are written. */
+/**
+ * The addresses that one text binds and another does not, as they are written. An address on a port that was bound
+ * before is left out: HAProxy itself is in its way, and makes room for it.
+ */
 export function addedBinds(before: string, after: string): string[] {
-  const known = bindsOf(before);
-  return [...bindsOf(after)].filter((address) => !known.has(address));
+  const known = new Set([...bindsOf(before)].map(portOf));
+  return [...bindsOf(after)].filter((address) => !known.has(portOf(address)));
+}
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(":") + 1);
 }
 
 function bindsOf(text: string): Set<string> {

@@ -178,7 +178,7 @@ function fail(reason: string): { ok: false; reason: string } {
 
 function decodeValue(value: Uint8Array): Parsed<string> {
   if (value.length > MAX_VALUE_BYTES) {
-    return fail(`value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
+    return fail(`value has more than ${MAX_VALUE_BYTES} bytes`);
   }
   if (value.length === 0) return fail("value is empty");
   try {

@@ -74,6 +74,7 @@ export function createMetrics(): Metrics {
     onPass: (report) => {
       const { plan, outcome, tookMs } = report;
       passes.inc();
+      report.setbacks.forEach(({ kind }) => outcomes.inc({ outcome: kind }));
       if (outcome === undefined) return putOff.inc({ kind: plan.kind });
       plans.inc({ kind: plan.kind });
       drift.inc(report.drift);

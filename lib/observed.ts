@@ -22,6 +22,8 @@ export type ObservedServers = ReadonlyMap<string, ReadonlyMap<string, ObservedSe
 
 /** What HAProxy runs, asked from the worker itself. */
 export type Observed =
+  /** Whether an HAProxy runs is not known yet: one may be there to be adopted, and its file must not be touched. */
+  | { readonly kind: "starting" }
   /** No HAProxy runs. */
   | { readonly kind: "down"; readonly reason: string }
   /** HAProxy runs, but its runtime socket does not answer. */

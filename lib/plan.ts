@@ -29,6 +29,7 @@ export interface PlanInput {
 /** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
 export function plan(input: PlanInput): Plan {
   const { wanted, observed, file } = input;
+  if (observed.kind === "starting") return { kind: "nothing" };
   if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
   if (observed.kind === "silent") {
     return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
@@ -151,7 +152,7 @@ function changes(
   const { address } = wanted;
   if (address !== undefined && !runsAt(address, running)) {
     const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin()}`;
-    steps.push({ ...place, kind: "address", line, address, wasUp: running.up, reason });
+    steps.push({ ...place, kind: "address", line, address, reason });
   }
   if (wanted.weight !== running.weight) {
     const reason = `it has weight ${running.weight}, ${origin()}`;

@@ -40,6 +40,8 @@ export interface HaproxyPort {
   /** What the worker runs in these backends; throws a ControllerError when it does not answer. */
   observeBackends(backends: readonly string[]): Promise<ObservedServers>;
   readConfig(): Promise<string | undefined>;
+  /** The text that was kept last by `keepLastGood`, also by an earlier run. */
+  readLastGood(): Promise<string | undefined>;
   stageConfig(text: string): Promise<StagedFile>;
   check(path: string): Promise<CheckResult>;
   /** Makes steps while HAProxy runs; servers whose key is held get no request until they are seen healthy. */

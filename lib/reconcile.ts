@@ -50,6 +50,8 @@ export interface PassReport {
   readonly oldWorkers: number;
   /** Steps that undo what somebody changed on HAProxy's socket. */
   readonly drift: number;
+  /** How earlier rounds of the pass ended, which made it start over. */
+  readonly setbacks: readonly Outcome[];
   readonly tookMs: number;
 }
 
@@ -70,11 +72,12 @@ export async function reconcile(
   ports: ReconcilePorts,
 ): Promise<{ memory: Memory; report: PassReport }> {
   const startedAt = ports.now();
+  const setbacks: Outcome[] = [];
   let memory = start.memory;
   for (let round = 1;; round++) {
     const node = await lookAt(ports.haproxy, memory, start.full);
     const model = buildModel(snapshot, ports.prefixes, memory.refusals);
-    const asked = await want(model, withView(memory, node), ports);
+    const asked = await want(model, await withView(memory, node, ports.haproxy), ports);
     const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
     const drift = driftOf(choice, memory);
     const outcome = choice.pace.kind === "now"
@@ -83,11 +86,17 @@ export async function reconcile(
     const pass = { ...choice, model, observed: node.observed, workerPid: node.glance.workerPid, outcome };
     const lesson = learn(asked.memory, pass, { now: ports.now(), random: ports.random() });
     memory = lesson.memory;
-    if (lesson.again.kind === "at-once" && round < MAX_ROUNDS) continue;
+    if (lesson.again.kind === "at-once" && round < MAX_ROUNDS) {
+      if (outcome !== undefined) setbacks.push(outcome);
+      continue;
+    }
     const { refusedBase } = memory;
     const { oldWorkers } = node.glance;
     const tookMs = ports.now() - startedAt;
-    return { memory, report: { ...pass, again: lesson.again, refusedBase, oldWorkers, drift, tookMs } };
+    return {
+      memory,
+      report: { ...pass, again: lesson.again, refusedBase, oldWorkers, drift, setbacks, tookMs },
+    };
   }
 }
 
@@ -106,19 +115,26 @@ async function lookAt(haproxy: HaproxyPort, { known }: Memory, full: boolean): P
 }
 
 /** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
-function withView(memory: Memory, node: NodeView): Memory {
+function withView(memory: Memory, node: NodeView, haproxy: HaproxyPort): Promise<Memory> {
   const { workerPid } = node.glance;
   const known = node.observed.kind === "up" && workerPid !== undefined
     ? { workerPid, observed: node.observed }
     : undefined;
-  return withRunningBase({ ...memory, known }, node);
+  return withRunningBase({ ...memory, known }, node, haproxy);
 }
 
-/** After a start of the controller, the base that HAProxy runs is known from the file, if the file was loaded. */
-function withRunningBase(memory: Memory, { observed, file }: NodeView): Memory {
-  if (memory.goodBase !== undefined || observed.kind !== "up" || file === undefined) return memory;
-  const { base } = splitConfig(file);
-  return baseDigest(base) === observed.base ? { ...memory, goodBase: base } : memory;
+/** After a start of the controller, the base that HAProxy runs is known from the file, if that was loaded, or from the last good one. */
+async function withRunningBase(
+  memory: Memory,
+  { observed, file }: NodeView,
+  haproxy: HaproxyPort,
+): Promise<Memory> {
+  if (memory.goodBase !== undefined || observed.kind !== "up") return memory;
+  for (const text of [file, await haproxy.readLastGood()]) {
+    const base = text === undefined ? undefined : splitConfig(text).base;
+    if (base !== undefined && baseDigest(base) === observed.base) return { ...memory, goodBase: base };
+  }
+  return memory;
 }
 
 interface Asked {

@@ -38,7 +38,7 @@ export interface TemplateData {
 export interface TemplateService {
   readonly name: string;
   readonly servers: readonly TemplateServer[];
-  /** The path of the HTTP check, where all servers of the service that are checked name the same one. */
+  /** The path of the HTTP check, where the servers of the service that name one name the same. */
   readonly checkPath: string | undefined;
 }
 
@@ -99,7 +99,11 @@ const templateServer = memoByObject((server: Server): TemplateServer => {
 });
 
 function commonCheckPath(service: Service): string | undefined {
-  const paths = new Set(service.servers.flatMap(({ check }) => check.kind === "on" ? [check.path] : []));
+  const paths = new Set(
+    service.servers.flatMap(({ check }) =>
+      check.kind === "on" && check.path !== undefined ? [check.path] : []
+    ),
+  );
   return paths.size === 1 ? [...paths][0] : undefined;
 }
 

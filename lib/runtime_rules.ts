@@ -72,7 +72,8 @@ const ALWAYS_LOADED_CA = "@system-ca";
  * | change     | command                                   | not when                                              |
  * |------------|-------------------------------------------|-------------------------------------------------------|
  * | add        | add server, enable health, enable server  | a name is to be resolved; a parameter is not dynamic  |
- * | replace    | del server, then as add                   | as add; connections are still held                    |
+ * | replace    | del server, then as add                   | it is not in maintenance: draining it would cost it   |
+ * |            |                                           | its traffic until the last request is answered        |
  * | remove     | set state drain, set state maint, del     | it is resolved by DNS                                 |
  * | address    | set server addr port                      | either is a name                                      |
  * | weight     | set server weight                         |                                                       |
@@ -85,8 +86,11 @@ const ALWAYS_LOADED_CA = "@system-ca";
  */
 export function needsReload(step: Step): string | undefined {
   switch (step.kind) {
-    case "add":
     case "replace":
+      return step.isMaint
+        ? lineNeedsReload(step.line.params)
+        : "its parameters change, and it gets requests until then";
+    case "add":
     case "ready":
       return lineNeedsReload(step.line.params);
     case "address":

@@ -6,7 +6,7 @@ export type Step =
   | Of<"add", { readonly line: ServerLine }>
   /** A parameter changed that no command can change: the server is removed and added again. */
   | Of<"replace", { readonly line: ServerLine; readonly isMaint: boolean }>
-  | Of<"address", { readonly line: ServerLine; readonly address: ComparableAddress; readonly wasUp: boolean }>
+  | Of<"address", { readonly line: ServerLine; readonly address: ComparableAddress }>
   | Of<"weight", { readonly weight: number }>
   | Of<"maint", unknown>
   | Of<"ready", { readonly line: ServerLine; readonly from: "maint" | "drain" }>

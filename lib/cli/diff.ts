@@ -7,6 +7,9 @@ import { messageOf } from "../errors.ts";
 import { buildModel, serverKey } from "../model.ts";
 import type { Observed } from "../observed.ts";
 import type { EtcdSettings, RenderOptions } from "../options.ts";
+import { baseDigest, splitConfig } from "../config_text.ts";
+import { FRESH_MEMORY } from "../memory.ts";
+import { chooseWanted } from "../wanted.ts";
 import { describePlan, plan } from "../plan.ts";
 import { renderConfig } from "../render.ts";
 import { prefixesOf } from "./etcd.ts";
@@ -24,9 +27,14 @@ export async function diff(
 ): Promise<number> {
   const template = await templateSource(settings.render.template)();
   const model = buildModel(await readRegistry(settings.etcd), prefixesOf(settings.etcd));
-  const wanted = renderConfig(model, template, renderSettings(settings.render));
+  const rendered = renderConfig(model, template, renderSettings(settings.render));
   const observed = await observeNode(settings.render.stateDir);
   const file = await readText(settings.render.config);
+  const goodBase = runningBase(observed, [
+    file,
+    await readText(stateDirAt(settings.render.stateDir).lastGood),
+  ]);
+  const wanted = chooseWanted(rendered, { ...FRESH_MEMORY, goodBase }, 0).config;
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
@@ -43,6 +51,12 @@ export async function diff(
     console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }
   return options.exitCode && todo.kind !== "nothing" ? 1 : 0;
+}
+
+/** The base that HAProxy runs, from the text that it was started from. */
+function runningBase(observed: Observed, texts: readonly (string | undefined)[]): string | undefined {
+  const bases = texts.flatMap((text) => text === undefined ? [] : [splitConfig(text).base]);
+  return bases.find((base) => observed.kind === "up" && baseDigest(base) === observed.base);
 }
 
 async function observeNode(stateDir: string): Promise<Observed> {

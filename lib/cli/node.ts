@@ -59,6 +59,9 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
         served: facts.served || isServed(report),
       };
       logRejections(report);
+      for (const setback of report.setbacks) {
+        log().warn("pass started over", { outcome: setback.kind, reason: outcomeReason(setback) });
+      }
       if (isNews) logPass(report);
     },
     onPassError: ({ message, retryInMs }) => {

@@ -246,8 +246,16 @@ async function modifiedAt(path: string): Promise<number | undefined> {
 }
 
 /** What HAProxy says at every reload: a retired worker ends, and the server-state file is there only when it is needed. */
-const ORDINARY_WARNING =
-  /Proxy \S+ stopped|Former worker .* exited with code 0|Can't open global server state file/;
+const ORDINARY_WARNING = new RegExp(
+  [
+    "Proxy \\S+ stopped",
+    "Former worker .* exited with code 0",
+    "Can't open global server state file",
+    // What it says of each change that it was told.
+    "\\(leaving forced maintenance\\)|for maintenance|forced maintenance",
+    "enters drain state|leaving forced drain|changed from (CLI|server-state)",
+  ].join("|"),
+);
 
 /** HAProxy writes its own severity in front of each line. */
 function logHaproxyLine(line: string): void {

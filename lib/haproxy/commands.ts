@@ -17,7 +17,8 @@ export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>,
     case "address": {
       const move = `set server ${server} addr ${step.address.host} port ${step.address.port}`;
       if (isHeld) return `set server ${server} health down; ${move}`;
-      return step.wasUp ? move : `${move}; set server ${server} health up`;
+      // Its old address may have been down, and nobody looked since.
+      return `${move}; set server ${server} health up`;
     }
     case "weight":
       return `set server ${server} weight ${step.weight}`;

@@ -7,6 +7,9 @@ import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state_dir.ts";
 
+/** How exactly the age of what a stale node serves is known. */
+const TOUCH_EVERY_MS = 20_000;
+
 export interface HaproxyPortOptions {
   readonly haproxy: string;
   readonly configPath: string;
@@ -17,10 +20,12 @@ export interface HaproxyPortOptions {
 /** The HAProxy of this node, as passes see it. */
 export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPortOptions): HaproxyPort {
   let lastGood: string | undefined;
+  let touchedAt = performance.now();
   return {
     observe: () => {
       const now = state();
       if (now.kind === "up") return observe(dir.runtimeSocket);
+      if (now.kind === "starting") return Promise.resolve({ kind: "starting" });
       return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
     },
     glance: async () => {
@@ -36,6 +41,7 @@ export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPo
     change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
     readConfig: createFileReader(configPath),
+    readLastGood: () => readText(dir.lastGood),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy, path),
     writeServerState: async (text) => {
@@ -45,6 +51,8 @@ export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPo
     reload: () => reload(dir.masterSocket),
     keepLastGood: async (text) => {
       lastGood ??= await readText(dir.lastGood);
+      if (text === lastGood && performance.now() - touchedAt < TOUCH_EVERY_MS) return;
+      touchedAt = performance.now();
       if (text === lastGood) return await touch(dir.lastGood);
       await replaceFile(dir.lastGood, text);
       lastGood = text;

@@ -132,3 +132,26 @@ Deno.test("a second controller on one state directory is refused", async () => {
   );
   await first.stop();
 });
+
+Deno.test("a controller that comes back touches nothing before it has adopted, also when services are gone by then", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.etcdctl("put", "/services/gone/x", one.address);
+  node.start();
+  await node.untilServers("gone", ["x"]);
+  await node.untilServed();
+  await etcd.etcdctl("del", "/services/gone/x");
+  await node.untilServers("gone", []);
+  await node.untilServed();
+  const file = await node.readConfig();
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+
+  node.start();
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+  assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
+  assertEquals(await node.metric('plans_total{kind="write"}'), 0);
+  assertEquals(await node.readConfig(), file);
+});

@@ -134,6 +134,10 @@ export class HaproxyFake implements HaproxyPort {
     return result;
   }
 
+  readLastGood(): Promise<string | undefined> {
+    return Promise.resolve(this.lastGood);
+  }
+
   keepLastGood(text: string): Promise<void> {
     this.lastGood = text;
     return this.#note("keep last good");

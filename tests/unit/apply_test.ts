@@ -139,6 +139,7 @@ function fakePort(haproxy: HaproxyFake): ApplyOptions["haproxy"] {
     tryBind: (address) => haproxy.tryBind(address),
     writeServerState: (text) => haproxy.writeServerState(text),
     reload: () => haproxy.reload(),
+    readLastGood: () => haproxy.readLastGood(),
     keepLastGood: (text) => haproxy.keepLastGood(text),
   };
 }

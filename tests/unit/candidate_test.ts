@@ -16,7 +16,7 @@ const address = { kind: "ip", host: "10.0.0.5", port: 80 } as const;
 const steps: Record<string, [step: Step, expected: Candidate[]]> = {
   "a new server": [add(LINE), [CANDIDATE]],
   "a replaced server": [{ ...PLACE, kind: "replace", line: line(LINE), isMaint: false }, [CANDIDATE]],
-  "a new address": [{ ...PLACE, kind: "address", line: line(LINE), address, wasUp: true }, [CANDIDATE]],
+  "a new address": [{ ...PLACE, kind: "address", line: line(LINE), address }, [CANDIDATE]],
   "a server that leaves maintenance": [
     { ...PLACE, kind: "ready", line: line(LINE), from: "maint" },
     [CANDIDATE],

@@ -87,6 +87,7 @@ export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassR
     refusedBase: undefined,
     oldWorkers: 0,
     drift: 0,
+    setbacks: [],
     tookMs: 4,
     ...changes,
   };

@@ -126,7 +126,10 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
   "replaces a server whose parameters changed, by their id": [
     { a: LINE.replace("id 7", "id 8") },
     [observed("a")],
-    ["replace server b/a 10.0.0.5:8080 weight 100 check: its parameters changed, entry of revision 812"],
+    [
+      "reload: server b/a: its parameters change, and it gets requests until then",
+      "replace server b/a 10.0.0.5:8080 weight 100 check: its parameters changed, entry of revision 812",
+    ],
   ],
   "leaves the id of a server whose line has none": [{ a: "10.0.0.5:8080 weight 100" }, [observed("a")], []],
   "leaves the health of a server, which a text cannot say": [{ a: LINE }, [
@@ -266,7 +269,7 @@ const takeTraffic: Record<string, [step: Step, onlyAdds: boolean]> = {
   "an addition": [{ ...PLACE, kind: "add", line }, true],
   "a readmission": [{ ...PLACE, kind: "ready", line, from: "maint" }, true],
   "a replacement": [{ ...PLACE, kind: "replace", line, isMaint: false }, false],
-  "an address": [{ ...PLACE, kind: "address", line, address, wasUp: true }, false],
+  "an address": [{ ...PLACE, kind: "address", line, address }, false],
   "a weight": [{ ...PLACE, kind: "weight", weight: 256 }, false],
   "maintenance": [{ ...PLACE, kind: "maint" }, false],
   "a removal": [{ ...PLACE, kind: "remove", isMaint: false, isDraining: false, isName: false }, false],

@@ -67,9 +67,9 @@ const paths: Record<string, [entries: Record<string, unknown>, line: string | un
     "http-check send meth GET uri '/up?a=(b);c' ver HTTP/1.1 hdr Host s",
   ],
   "no HTTP check where paths differ": [{ "s/a": checked("/up"), "s/b": checked("/ok") }, undefined],
-  "no HTTP check where one server names no path": [
+  "the path of those that name one, beside servers that name none": [
     { "s/a": checked("/up"), "s/b": checked(undefined) },
-    undefined,
+    "http-check send meth GET uri /up ver HTTP/1.1 hdr Host s",
   ],
   "no HTTP check where no server is checked": [{ "s/a": checked("/up", true) }, undefined],
 };

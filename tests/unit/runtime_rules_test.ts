@@ -45,9 +45,9 @@ for (const [what, [params, reason]] of Object.entries(lines)) {
     const line = { name: "a", params };
     // Twice: lines are remembered by their pattern.
     assertEquals([needsReload(add(params)), needsReload(add(params))], [reason, reason]);
-    assertEquals(needsReload({ ...PLACE, kind: "replace", line, isMaint: false }), reason);
+    assertEquals(needsReload({ ...PLACE, kind: "replace", line, isMaint: true }), reason);
     assertEquals(needsReload({ ...PLACE, kind: "ready", line, from: "maint" }), reason);
-    assertEquals(needsReload({ ...PLACE, kind: "address", line, address: IP, wasUp: true }), reason);
+    assertEquals(needsReload({ ...PLACE, kind: "address", line, address: IP }), reason);
   });
 }
 
@@ -66,7 +66,7 @@ Deno.test("needsReload() says of steps without a line when the server is resolve
   const name = { kind: "name", host: "web", port: 80 } as const;
   const line = { name: "a", params: "web:80" };
   assertEquals(
-    needsReload({ ...PLACE, kind: "address", line, address: name, wasUp: true }),
+    needsReload({ ...PLACE, kind: "address", line, address: name }),
     "a name is resolved at a reload only",
   );
   const remove = { ...PLACE, kind: "remove", isMaint: false, isDraining: false } as const;
@@ -103,3 +103,9 @@ for (const [steps, servers, cheaper] of costs) {
     assertEquals(isReloadCheaper(steps, servers), cheaper);
   });
 }
+
+Deno.test("needsReload() takes no traffic from a server only to change its parameters", () => {
+  const line = { name: "a", params: "10.0.0.5:80 maxconn 5" };
+  const reason = "its parameters change, and it gets requests until then";
+  assertEquals(needsReload({ ...PLACE, kind: "replace", line, isMaint: false }), reason);
+});

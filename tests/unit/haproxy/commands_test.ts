@@ -43,18 +43,13 @@ const lines: Record<string, [step: Direct, held: boolean, line: string]> = {
     true,
     "add server b/a 10.0.0.5:80 weight 50 check disabled id 7; enable health b/a",
   ],
-  "moves a server that is up and was seen healthy at its new address": [
-    { ...move, wasUp: true },
-    false,
-    "set server b/a addr 2001:db8::6 port 81",
-  ],
-  "brings a server up that was down at its old address": [
-    { ...move, wasUp: false },
+  "moves a server that was seen healthy at its new address, and brings it up if it was down": [
+    move,
     false,
     "set server b/a addr 2001:db8::6 port 81; set server b/a health up",
   ],
   "takes a held server down before it moves": [
-    { ...move, wasUp: true },
+    move,
     true,
     "set server b/a health down; set server b/a addr 2001:db8::6 port 81",
   ],
