@@ -9,7 +9,7 @@ import { createReread } from "../etcd/reread.ts";
 import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
-import { sweepStaged } from "../haproxy/config_file.ts";
+import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
 import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
@@ -75,6 +75,8 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
     endpoints: settings.etcd.endpoints,
   });
   await runNode(node, settings, stopFollowing);
+  // The next start would wait for a master that is executing itself again.
+  if (settings.run.attach === undefined) await removeFile(ownDir.masterSocket);
   release();
 }
 
