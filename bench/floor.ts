@@ -25,7 +25,11 @@ function addressOf(value: string): string {
 }
 
 async function add(server: string, value: string): Promise<void> {
-  await send(`add server ${server} ${addressOf(value)} pool-purge-delay 5s; enable server ${server}`);
+  await send(
+    `add server ${server} ${
+      addressOf(value)
+    } weight 100 pool-purge-delay 5s pool-max-conn -1; enable server ${server}`,
+  );
 }
 
 async function remove(server: string): Promise<void> {
