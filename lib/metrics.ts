@@ -55,7 +55,7 @@ export function createMetrics(): Metrics {
     lag: gauge("lag_seconds", "Age of the oldest change that is not served yet"),
     services: gauge("services", "Services in the registry"),
     servers: gauge("servers", "Servers in the registry"),
-    serversUp: gauge("servers_up", "Servers that HAProxy sends requests to"),
+    serversUp: gauge("servers_up", "Servers that HAProxy finds healthy"),
     rejections: gauge("rejections", "Entries that cannot be used"),
     unknownFields: gauge("unknown_fields", "Fields in entries that this version does not know"),
     pending: gauge("pending_removals", "Removed servers that still hold requests"),
@@ -133,7 +133,7 @@ function setGauges(
   gauges.revision.set(Number(lastPass.model.revision));
   gauges.services.set(lastPass.model.services.length);
   gauges.servers.set(countServers(lastPass.model));
-  gauges.serversUp.set(serverCounts(lastPass).up);
+  gauges.serversUp.set(serverCounts(lastPass, facts.seen).up);
   gauges.rejections.set(lastPass.model.rejections.length);
   gauges.unknownFields.set(lastPass.model.unknownFields);
   gauges.pending.set(pendingOf(lastPass.outcome));

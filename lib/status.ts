@@ -34,6 +34,8 @@ export interface NodeFacts {
   readonly lagMs: number;
   /** Servers that get no request until a probe has passed. */
   readonly admissionsWaiting: number;
+  /** What HAProxy was asked for just now; undefined: only the last pass tells, whose view of health may be old. */
+  readonly seen: Observed | undefined;
 }
 
 /** Whether requests should be sent to this node. */
@@ -65,8 +67,8 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     revision: lastPass === undefined ? null : Number(lastPass.model.revision),
     lagMs: Math.round(facts.lagMs),
     base: lastPass === undefined ? null : baseJson(lastPass),
-    services: lastPass === undefined ? [] : servicesJson(lastPass),
-    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass),
+    services: lastPass === undefined ? [] : servicesJson(lastPass, facts.seen),
+    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
     rejections: lastPass?.model.rejections.map((rejection) => ({
       key: escapeText(rejection.key),
       reason: escapeText(rejection.reason, 500),
@@ -92,13 +94,13 @@ function baseJson({ wanted, refusedBase }: PassReport) {
 }
 
 /** What HAProxy was last seen to run. */
-function latest({ observed, outcome }: PassReport): Observed {
-  return outcome?.kind === "reached" ? outcome.observed : observed;
+function latest({ observed, outcome }: PassReport, seen: Observed | undefined): Observed {
+  return seen ?? (outcome?.kind === "reached" ? outcome.observed : observed);
 }
 
-function servicesJson(report: PassReport) {
+function servicesJson(report: PassReport, seen: Observed | undefined) {
   const { model } = report;
-  const observed = latest(report);
+  const observed = latest(report, seen);
   return model.services.map(({ name, servers }) => ({
     name,
     servers: servers.map((server) => serverJson(server, observed)),
@@ -119,9 +121,12 @@ function serverJson(server: Server, observed: Observed) {
 }
 
 /** How many servers the registry has, and how many of them HAProxy sends requests to. */
-export function serverCounts(report: PassReport): { total: number; up: number } {
+export function serverCounts(
+  report: PassReport,
+  seen: Observed | undefined,
+): { total: number; up: number } {
   const { model } = report;
-  const observed = latest(report);
+  const observed = latest(report, seen);
   if (observed.kind !== "up") return { total: countServers(model), up: 0 };
   const up = model.services.flatMap(({ name, servers }) =>
     servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)

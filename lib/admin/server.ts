@@ -3,7 +3,8 @@ import { type NodeFacts, readinessOf, stateJson } from "../status.ts";
 
 /** What the admin server shows. */
 export interface AdminPorts {
-  readonly facts: () => NodeFacts;
+  /** With `health` HAProxy is asked how its servers are; readiness must not wait for that. */
+  readonly facts: (options: { health: boolean }) => NodeFacts | Promise<NodeFacts>;
   readonly metricsText: () => Promise<string>;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
@@ -15,8 +16,8 @@ export function createAdmin(
 ): (request: Request) => Response | Promise<Response> {
   const app = new Hono();
   app.get("/healthz", (context) => context.json({ status: "ok" }));
-  app.get("/readyz", (context) => {
-    const readiness = readinessOf(facts(), now());
+  app.get("/readyz", async (context) => {
+    const readiness = readinessOf(await facts({ health: false }), now());
     return context.json(readiness, readiness.ready ? 200 : 503);
   });
   app.get(
@@ -24,7 +25,7 @@ export function createAdmin(
     async (context) =>
       context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
-  app.get("/api/state", (context) => context.json(stateJson(facts(), now())));
+  app.get("/api/state", async (context) => context.json(stateJson(await facts({ health: true }), now())));
   app.notFound((context) =>
     context.json({ error: "no such page", pages: ["/healthz", "/readyz", "/metrics", "/api/state"] }, 404)
   );

@@ -42,6 +42,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     served: false,
     lagMs: 0,
     admissionsWaiting: 0,
+    seen: undefined,
   };
   const logRejections = createRejectionLog();
 

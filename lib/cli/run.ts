@@ -19,6 +19,7 @@ import { createSupervisor } from "../haproxy/supervisor.ts";
 import { log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { EMPTY_MODEL } from "../model.ts";
+import type { Observed } from "../observed.ts";
 import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
 import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
@@ -46,6 +47,8 @@ export interface RunSettings {
 /** Puts something around the port to HAProxy: a program of one's own can watch or disturb each step of a pass. */
 export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
 
+/** For how long an answer about health is good enough. */
+const SIGHT_MS = 1_000;
 /** How often a pass is made although nothing changed. */
 const RESYNC_MS = 30_000;
 
@@ -154,12 +157,27 @@ async function assembleNode(settings: RunSettings, found: Found) {
     random: Math.random,
     wait: sleep,
   };
+  const seen = createSight(ports.haproxy);
+  const factsNow = async ({ health }: { health: boolean }) => {
+    return health ? { ...recorder.facts(), seen: await seen() } : recorder.facts();
+  };
   const admin = createAdmin({
-    facts: recorder.facts,
-    metricsText: () => metrics.text(recorder.facts(), Date.now()),
+    facts: factsNow,
+    metricsText: async () => metrics.text(await factsNow({ health: true }), Date.now()),
     now: Date.now,
   });
   return { trigger, lag, recorder, supervisor, client, source, ports, admin };
+}
+
+/** Health changes between passes: whoever asks for the state gets it as it is, HAProxy being asked once a second at most. */
+function createSight(haproxy: HaproxyPort): () => Promise<Observed> {
+  let last: { at: number; observed: Promise<Observed> } | undefined;
+  return () => {
+    if (last === undefined || performance.now() - last.at > SIGHT_MS) {
+      last = { at: performance.now(), observed: haproxy.observe() };
+    }
+    return last.observed;
+  };
 }
 
 function createSource(mode: RunOptions["source"], options: SourceOptions): Source {

@@ -108,6 +108,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     served: false,
     lagMs: 0,
     admissionsWaiting: 0,
+    seen: undefined,
     ...changes,
   };
 }

@@ -60,12 +60,12 @@ Deno.test("serverCounts() counts the servers of the registry that HAProxy has up
     ...RUNNING,
     servers: new Map([...RUNNING.servers, ["other", new Map([["x", observed("x")]])]]),
   };
-  assertEquals(serverCounts(reportOf(MODEL, { observed: observedMore })), { total: 3, up: 1 });
+  assertEquals(serverCounts(reportOf(MODEL, { observed: observedMore }), undefined), { total: 3, up: 1 });
 });
 
 Deno.test("serverCounts() counts by what HAProxy was seen to run after the pass", () => {
   const report = reportOf(MODEL, { outcome: reached({ observed: RUNNING }) });
-  assertEquals(serverCounts(report), { total: 3, up: 1 });
+  assertEquals(serverCounts(report, undefined), { total: 3, up: 1 });
 });
 
 Deno.test("serverCounts() counts none up while HAProxy does not answer", () => {
@@ -207,4 +207,9 @@ Deno.test("isServed() says whether HAProxy runs what the pass wanted, not whethe
   assertEquals(served(reached({ observed: { kind: "down", reason: "x" } })), false);
   assertEquals(served({ kind: "incomplete", reason: "x" }), false);
   assertEquals(served(undefined), false);
+});
+
+Deno.test("serverCounts() takes what was seen just now before what the last pass saw", () => {
+  const report = reportOf(MODEL, { observed: observedMore });
+  assertEquals(serverCounts(report, { kind: "up", base: undefined, servers: new Map() }).up, 0);
 });
