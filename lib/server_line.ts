@@ -18,8 +18,8 @@ export const serverParams = memoByObject((server: Server): string => {
     ...tlsParams(server),
     ...(server.proto === "h2" ? ["proto h2"] : []),
     ...(server.backup ? ["backup"] : []),
-    // HAProxy 2.6 gives a server added at run time a delay of 0, which closes every idle connection.
-    "pool-purge-delay 5s",
+    // HAProxy 2.6 lets a server that is added at run time keep no idle connection, and for no time, unless both are said.
+    "pool-purge-delay 5s pool-max-conn -1",
     // Without it a name that does not resolve refuses the whole file.
     ...(server.address.host.kind === "name" ? ["init-addr none resolvers etcd-haproxy"] : []),
     ...(server.state === "maint" ? ["disabled"] : []),

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { ChangeResult } from "../ports.ts";
+import { sleep } from "../sleep.ts";
 import { type Step, stepKey } from "../step.ts";
 import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "./commands.ts";
 import { parseUsedConnections } from "./reply.ts";
@@ -7,6 +8,9 @@ import { openSession, type Session } from "./session.ts";
 
 /** HAProxy refuses a longer line (`tune.bufsize`, 16,384 bytes by default). */
 const MAX_LINE_BYTES = 15_000;
+const STILL_CONNECTED = "still has connections";
+const DELETE_ATTEMPTS = 5;
+const DELETE_RETRY_MS = 10;
 /** Lines that are sent before their answers are looked at. */
 const BATCH_LINES = 50;
 
@@ -52,13 +56,21 @@ async function removeIdle(
 ): Promise<readonly string[]> {
   const used = await usedConnections(session, new Set(removals.map(({ backend }) => backend)));
   const idle = removals.filter((step) => (used.get(stepKey(step)) ?? 0) === 0);
-  // "Server still has connections attached to it" is no error: an idle connection may be on its way out.
-  await session.send(idle.map((step) => deleteLine(stepKey(step))));
+  await deleteIdle(session, idle.map(stepKey));
   const replaced = idle.filter((step) => step.kind === "replace");
   return await sendAll(
     session,
     replaced.map((step) => addLine(stepKey(step), step.line, isHeld(stepKey(step)))),
   );
+}
+
+/** Idle connections to a server are closed once it is in maintenance, which takes a moment. */
+async function deleteIdle(session: Session, servers: readonly string[]): Promise<void> {
+  for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
+    const reply = await session.send(servers.map(deleteLine));
+    if (!reply.includes(STILL_CONNECTED)) return;
+    await sleep(DELETE_RETRY_MS);
+  }
 }
 
 async function usedConnections(

@@ -8,7 +8,7 @@ import { anyEntry, goodEntry, placeName } from "./arbitraries.ts";
 import { raw, serverOf, SERVICES } from "./fixtures.ts";
 
 const CHECK = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3";
-const POOL = "pool-purge-delay 5s";
+const POOL = "pool-purge-delay 5s pool-max-conn -1";
 const NAME = "init-addr none resolvers etcd-haproxy";
 
 const written: Record<string, [fields: Record<string, unknown>, params: string]> = {
@@ -62,7 +62,7 @@ const GRAMMAR = new RegExp(
     "( check( port \\d{1,5})? inter 2s fastinter 500ms downinter 1s rise 2 fall 3)?( maxconn \\d{1,7})?" +
     "( ssl verify (none|required ca-file @system-ca)( sni str\\(\\k<name>\\) check-sni \\k<name>)?" +
     "( verifyhost \\k<name>)?( alpn h2)?)?" +
-    "( proto h2)?( backup)? pool-purge-delay 5s( init-addr none resolvers etcd-haproxy)?( disabled)?$",
+    "( proto h2)?( backup)? pool-purge-delay 5s pool-max-conn -1( init-addr none resolvers etcd-haproxy)?( disabled)?$",
 );
 
 Deno.test("serverParams() writes nothing but a fixed grammar, whatever an accepted entry holds", () => {

@@ -70,7 +70,7 @@ Deno.test("serverCounts() counts by what HAProxy was seen to run after the pass"
 
 Deno.test("serverCounts() counts none up while HAProxy does not answer", () => {
   const silent: Observed = { kind: "silent", reason: "no answer" };
-  assertEquals(serverCounts(reportOf(MODEL, { observed: silent })), { total: 3, up: 0 });
+  assertEquals(serverCounts(reportOf(MODEL, { observed: silent }), undefined), { total: 3, up: 0 });
 });
 
 Deno.test("stateJson() shows a node before its first pass", () => {
@@ -210,6 +210,6 @@ Deno.test("isServed() says whether HAProxy runs what the pass wanted, not whethe
 });
 
 Deno.test("serverCounts() takes what was seen just now before what the last pass saw", () => {
-  const report = reportOf(MODEL, { observed: observedMore });
+  const report = reportOf(MODEL, { observed: RUNNING });
   assertEquals(serverCounts(report, { kind: "up", base: undefined, servers: new Map() }).up, 0);
 });
