@@ -3,7 +3,8 @@ import { baseDigest, type ConfigText, joinConfig, splitConfig } from "./config_t
 import { ControllerError, messageOf } from "./errors.ts";
 import { type Again, learn } from "./learn.ts";
 import { type Memory, type RefusedBase, withRefusedBase } from "./memory.ts";
-import { buildModel, type Model, type Prefixes, serverKey } from "./model.ts";
+import { memoByObject } from "./memo.ts";
+import { buildModel, type Model, type Prefixes, type Service } from "./model.ts";
 import type { Glance, Observed } from "./observed.ts";
 import { type Pace, pace } from "./pace.ts";
 import { type Plan, plan, type PlanInput } from "./plan.ts";
@@ -212,13 +213,11 @@ function driftOf({ plan, input }: Choice, memory: Memory): number {
   return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
 }
 
-function serverLookup(model: Model) {
-  let servers: Map<string, Model["services"][number]["servers"][number]> | undefined;
-  const find = (service: string, id: string) => {
-    servers ??= new Map(
-      model.services.flatMap(({ servers }) => servers.map((server) => [serverKey(server), server])),
-    );
-    return servers.get(serverKey({ service, id }));
+/** Few servers are asked for in a pass, so only their services are indexed. */
+function serverLookup({ services }: Model) {
+  const find = (name: string, id: string) => {
+    const service = services.find((service) => service.name === name);
+    return service && serversById(service).get(id);
   };
   return {
     revisionOf: (service: string, id: string) => find(service, id)?.revision,
@@ -228,3 +227,7 @@ function serverLookup(model: Model) {
     },
   };
 }
+
+const serversById = memoByObject(({ servers }: Service) =>
+  new Map(servers.map((server) => [server.id, server]))
+);
