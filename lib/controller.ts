@@ -22,11 +22,12 @@ export interface ControllerOptions {
   readonly signal: AbortSignal;
 }
 
+const COOL_DOWN_LOOK_MS = 20;
 const BACKOFF = { minMs: 100, maxMs: 5_000 };
 
 /**
  * The loop: one pass at a time, whenever something changed, a put-off plan is due, or a resync is. Changes during a pass
- * cause exactly one more, no sooner after it than it took. Resolves when the signal is aborted and the pass at hand is
+ * cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when the signal is aborted and the pass at hand is
  * done; rejects only on a bug.
  */
 export async function runController(options: ControllerOptions): Promise<void> {
@@ -55,9 +56,17 @@ export async function runController(options: ControllerOptions): Promise<void> {
       memory = pass.memory;
       dueAt = Math.min(resyncAt, nextDue(options, pass.report));
     }
-    await sleep(options.ports.now() - startedAt, signal);
+    await coolDown(options, options.ports.now() - startedAt);
   }
   trigger.stop();
+}
+
+/** While changes keep coming, passes take half of the time at most; once they have ended nothing is gained by waiting. */
+async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: number): Promise<void> {
+  const until = ports.now() + ms;
+  while (!trigger.quiet() && ports.now() < until && !signal.aborted) {
+    await sleep(Math.min(COOL_DOWN_LOOK_MS, until - ports.now()), signal);
+  }
 }
 
 type PassResult =
