@@ -49,8 +49,8 @@ export function splitConfig(text: string): ConfigText {
 }
 
 /**
- * The text of a base. Blank lines stand in front of sections and nowhere else: what a template's loops leave behind would otherwise make the
- * base depend on the number of servers.
+ * The text of a base. Blank lines stand in front of sections and nowhere else: what a template's loops leave behind
+ * would otherwise make the base depend on the number of servers.
  */
 export function baseText(sections: readonly Section[]): string {
   const paragraphs: string[][] = [];

@@ -27,8 +27,8 @@ const BACKOFF = { minMs: 100, maxMs: 5_000 };
 
 /**
  * The loop: one pass at a time, whenever something changed, a put-off plan is due, or a resync is. Changes during a pass
- * cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when the signal is aborted and the pass at hand is
- * done; rejects only on a bug.
+ * cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when the signal is aborted
+ * and the pass at hand is done; rejects only on a bug.
  */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { trigger, signal } = options;
