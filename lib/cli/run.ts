@@ -1,25 +1,20 @@
 import { dirname } from "node:path";
 import { ADMIT_ALL, createAdmission } from "../admission.ts";
 import { createAdmin } from "../admin/server.ts";
-import { joinConfig } from "../config_text.ts";
 import { runController } from "../controller.ts";
-import { ControllerError, messageOf } from "../errors.ts";
 import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
 import { createReread } from "../etcd/reread.ts";
 import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
-import { claimConfigFile, prepareBoot } from "../haproxy/boot.ts";
+import { claimConfigFile } from "../haproxy/boot.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
-import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
-import { untilReady } from "../haproxy/ready.ts";
 import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
 import { createSupervisor } from "../haproxy/supervisor.ts";
 import { log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
-import { EMPTY_MODEL } from "../model.ts";
-import type { Observed } from "../observed.ts";
+import type { Model } from "../model.ts";
 import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.ts";
 import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
@@ -28,12 +23,15 @@ import { sleep } from "../sleep.ts";
 import { isServed } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
+import { serveAdmin } from "./admin.ts";
 import { attach, attachedDir } from "./attach.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
-import { hasIpv6, listenHost } from "./listen.ts";
-import { createRecorder, type NodeRecorder } from "./node.ts";
+import { createLag } from "./lag.ts";
+import { builtIn, masterPorts } from "./masters.ts";
+import { createRecorder } from "./node.ts";
 import { findHaproxy } from "./programs.ts";
 import { renderSettings } from "./settings.ts";
+import { createSight } from "./sight.ts";
 import { listenForSignals, type Signals } from "./signals.ts";
 import { templateSource } from "./template.ts";
 
@@ -47,8 +45,6 @@ export interface RunSettings {
 /** Puts something around the port to HAProxy: a program of one's own can watch or disturb each step of a pass. */
 export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
 
-/** For how long an answer about health is good enough. */
-const SIGHT_MS = 1_000;
 /** How often a pass is made although nothing changed. */
 const RESYNC_MS = 30_000;
 
@@ -151,7 +147,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     admission,
     mode: runOptions.apply,
     prefixes,
-    render: async (model: typeof EMPTY_MODEL) => renderConfig(model, await template(), rendering),
+    render: async (model: Model) => renderConfig(model, await template(), rendering),
     reloadIntervalMs: runOptions.reloadIntervalMs,
     now: () => performance.now(),
     random: Math.random,
@@ -169,137 +165,8 @@ async function assembleNode(settings: RunSettings, found: Found) {
   return { trigger, lag, recorder, supervisor, client, source, ports, admin };
 }
 
-/** Health changes between passes: whoever asks for the state gets it as it is, HAProxy being asked once a second at most. */
-function createSight(haproxy: HaproxyPort): () => Promise<Observed> {
-  let last: { at: number; observed: Promise<Observed> } | undefined;
-  return () => {
-    if (last === undefined || performance.now() - last.at > SIGHT_MS) {
-      last = { at: performance.now(), observed: haproxy.observe() };
-    }
-    return last.observed;
-  };
-}
-
 function createSource(mode: RunOptions["source"], options: SourceOptions): Source {
   return mode === "mirror" ? createMirror(options) : createReread(options);
-}
-
-/** How long the oldest change has been known that no pass has brought to HAProxy yet. */
-function createLag() {
-  let since: number | undefined;
-  let latest: number | undefined;
-  return {
-    onChange: () => {
-      latest = performance.now();
-      since ??= latest;
-    },
-    /** A pass that started at `startedAt` reached what it wanted; later changes remain. */
-    onReached: (startedAt: number) => since = latest !== undefined && latest > startedAt ? latest : undefined,
-    ageMs: () => since === undefined ? 0 : performance.now() - since,
-  };
-}
-
-/** The empty configuration; a template that fails must not keep HAProxy from starting. */
-async function builtIn(
-  template: ReturnType<typeof templateSource>,
-  rendering: ReturnType<typeof renderSettings>,
-) {
-  try {
-    return joinConfig(renderConfig(EMPTY_MODEL, await template(), rendering));
-  } catch (error) {
-    log().error("template failed, starting with the embedded one", { reason: messageOf(error) });
-    return joinConfig(renderConfig(EMPTY_MODEL, await templateSource(undefined)(), rendering));
-  }
-}
-
-function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
-  haproxy: string;
-  dir: StateDir;
-  configPath: string;
-  builtIn: () => Promise<string>;
-  recorder: NodeRecorder;
-}) {
-  const options = {
-    haproxy,
-    configPath,
-    masterSocket: dir.masterSocket,
-    startedWith: dir.startedWith,
-    onLine: logHaproxyLine,
-  };
-  const noteInherited = async () => {
-    const verifiedAt = await modifiedAt(dir.lastGood);
-    if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
-  };
-  const prepare = async () => {
-    const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
-    boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
-    return boot.origin;
-  };
-  return {
-    prepare,
-    noteInherited,
-    adopt: async () => {
-      const master = await adoptMaster(options);
-      if (master !== undefined) await noteInherited();
-      return master;
-    },
-    start: async () => {
-      const origin = await prepare();
-      if (origin !== "built-in") await noteInherited();
-      log().info("starting haproxy", { config: configPath, origin });
-      return startMaster(options);
-    },
-    untilReady: (master: Master) => untilReady(dir, master),
-  };
-}
-
-function dirPaths({ lastGood, stateFile }: StateDir) {
-  return { lastGoodPath: lastGood, stateFile };
-}
-
-async function modifiedAt(path: string): Promise<number | undefined> {
-  try {
-    return (await Deno.stat(path)).mtime?.getTime();
-  } catch {
-    return undefined;
-  }
-}
-
-/** What HAProxy says at every reload: a retired worker ends, and the server-state file is there only when it is needed. */
-const ORDINARY_WARNING = new RegExp(
-  [
-    "Proxy \\S+ stopped",
-    "Former worker .* exited with code 0",
-    "Can't open global server state file",
-    // What it says of each change that it was told.
-    "\\(leaving forced maintenance\\)|for maintenance|forced maintenance",
-    "enters drain state|leaving forced drain|changed from (CLI|server-state)",
-  ].join("|"),
-);
-
-/** HAProxy writes its own severity in front of each line. */
-function logHaproxyLine(line: string): void {
-  const fields = { line };
-  if (ORDINARY_WARNING.test(line)) return log().debug("haproxy", fields);
-  if (line.startsWith("[ALERT]")) return log().error("haproxy", fields);
-  if (line.startsWith("[WARNING]")) return log().warn("haproxy", fields);
-  log().debug("haproxy", fields);
-}
-
-function serveAdmin(bind: Bind, handler: (request: Request) => Response | Promise<Response>) {
-  try {
-    return Deno.serve(
-      { hostname: listenHost(bind, hasIpv6()), port: bind.port, onListen: () => {} },
-      handler,
-    );
-  } catch (error) {
-    const state = error instanceof Deno.errors.AddrInUse ? "the address is in use" : messageOf(error);
-    throw new ControllerError(
-      "operator",
-      `Cannot listen on --admin-bind ${bind.host}:${bind.port}: ${state}`,
-      { cause: error },
-    );
-  }
 }
 
 async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortController): Promise<void> {

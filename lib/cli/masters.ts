@@ -1,0 +1,80 @@
+import { joinConfig } from "../config_text.ts";
+import { messageOf } from "../errors.ts";
+import { prepareBoot } from "../haproxy/boot.ts";
+import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
+import { untilReady } from "../haproxy/ready.ts";
+import type { StateDir } from "../haproxy/state_dir.ts";
+import { log } from "../log.ts";
+import { EMPTY_MODEL } from "../model.ts";
+import { renderConfig } from "../render.ts";
+import { logHaproxyLine } from "./haproxy_log.ts";
+import type { NodeRecorder } from "./node.ts";
+import type { renderSettings } from "./settings.ts";
+import { templateSource } from "./template.ts";
+
+/** The empty configuration; a template that fails must not keep HAProxy from starting. */
+export async function builtIn(
+  template: ReturnType<typeof templateSource>,
+  rendering: ReturnType<typeof renderSettings>,
+) {
+  try {
+    return joinConfig(renderConfig(EMPTY_MODEL, await template(), rendering));
+  } catch (error) {
+    log().error("template failed, starting with the embedded one", { reason: messageOf(error) });
+    return joinConfig(renderConfig(EMPTY_MODEL, await templateSource(undefined)(), rendering));
+  }
+}
+
+/** What the supervisor, or the attachment in its place, needs to start, adopt and judge a master. */
+export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
+  haproxy: string;
+  dir: StateDir;
+  configPath: string;
+  builtIn: () => Promise<string>;
+  recorder: NodeRecorder;
+}) {
+  const options = {
+    haproxy,
+    configPath,
+    masterSocket: dir.masterSocket,
+    startedWith: dir.startedWith,
+    onLine: logHaproxyLine,
+  };
+  const noteInherited = async () => {
+    const verifiedAt = await modifiedAt(dir.lastGood);
+    if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
+  };
+  const prepare = async () => {
+    const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
+    boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+    return boot.origin;
+  };
+  return {
+    prepare,
+    noteInherited,
+    adopt: async () => {
+      const master = await adoptMaster(options);
+      if (master !== undefined) await noteInherited();
+      return master;
+    },
+    start: async () => {
+      const origin = await prepare();
+      if (origin !== "built-in") await noteInherited();
+      log().info("starting haproxy", { config: configPath, origin });
+      return startMaster(options);
+    },
+    untilReady: (master: Master) => untilReady(dir, master),
+  };
+}
+
+function dirPaths({ lastGood, stateFile }: StateDir) {
+  return { lastGoodPath: lastGood, stateFile };
+}
+
+async function modifiedAt(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).mtime?.getTime();
+  } catch {
+    return undefined;
+  }
+}
