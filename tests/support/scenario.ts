@@ -1,0 +1,63 @@
+import { startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import type { Requirement } from "./requirements.ts";
+import { Stage, type StageReport } from "./stage.ts";
+
+/** One fault: what it is set up with, what breaks, and what must be so afterwards. */
+export interface Scenario {
+  /** As its file is called, such as `etcd_leader_killed`. */
+  readonly name: string;
+  /** What breaks, in one line; a row of the table in docs/reliability.md. */
+  readonly fault: string;
+  /** `short` ends within 20 s and is part of `deno task test`; `deno task chaos` runs all. */
+  readonly takes: "short" | "long";
+  /** Rights that not every machine grants; without them the scenario is skipped by name. */
+  readonly needs?: readonly Requirement[];
+  readonly etcd: 1 | 3;
+  /** Further flags of every etcd member. */
+  readonly etcdArgs?: readonly string[];
+  /** How many nodes; one if not given. */
+  readonly nodes?: number;
+  /** Further arguments of `run` on every node. */
+  readonly nodeArgs?: readonly string[];
+  /** How many servers are registered from the start; two if not given. */
+  readonly origins?: number;
+  /** Registrations are kept under leases of this many seconds; without it they are plain keys. */
+  readonly leaseSeconds?: number;
+  /** The scenario calls `stage.startNodes()` and `stage.startLoad()` itself. */
+  readonly ownStart?: true;
+  /** Why requests may fail in this one; without it none may. */
+  readonly mayFail?: string;
+  run(stage: Stage): Promise<void>;
+}
+
+/** What one run of a scenario came to. */
+export interface ScenarioReport extends StageReport {
+  readonly scenario: Scenario;
+  readonly tookMs: number;
+}
+
+/**
+ * Plays a scenario on real etcd, HAProxy and clients.
+ *
+ * @throws when the node did not do what the scenario waits for, or when requests failed that must not
+ */
+export async function playScenario(
+  scenario: Scenario,
+  { onNote = () => {} }: { onNote?: (text: string) => void } = {},
+): Promise<ScenarioReport> {
+  const startedAt = performance.now();
+  await using etcd = await startEtcdCluster({ members: scenario.etcd, args: scenario.etcdArgs ?? [] });
+  await using stage = new Stage(etcd, { scenario, onNote });
+  await stage.addOrigins(scenario.origins ?? 2);
+  await stage.addNodes(scenario.nodes ?? 1);
+  if (!scenario.ownStart) {
+    await stage.startNodes();
+    await stage.startLoad();
+  }
+  await scenario.run(stage);
+  const report = await stage.finish();
+  if (report.failed > 0 && scenario.mayFail === undefined) {
+    throw new Error(`${report.failed} of ${report.requests} requests failed: ${report.failures.join(", ")}`);
+  }
+  return { ...report, scenario, tookMs: performance.now() - startedAt };
+}

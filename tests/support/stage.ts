@@ -1,0 +1,250 @@
+import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
+import { register, type Registration } from "../../lib/etcd/registration.ts";
+import type { EtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import { Load } from "../../tools/local/load.ts";
+import { duration } from "../../tools/local/terminal.ts";
+import { waitFor } from "../../tools/local/wait.ts";
+import { type NodeState, type TestNode, testNode } from "./node.ts";
+import { type Origin, startOrigin } from "./origin.ts";
+
+const DEADLINE_MS = 60_000;
+const LOOK_EVERY_MS = 20;
+/** Long enough for a request that HAProxy tries again elsewhere: connect and one retry. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** What a stage is made of; the part of a scenario that it needs to know. */
+export interface StageOptions {
+  readonly scenario: { readonly nodeArgs?: readonly string[]; readonly leaseSeconds?: number };
+  readonly onNote: (text: string) => void;
+}
+
+/** What clients and clocks saw. Times in milliseconds; undefined: the scenario has no such moment. */
+export interface StageReport {
+  readonly requests: number;
+  readonly failed: number;
+  /** Failures by kind, such as `3 x status 503`. */
+  readonly failures: readonly string[];
+  /** From the fault until every node said that something is wrong. */
+  readonly noticedMs: number | undefined;
+  /** From the end of the fault until every node served what the registry says, and called itself well. */
+  readonly rightMs: number | undefined;
+}
+
+/**
+ * Where a scenario plays: etcd, nodes, servers and clients, and a clock for the two moments that count.
+ *
+ * A scenario says `fault()`, `noticed()`, `over()` and `rightAgain()` in this order.
+ */
+export class Stage implements AsyncDisposable {
+  readonly etcd: EtcdCluster;
+  /** Whatever a scenario opens besides can be put here; it is closed at the end. */
+  readonly closing = new AsyncDisposableStack();
+  readonly nodes: TestNode[] = [];
+  /** The running servers that the registry should name, by id. */
+  readonly origins = new Map<string, Origin>();
+  readonly #options: StageOptions;
+  readonly #registrations = new Map<string, Registration>();
+  #client: EtcdClient | undefined;
+  #load: Load | undefined;
+  #faultAt: number | undefined;
+  #overAt: number | undefined;
+  #noticedMs: number | undefined;
+  #rightMs: number | undefined;
+
+  constructor(etcd: EtcdCluster, options: StageOptions) {
+    this.etcd = etcd;
+    this.#options = options;
+  }
+
+  /** The first node, and in most scenarios the only one. */
+  get node(): TestNode {
+    const [node] = this.nodes;
+    if (node === undefined) throw new Error("Cannot use the node: the stage has none");
+    return node;
+  }
+
+  /** The clients; they run from `startLoad()` on. */
+  get load(): Load {
+    if (this.#load === undefined) throw new Error("Cannot use the load: it was not started");
+    return this.#load;
+  }
+
+  /** Says what is going on. */
+  note(text: string): void {
+    this.#options.onNote(text);
+  }
+
+  /** Starts and registers the servers that are there from the start: `one`, `two` and so on. */
+  async addOrigins(count: number): Promise<void> {
+    for (const id of ["one", "two", "three", "four", "five"].slice(0, count)) await this.register(id);
+  }
+
+  /** Makes nodes; nothing runs on them yet. */
+  async addNodes(count: number): Promise<void> {
+    const { nodeArgs: args = [] } = this.#options.scenario;
+    for (let i = 0; i < count; i++) {
+      const node = await testNode({ endpoints: this.etcd.endpoints, args });
+      this.nodes.push(this.closing.use(node));
+    }
+  }
+
+  /** Starts a controller on every node, and waits until all serve what is registered. */
+  async startNodes(): Promise<void> {
+    for (const node of this.nodes) node.start();
+    await this.#onEachNode("a node that serves", (node) => this.#isRight(node));
+  }
+
+  /** Starts clients against every node: one half keep their connection, the others open one for each request. */
+  async startLoad(): Promise<void> {
+    const targets = this.nodes.map((node, index) => ({
+      name: nodeName(index),
+      url: node.url,
+      keepAliveClients: 3,
+      oneShotClients: 3,
+    }));
+    const load = this.#load = this.closing.use(new Load({ targets, timeoutMs: REQUEST_TIMEOUT_MS }));
+    load.start();
+    await this.#untilAnswersFromAll();
+  }
+
+  /** Starts a server and registers it in the service `backend`; every node must serve it before `rightAgain()` is true. */
+  async register(id: string): Promise<Origin> {
+    const origin = startOrigin(id);
+    this.closing.defer(() => origin.closeAbruptly());
+    this.origins.set(id, origin);
+    await this.#put(id, origin.address);
+    return origin;
+  }
+
+  /** Takes a server out of the registry; no node may have it when it is right again. It goes on answering. */
+  async unregister(id: string): Promise<void> {
+    this.origins.delete(id);
+    const registration = this.#registrations.get(id);
+    this.#registrations.delete(id);
+    if (registration === undefined) await this.etcd.etcdctl("del", entryKey(id));
+    else await registration.remove();
+  }
+
+  /** Breaks something. The clock of `noticed()` starts before `work` does. */
+  async fault(what: string, work: () => void | Promise<void>): Promise<void> {
+    this.note(`fault: ${what}`);
+    this.#faultAt = performance.now();
+    this.#load?.mark("fault");
+    await work();
+  }
+
+  /** Waits until every node says that something is wrong: in its state, or in whatever else `says` looks at. */
+  async noticed(
+    what: string,
+    says: (state: NodeState, node: TestNode) => boolean | Promise<boolean>,
+  ): Promise<void> {
+    const since = this.#faultAt;
+    if (since === undefined) throw new Error("Cannot wait for notice: there was no fault");
+    await this.#onEachNode(what, async (node) => await says(await node.state(), node));
+    this.#noticedMs = performance.now() - since;
+    this.note(`noticed after ${duration(this.#noticedMs)}: ${what}`);
+  }
+
+  /** Ends the fault. The clock of `rightAgain()` starts when `work` is done. */
+  async over(what: string, work: () => void | Promise<void> = () => {}): Promise<void> {
+    await work();
+    this.note(`over: ${what}`);
+    this.#overAt = performance.now();
+    this.#load?.mark("over");
+  }
+
+  /**
+   * Registers one more server, and waits until every node serves exactly what is registered, answers of every server have
+   * come through it since the fault was over, and it calls itself well.
+   */
+  async rightAgain(): Promise<void> {
+    const since = this.#overAt;
+    if (since === undefined) throw new Error("Cannot wait for the end: the fault is not over");
+    await this.register("after");
+    await Promise.all([
+      this.#onEachNode("a node that is right again", (node) => this.#isRight(node)),
+      this.#untilAnswersFromAll(),
+    ]);
+    this.#rightMs = performance.now() - since;
+    this.note(`right again after ${duration(this.#rightMs)}`);
+  }
+
+  /** Stops the clients, and tells what all came to. */
+  async finish(): Promise<StageReport> {
+    await this.#load?.stop();
+    const chapters = this.#load?.chapters ?? [];
+    const kinds = new Map<string, number>();
+    for (const { all } of chapters) {
+      for (const [kind, count] of all.kinds) kinds.set(kind, count + (kinds.get(kind) ?? 0));
+    }
+    return {
+      requests: chapters.reduce((sum, { all }) => sum + all.requests, 0),
+      failed: chapters.reduce((sum, { all }) => sum + all.failed, 0),
+      failures: [...kinds].map(([kind, count]) => `${count} x ${kind}`),
+      noticedMs: this.#noticedMs,
+      rightMs: this.#rightMs,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#load?.stop();
+    await Promise.all([...this.#registrations.values()].map((one) => one.remove({ limitMs: 500 })));
+    this.#client?.close();
+    await this.closing.disposeAsync();
+  }
+
+  async #put(id: string, value: string): Promise<void> {
+    const { leaseSeconds: ttlSeconds } = this.#options.scenario;
+    if (ttlSeconds === undefined) {
+      await this.etcd.etcdctl("put", entryKey(id), value);
+      return;
+    }
+    const { kv } = this.#client ??= createEtcdClient({ endpoints: this.etcd.endpoints });
+    const registration = register({ kv, key: entryKey(id), value, ttlSeconds });
+    this.#registrations.set(id, registration);
+    await waitFor(`${id} to be registered`, () => registration.state().kind === "registered", {
+      deadlineMs: DEADLINE_MS,
+    });
+  }
+
+  async #isRight(node: TestNode): Promise<true> {
+    const { readiness, etcd, haproxy, revision } = await node.state();
+    const isWell = readiness.ready && readiness.stale === false && etcd.kind === "watching" &&
+      haproxy.kind === "up";
+    if (!isWell) throw new Error(JSON.stringify({ readiness, etcd, haproxy, revision }));
+    const names = (await node.runningServers("backend")).map(({ name }) => name).sort().join();
+    const wanted = [...this.origins.keys()].sort().join();
+    if (names !== wanted) throw new Error(`HAProxy runs ${names} instead of ${wanted}`);
+    return true;
+  }
+
+  async #untilAnswersFromAll(): Promise<void> {
+    const names = [...this.origins.keys()];
+    await Promise.all(
+      this.nodes.flatMap((_, index) =>
+        names.map((name) =>
+          this.load.firstAnswerFrom(name, { target: nodeName(index), deadlineMs: DEADLINE_MS })
+        )
+      ),
+    );
+  }
+
+  async #onEachNode(what: string, condition: (node: TestNode) => Promise<boolean>): Promise<void> {
+    await Promise.all(this.nodes.map(async (node, index) => {
+      try {
+        const waiting = { deadlineMs: DEADLINE_MS, everyMs: LOOK_EVERY_MS };
+        await waitFor(`${what}, on ${nodeName(index)}`, () => condition(node), waiting);
+      } catch (error) {
+        throw new Error(`${error}\n${node.controller.lines.slice(-40).join("\n")}`, { cause: error });
+      }
+    }));
+  }
+}
+
+function nodeName(index: number): string {
+  return `lb${index + 1}`;
+}
+
+function entryKey(id: string): string {
+  return `/services/backend/${id}`;
+}

@@ -1,0 +1,66 @@
+import { duration } from "../local/terminal.ts";
+
+/** What became of one scenario. Times in milliseconds; undefined: the scenario has no such moment. */
+export type ChaosResult =
+  | {
+    readonly kind: "played";
+    readonly name: string;
+    readonly fault: string;
+    readonly requests: number;
+    readonly failed: number;
+    /** Why requests may fail in this one. */
+    readonly mayFail: string | undefined;
+    readonly noticedMs: number | undefined;
+    readonly rightMs: number | undefined;
+  }
+  | { readonly kind: "skipped"; readonly name: string; readonly fault: string; readonly reason: string }
+  | { readonly kind: "broken"; readonly name: string; readonly fault: string; readonly reason: string };
+
+const HEADS = ["fault", "failed requests", "noticed after", "right again after"];
+
+/** The results as a Markdown table, and below it what was skipped, by name. */
+export function chaosTable(results: readonly ChaosResult[]): string {
+  const rows = results.filter(({ kind }) => kind !== "skipped").map(rowOf);
+  const widths = HEADS.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [line(HEADS), rule, ...rows.map(line), ...skippedLines(results)].join("\n");
+}
+
+/** Puts the table between the two marks of a page. */
+export function replaceTable(page: string, table: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) {
+    throw new Error(`Cannot write the table: the page has no ${BEGIN} and ${END}`);
+  }
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${page.slice(end)}`;
+}
+
+const BEGIN = "<!-- begin of the table -->";
+const END = "<!-- end of the table -->";
+
+function rowOf(result: ChaosResult): string[] {
+  const fault = `${result.fault} (\`${result.name}\`)`;
+  if (result.kind !== "played") return [fault, "BROKEN", "", ""];
+  const { requests, failed, mayFail, noticedMs, rightMs } = result;
+  const why = failed > 0 && mayFail !== undefined ? ` (${mayFail})` : "";
+  return [fault, `${failed} of ${requests.toLocaleString("en")}${why}`, time(noticedMs), time(rightMs)];
+}
+
+function time(ms: number | undefined): string {
+  return ms === undefined ? "-" : duration(ms);
+}
+
+function skippedLines(results: readonly ChaosResult[]): string[] {
+  const skipped = results.filter((result) => result.kind === "skipped");
+  if (skipped.length === 0) return [];
+  return [
+    "",
+    "Skipped:",
+    "",
+    ...skipped.map(({ name, fault, reason }) => `- \`${name}\` (${fault}): ${reason}`),
+  ];
+}
