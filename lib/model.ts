@@ -7,6 +7,8 @@ import {
   type Rejection,
   type Server,
 } from "./entry.ts";
+import { memoByObject } from "./memo.ts";
+import { ANY_NETWORK, type Networks, objectionTo } from "./networks.ts";
 import type { RawEntry, Snapshot } from "./snapshot.ts";
 
 /** A service and its servers, sorted by id. Never without a server. */
@@ -40,17 +42,38 @@ export interface Refusal {
 /** Refusals by `<service>/<id>`. */
 export type Refusals = ReadonlyMap<string, Refusal>;
 
+/** What a model depends on besides the registry. */
+export interface ModelRules {
+  readonly refusals?: Refusals;
+  /** Default: all but link-local. */
+  readonly networks?: Networks;
+}
+
 /** The model of an empty registry. */
 export const EMPTY_MODEL: Model = { revision: 0n, services: [], rejections: [], unknownFields: 0 };
+
+/** Why a policy rejects a server, empty when it does not: comparing addresses takes longer than all else in a pass. */
+const judgements = memoByObject((networks: Networks) =>
+  memoByObject(({ address, check }: Server): string =>
+    objectionTo(address, check.kind === "on" ? check.port : undefined, networks) ?? ""
+  )
+);
 
 // Entries are immutable, so what was read from one holds as long as the entry itself.
 const parsedEntries = new WeakMap<RawEntry, EntryResult>();
 const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
 
-/** Builds the model of a snapshot. Overrides win over entries; refusals turn an entry into a rejection. */
-export function buildModel(snapshot: Snapshot, prefixes: Prefixes, refusals: Refusals = new Map()): Model {
+/**
+ * Builds the model of a snapshot. Overrides win over entries; refusals, and addresses that may not be registered, turn
+ * an entry into a rejection.
+ */
+export function buildModel(
+  snapshot: Snapshot,
+  prefixes: Prefixes,
+  { refusals = new Map(), networks = ANY_NETWORK }: ModelRules = {},
+): Model {
   const overrides = readOverrides(snapshot, prefixes.overrides);
-  const entries = readEntries(snapshot, prefixes.services);
+  const entries = readEntries(snapshot, prefixes.services, networks);
   const servers = overridden(entries.servers, overrides.byServer);
   const refused = refusals.size === 0
     ? []
@@ -85,7 +108,7 @@ export function compareBytes(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function readEntries(snapshot: Snapshot, prefix: string) {
+function readEntries(snapshot: Snapshot, prefix: string, networks: Networks) {
   const servers: Server[] = [];
   const rejections: Rejection[] = [];
   let unknownFields = 0;
@@ -94,6 +117,11 @@ function readEntries(snapshot: Snapshot, prefix: string) {
     const result = remembered(parsedEntries, raw, () => parseEntry(raw, prefix));
     if (result.kind === "rejection") {
       rejections.push(result.rejection);
+      continue;
+    }
+    const reason = judgements(networks)(result.server);
+    if (reason !== "") {
+      rejections.push({ key: raw.key, reason, revision: raw.modRevision });
       continue;
     }
     servers.push(result.server);

@@ -1,4 +1,5 @@
 import { ControllerError } from "./errors.ts";
+import { type Network, parseNetworks } from "./networks.ts";
 
 /** One setting: its flag, its environment variable and its default, as `--help` shows them. */
 export interface OptionSpec {
@@ -93,6 +94,13 @@ export const RENDER_OPTIONS = [
     "HARD_STOP_AFTER_MS",
     "10m",
     "how long a retired worker may go on; bounds WebSockets too",
+  ),
+  spec(
+    "server-networks",
+    "cidrs",
+    "SERVER_NETWORKS",
+    undefined,
+    "networks that servers may be in, separated by commas; names are rejected then (default: all but link-local)",
   ),
 ] as const;
 
@@ -190,6 +198,8 @@ export interface RenderOptions {
   readonly haproxy: string;
   readonly template: string | undefined;
   readonly hardStopAfterMs: number;
+  /** Undefined: all but link-local. */
+  readonly serverNetworks: readonly Network[] | undefined;
 }
 
 export interface RunOptions {
@@ -248,6 +258,7 @@ export function readRenderOptions(raw: RawOptions): RenderOptions {
     haproxy: text(raw, "haproxy"),
     template: optional(raw, "template"),
     hardStopAfterMs: readDuration(raw, "hard-stop-after", { minMs: 1 }),
+    serverNetworks: readNetworks(raw),
   };
 }
 
@@ -335,6 +346,14 @@ function readBind(raw: RawOptions, flag: string): Bind {
     throw usage(`--${flag} is not host:port or :port: ${value}`);
   }
   return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
+}
+
+function readNetworks(raw: RawOptions): readonly Network[] | undefined {
+  const value = optional(raw, "server-networks");
+  if (value === undefined) return undefined;
+  const networks = parseNetworks(value);
+  if (!networks.ok) throw usage(`--server-networks ${networks.reason}`);
+  return networks.value;
 }
 
 function readPrefix(raw: RawOptions, flag: string): string {

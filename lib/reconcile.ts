@@ -5,6 +5,7 @@ import { type Again, learn } from "./learn.ts";
 import { type Memory, type RefusedBase, withRefusedBase } from "./memory.ts";
 import { memoByObject } from "./memo.ts";
 import { buildModel, type Model, type Prefixes, type Service } from "./model.ts";
+import type { Networks } from "./networks.ts";
 import type { Glance, Observed } from "./observed.ts";
 import { type Pace, pace } from "./pace.ts";
 import { type Plan, plan, type PlanInput } from "./plan.ts";
@@ -17,6 +18,8 @@ export interface ReconcilePorts {
   readonly haproxy: HaproxyPort;
   readonly admission: Admission;
   readonly prefixes: Prefixes;
+  /** The addresses that may be registered. */
+  readonly networks: Networks;
   /** Renders a model; throws a ControllerError when the template fails. */
   readonly render: (model: Model) => Promise<ConfigText>;
   /** `reload`: never change anything at run time. */
@@ -77,7 +80,10 @@ export async function reconcile(
   let memory = start.memory;
   for (let round = 1;; round++) {
     const node = await lookAt(ports.haproxy, memory, start.full);
-    const model = buildModel(snapshot, ports.prefixes, memory.refusals);
+    const model = buildModel(snapshot, ports.prefixes, {
+      networks: ports.networks,
+      refusals: memory.refusals,
+    });
     const asked = await want(model, await withView(memory, node, ports.haproxy), ports);
     const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
     const drift = driftOf(choice, memory);

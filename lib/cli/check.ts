@@ -3,12 +3,11 @@ import { joinConfig } from "../config_text.ts";
 import { ControllerError, messageOf } from "../errors.ts";
 import { escapeText } from "../escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
-import { buildModel, countServers, EMPTY_MODEL, type Model } from "../model.ts";
-import type { EtcdSettings, RenderOptions } from "../options.ts";
+import { countServers, EMPTY_MODEL, type Model } from "../model.ts";
+import type { RenderOptions } from "../options.ts";
 import { renderConfig } from "../render.ts";
-import { prefixesOf } from "./etcd.ts";
 import { findHaproxy } from "./programs.ts";
-import { readRegistry } from "./registry.ts";
+import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
 
@@ -18,10 +17,10 @@ type Line = { readonly ok: boolean; readonly what: string; readonly text: string
  * `etcd-haproxy check`: tells whether options, haproxy, etcd and template are in order, a line each, and which backends
  * of the template can follow without a reload. Returns the exit code, 0 or 1.
  */
-export async function check(settings: { etcd: EtcdSettings; render: RenderOptions }): Promise<number> {
+export async function check(settings: ReadSettings): Promise<number> {
   const lines: Line[] = [{ ok: true, what: "options", text: "valid" }];
   const haproxy = await tryStep(lines, "haproxy", () => checkHaproxy(settings.render.haproxy));
-  const model = await tryStep(lines, "etcd", () => checkEtcd(settings.etcd));
+  const model = await tryStep(lines, "etcd", () => checkEtcd(settings));
   await tryStep(lines, "template", () => checkTemplate(settings.render, model, haproxy));
   lines.forEach(({ ok, what, text }) =>
     console.log(`${ok ? "ok    " : "FAILED"}  ${what.padEnd(9)} ${text}`)
@@ -50,12 +49,15 @@ async function checkHaproxy(name: string) {
   return { value: haproxy, text: `${haproxy} ${await haproxyVersion(haproxy)}` };
 }
 
-async function checkEtcd(settings: EtcdSettings) {
-  const model = buildModel(await readRegistry(settings), prefixesOf(settings));
+async function checkEtcd(settings: ReadSettings) {
+  const model = await readModel(settings);
   const counts = `${model.services.length} services, ${
     countServers(model)
   } servers, ${model.rejections.length} rejections`;
-  return { value: model, text: `${settings.endpoints.join(", ")} at revision ${model.revision}: ${counts}` };
+  return {
+    value: model,
+    text: `${settings.etcd.endpoints.join(", ")} at revision ${model.revision}: ${counts}`,
+  };
 }
 
 async function checkTemplate(options: RenderOptions, model: Model | undefined, haproxy: string | undefined) {

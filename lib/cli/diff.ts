@@ -4,16 +4,14 @@ import { showProcesses } from "../haproxy/master_cli.ts";
 import { observe } from "../haproxy/runtime.ts";
 import { stateDirAt } from "../haproxy/state_dir.ts";
 import { messageOf } from "../errors.ts";
-import { buildModel, serverKey } from "../model.ts";
+import { serverKey } from "../model.ts";
 import type { Observed } from "../observed.ts";
-import type { EtcdSettings, RenderOptions } from "../options.ts";
 import { baseDigest, splitConfig } from "../config_text.ts";
 import { FRESH_MEMORY } from "../memory.ts";
 import { chooseWanted } from "../wanted.ts";
 import { describePlan, plan } from "../plan.ts";
 import { renderConfig } from "../render.ts";
-import { prefixesOf } from "./etcd.ts";
-import { readRegistry } from "./registry.ts";
+import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
 
@@ -22,11 +20,11 @@ import { templateSource } from "./template.ts";
  * `exitCode` 1 when there is something to change.
  */
 export async function diff(
-  settings: { etcd: EtcdSettings; render: RenderOptions; mode: "auto" | "reload" },
+  settings: ReadSettings & { mode: "auto" | "reload" },
   options: { exitCode: boolean },
 ): Promise<number> {
   const template = await templateSource(settings.render.template)();
-  const model = buildModel(await readRegistry(settings.etcd), prefixesOf(settings.etcd));
+  const model = await readModel(settings);
   const rendered = renderConfig(model, template, renderSettings(settings.render));
   const observed = await observeNode(settings.render.stateDir);
   const file = await readText(settings.render.config);

@@ -78,7 +78,7 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     ...LOG_OPTIONS,
   ], (raw) => runNode(raw, wrap));
   // Commands are loaded when they are called: a health check every few seconds must not pay for etcd's client.
-  const reading = [...ETCD_OPTIONS, ...RENDER_OPTIONS];
+  const reading = [...ETCD_OPTIONS, ...RENDER_OPTIONS, ...ADMIN_OPTIONS];
   add("render", "print the configuration for the registry as it is now", reading, async (raw) => {
     return (await import("./render.ts")).render(readSettings(raw));
   });
@@ -111,7 +111,7 @@ const EXIT_CODE: OptionSpec = {
 async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
   const options = readRunOptions(raw);
   const attach = options.attach === undefined ? undefined : resolve(options.attach);
-  const settings = { ...readSettings(raw), run: { ...options, attach }, adminBind: readAdminBind(raw) };
+  const settings = { ...readSettings(raw), run: { ...options, attach } };
   const { format, level } = readLogOptions(raw);
   const { configureLog } = await import("../log.ts");
   const { run } = await import("./run.ts");
@@ -120,7 +120,11 @@ async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<
 }
 
 function readSettings(raw: RawOptions) {
-  return { etcd: readEtcdOptions(raw), render: absolute(readRenderOptions(raw)) };
+  return {
+    etcd: readEtcdOptions(raw),
+    render: absolute(readRenderOptions(raw)),
+    adminBind: readAdminBind(raw),
+  };
 }
 
 /** HAProxy is told these paths, and does not start in the same directory. */

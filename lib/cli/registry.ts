@@ -1,15 +1,29 @@
 import { ControllerError, messageOf } from "../errors.ts";
 import { readAll } from "../etcd/read.ts";
-import type { EtcdSettings } from "../options.ts";
+import { buildModel, type Model } from "../model.ts";
+import type { Bind, EtcdSettings, RenderOptions } from "../options.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
+import { networksOf } from "./networks.ts";
+
+/** What the commands that look at the registry once need to know. */
+export interface ReadSettings {
+  readonly etcd: EtcdSettings;
+  readonly render: RenderOptions;
+  readonly adminBind: Bind;
+}
 
 /**
- * Reads the registry once.
+ * Reads the registry once, and builds the model that a node with these settings would.
  *
  * @throws {ControllerError} (transient) when etcd cannot be asked
  */
-export async function readRegistry(settings: EtcdSettings): Promise<Snapshot> {
+export async function readModel({ etcd, render, adminBind }: ReadSettings): Promise<Model> {
+  const networks = networksOf(render, adminBind);
+  return buildModel(await readRegistry(etcd), prefixesOf(etcd), { networks });
+}
+
+async function readRegistry(settings: EtcdSettings): Promise<Snapshot> {
   const client = await etcdFromSettings(settings);
   const { services, overrides } = prefixesOf(settings);
   try {

@@ -1,17 +1,14 @@
 import { joinConfig } from "../config_text.ts";
 import { escapeText } from "../escape.ts";
-import { buildModel } from "../model.ts";
-import type { EtcdSettings, RenderOptions } from "../options.ts";
 import { renderConfig } from "../render.ts";
-import { prefixesOf } from "./etcd.ts";
-import { readRegistry } from "./registry.ts";
+import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
 
 /** `etcd-haproxy render`: prints the configuration for the registry as it is now; rejections go to standard error. */
-export async function render(settings: { etcd: EtcdSettings; render: RenderOptions }): Promise<void> {
+export async function render(settings: ReadSettings): Promise<void> {
   const template = await templateSource(settings.render.template)();
-  const model = buildModel(await readRegistry(settings.etcd), prefixesOf(settings.etcd));
+  const model = await readModel(settings);
   for (const { key, reason } of model.rejections) {
     console.error(`rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }

@@ -28,6 +28,7 @@ import { attach, attachedDir } from "./attach.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { createLag } from "./lag.ts";
 import { builtIn, masterPorts } from "./masters.ts";
+import { networksOf } from "./networks.ts";
 import { createRecorder } from "./node.ts";
 import { findHaproxy } from "./programs.ts";
 import { renderSettings } from "./settings.ts";
@@ -147,6 +148,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     admission,
     mode: runOptions.apply,
     prefixes,
+    networks: networksOf(renderOptions, settings.adminBind),
     render: async (model: Model) => renderConfig(model, await template(), rendering),
     reloadIntervalMs: runOptions.reloadIntervalMs,
     now: () => performance.now(),

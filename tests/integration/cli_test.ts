@@ -28,6 +28,11 @@ const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>
   { what: "a flag without its value", args: ["run", "--bind"], says: "--bind" },
   { what: "an argument too many", args: ["version", "now"], says: "too many arguments" },
   { what: "a time that is none", args: ["run", "--debounce", "soon"], says: "--debounce" },
+  {
+    what: "a network that is none",
+    args: ["render", "--server-networks", "10.0.0.0/33"],
+    says: "10.0.0.0/33",
+  },
   { what: "a port out of range", args: ["run", "--bind", ":70000"], says: "--bind" },
   { what: "a mode that is none", args: ["run", "--source", "guess"], says: "--source" },
   { what: "an endpoint that is none", args: ["render", "--endpoints", "ftp://x:1"], says: "--endpoints" },
@@ -87,6 +92,44 @@ Deno.test("render prints the configuration of the registry, and the rejections b
   assertMatch(stdout, /^# Managed by etcd-haproxy\n/);
   assertStringIncludes(stderr, "rejected /services/web/b: address is not host:port");
   assertEquals((await controller(["render", ...node.places])).stdout, stdout);
+});
+
+Deno.test("render, check, diff and run agree on the addresses that may be registered", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  const admin = ["--admin-bind", `127.0.0.1:${node.adminPort}`];
+  const networks = ["--server-networks", "127.0.0.0/8,10.0.0.0/8"];
+  for (
+    const [place, address] of Object.entries({
+      "backend/good": one.address,
+      "backend/stats": `127.0.0.1:${node.statsPort}`,
+      "backend/admin": `[::ffff:127.0.0.1]:${node.adminPort}`,
+      "backend/traffic": `127.0.0.1:${node.port}`,
+      "backend/metadata": "169.254.169.254:80",
+      "backend/name": "web.example:80",
+    })
+  ) await etcd.etcdctl("put", `/services/${place}`, address);
+  const shown = await controller(["render", ...node.places, ...admin, ...networks]);
+  assertEquals(shown.stdout.match(/^ +server \S+/gm), ["    server good"]);
+  assertStringIncludes(
+    shown.stderr,
+    "rejected /services/backend/metadata: address 169.254.169.254 is outside",
+  );
+  assertStringIncludes(shown.stderr, "rejected /services/backend/name: host is a name");
+  for (const [id, flag] of [["stats", "stats-bind"], ["admin", "admin-bind"], ["traffic", "bind"]]) {
+    const line = shown.stderr.split("\n").find((line) => line.includes(`/backend/${id}:`)) ?? "";
+    assertStringIncludes(line, `is this node's own listener (--${flag})`);
+  }
+  const checked = await controller(["check", ...node.places, ...admin, ...networks]);
+  assertStringIncludes(checked.stdout, "1 services, 1 servers, 5 rejections");
+  node.start({ args: networks });
+  await node.untilAnswer("one");
+  const { rejections } = await node.untilState("the pass", ({ readiness }) => readiness.ready);
+  assertEquals(rejections.length, 5);
+  const same = await controller(["diff", ...node.places, ...admin, ...networks, "--exit-code"]);
+  assertMatch(same.stdout, /^revision \d+: nothing\n/);
+  assertEquals(same.stdout.match(/rejected/g)?.length, 5);
 });
 
 Deno.test("check tells what is in order and what is not", async () => {

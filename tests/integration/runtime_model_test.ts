@@ -59,6 +59,7 @@ function textOf(node: TestNode, registry: Registry): string {
     haproxy: "haproxy",
     template: undefined,
     hardStopAfterMs: 600_000,
+    serverNetworks: undefined,
   });
   return joinConfig(renderConfig(buildModel({ revision: 1n, entries }, PREFIXES), TEMPLATE, settings));
 }

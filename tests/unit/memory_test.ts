@@ -16,7 +16,7 @@ const refusal = (revision: bigint): Refusal => ({ revision, reason: `refused at 
 /** A model with these servers of service `s`, each with its revision. */
 function modelAt(revisions: Record<string, bigint>, refusals: Refusals = new Map()) {
   const entries = Object.entries(revisions).map(([id, at]) => raw(`/services/s/${id}`, "10.0.0.5:80", at));
-  return buildModel({ revision: 9n, entries }, PREFIXES, refusals);
+  return buildModel({ revision: 9n, entries }, PREFIXES, { refusals });
 }
 
 Deno.test("withRefusals() remembers what HAProxy refused beside what it refused before", () => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { buildModel, countServers, type Model, type Refusals } from "../../lib/model.ts";
+import { ANY_NETWORK, type Networks } from "../../lib/networks.ts";
 import type { RawEntry } from "../../lib/snapshot.ts";
 import { anyKey, anyValue } from "./arbitraries.ts";
 import { modelOf, OVERRIDES, PREFIXES, raw, SERVICES } from "./fixtures.ts";
@@ -87,7 +88,7 @@ Deno.test("buildModel() adds up the unknown fields of entries and overrides", ()
 Deno.test("buildModel() turns a refused entry into a rejection, for as long as the entry stays the same", () => {
   const refusals: Refusals = new Map([["s/a", { revision: 3n, reason: "HAProxy refuses it: no such CA" }]]);
   const at = (revision: bigint) =>
-    buildModel({ revision: 9n, entries: [raw("/services/s/a", ENTRY, revision)] }, PREFIXES, refusals);
+    buildModel({ revision: 9n, entries: [raw("/services/s/a", ENTRY, revision)] }, PREFIXES, { refusals });
   assertEquals(shape(at(3n)), []);
   assertEquals(at(3n).rejections, [{
     key: `${SERVICES}s/a`,
@@ -129,6 +130,22 @@ Deno.test("buildModel() survives a snapshot of ten thousand entries of one servi
 Deno.test("buildModel() names the prefix of the key in a refused entry's rejection", () => {
   const entries = [raw("/shop/s/a", "10.0.0.1:80", 2n)];
   const refusals = new Map([["s/a", { revision: 2n, reason: "no" }]]);
-  const model = buildModel({ revision: 9n, entries }, { ...PREFIXES, services: "/shop/" }, refusals);
+  const model = buildModel({ revision: 9n, entries }, { ...PREFIXES, services: "/shop/" }, { refusals });
   assertStringIncludes(model.rejections[0]?.key ?? "", "/shop/s/a");
+});
+
+Deno.test("buildModel() rejects an address that may not be registered, by the policy of the moment", () => {
+  const entries = [raw("/services/s/a", "10.0.0.1:80", 3n), raw("/services/s/b", "169.254.169.254:80", 4n)];
+  const ownPort = { ...ANY_NETWORK, listeners: [{ flag: "--bind", ip: "10.0.0.1", port: 80 }] };
+  const build = (networks: Networks) => buildModel({ revision: 9n, entries }, PREFIXES, { networks });
+  const everything = { ...ANY_NETWORK, allowed: [{ ip: "0.0.0.0", prefixLength: 0 }] };
+  assertEquals(shape(build(everything)), ["s: a b"]);
+  assertEquals(shape(build(ANY_NETWORK)), ["s: a"]);
+  assertEquals(build(ANY_NETWORK).rejections, [{
+    key: "/services/s/b",
+    reason: "address 169.254.169.254 is link-local, which only --server-networks can allow",
+    revision: 4n,
+  }]);
+  assertEquals(shape(build(ownPort)), []);
+  assertEquals(shape(build(everything)), ["s: a b"]);
 });

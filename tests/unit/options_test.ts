@@ -55,6 +55,7 @@ Deno.test("the options have the defaults of the design", () => {
     haproxy: "haproxy",
     template: undefined,
     hardStopAfterMs: 600_000,
+    serverNetworks: undefined,
     nodeId: undefined,
     replaceConfig: false,
     attach: undefined,
@@ -81,6 +82,9 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
   "milliseconds": [{ debounce: "7ms" }, { debounceMs: 7 }],
   "a bare number as milliseconds": [{ debounce: "7" }, { debounceMs: 7 }],
   "seconds": [{ "max-wait": "2s" }, { maxWaitMs: 2_000 }],
+  "networks": [{ "server-networks": "10.0.0.0/8,::1" }, {
+    serverNetworks: [{ ip: "10.0.0.0", prefixLength: 8 }, { ip: "::1", prefixLength: 128 }],
+  }],
   "minutes": [{ "hard-stop-after": "3m" }, { hardStopAfterMs: 180_000 }],
   "no time at all": [{ "stop-timeout": "0s" }, { stopTimeoutMs: 0 }],
   "an IPv4 address to listen on": [{ bind: "0.0.0.0:80" }, { bind: { host: "0.0.0.0", port: 80 } }],

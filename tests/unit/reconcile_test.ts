@@ -4,6 +4,7 @@ import { joinConfig, splitConfig } from "../../lib/config_text.ts";
 import { ControllerError } from "../../lib/errors.ts";
 import { FRESH_MEMORY, type Memory } from "../../lib/memory.ts";
 import type { Model } from "../../lib/model.ts";
+import { ANY_NETWORK } from "../../lib/networks.ts";
 import { describePlan } from "../../lib/plan.ts";
 import { type PassReport, reconcile, type ReconcilePorts } from "../../lib/reconcile.ts";
 import { compileTemplate, renderConfig } from "../../lib/render.ts";
@@ -23,6 +24,7 @@ class World {
     haproxy: this.haproxy,
     admission: ADMIT_ALL,
     prefixes: PREFIXES,
+    networks: ANY_NETWORK,
     render: (model) => Promise.resolve(this.render(model)),
     mode: "auto",
     reloadIntervalMs: 1_000,

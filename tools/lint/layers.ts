@@ -3,7 +3,7 @@
  * readable from top to bottom, and cycles impossible. Folders are edges: they see the files, not each other.
  */
 export const ORDER: readonly string[] = [
-  ...["errors", "escape", "backoff", "memo", "address", "snapshot", "entry", "model"],
+  ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model"],
   ...["config_line", "config_section", "config_text", "server_line", "render"],
   ...[
     "observed",
