@@ -4,6 +4,7 @@
  */
 export const ORDER: readonly string[] = [
   ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model"],
+  ...["node_status"],
   ...["config_line", "config_section", "config_text", "server_line", "render"],
   ...[
     "observed",
