@@ -1,4 +1,5 @@
 import { backoffDelay } from "./backoff.ts";
+import { FRESH_GUARD, type GuardMemory } from "./guard.ts";
 import type { Model, Refusal, Refusals } from "./model.ts";
 import { serverKey } from "./model.ts";
 import type { Observed } from "./observed.ts";
@@ -31,6 +32,7 @@ export interface Memory {
   readonly reloadNext: boolean;
   /** Passes in a row that left removed servers with requests. */
   readonly pendingPasses: number;
+  readonly guard: GuardMemory;
 }
 
 export const FRESH_MEMORY: Memory = {
@@ -44,6 +46,7 @@ export const FRESH_MEMORY: Memory = {
   reachedText: undefined,
   reloadNext: false,
   pendingPasses: 0,
+  guard: FRESH_GUARD,
 };
 
 /** Bounds between attempts at a refused base, and after a failed pass. */

@@ -56,6 +56,7 @@ export function createMetrics(): Metrics {
     services: gauge("services", "Services in the registry"),
     servers: gauge("servers", "Servers in the registry"),
     serversUp: gauge("servers_up", "Servers that HAProxy finds healthy"),
+    held: gauge("held_servers", "Servers that left the registry too many at once and are served on"),
     rejections: gauge("rejections", "Entries that cannot be used"),
     unknownFields: gauge("unknown_fields", "Fields in entries that this version does not know"),
     pending: gauge("pending_removals", "Removed servers that still hold requests"),
@@ -105,6 +106,7 @@ type Gauges = Record<
     | "serversUp"
     | "rejections"
     | "unknownFields"
+    | "held"
     | "oldWorkers"
     | "up"
   )
@@ -134,6 +136,7 @@ function setGauges(
   gauges.services.set(lastPass.model.services.length);
   gauges.servers.set(countServers(lastPass.model));
   gauges.serversUp.set(serverCounts(lastPass, facts.seen).up);
+  gauges.held.set(lastPass.held.length);
   gauges.rejections.set(lastPass.model.rejections.length);
   gauges.unknownFields.set(lastPass.model.unknownFields);
   gauges.pending.set(pendingOf(lastPass.outcome));

@@ -149,6 +149,21 @@ export const RUN_OPTIONS = [
     "mirror",
     "mirror (kept up by the watch) or reread (everything, at each change)",
   ),
+  spec(
+    "guard",
+    "mode",
+    "GUARD",
+    "on",
+    "on (servers that vanish in numbers without having been drained are served on for a while) or off",
+  ),
+  spec("guard-share", "percent", "GUARD_SHARE", "50", "how much of a service may vanish within --guard-time"),
+  spec(
+    "guard-time",
+    "time",
+    "GUARD_TIME_MS",
+    "30s",
+    "the guard's window, and how long a server is held at most",
+  ),
   spec("stop-delay", "time", "STOP_DELAY_MS", "0", "on SIGTERM: how long to serve on while not ready"),
   spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "25s", "on SIGTERM: how long running requests may take"),
 ] as const;
@@ -213,6 +228,8 @@ export interface RunOptions {
   readonly apply: "auto" | "reload";
   readonly admission: "probe" | "none";
   readonly source: "mirror" | "reread";
+  /** Undefined: the guard against mass disappearance is off. */
+  readonly guard: { readonly share: number; readonly timeMs: number } | undefined;
   readonly stopDelayMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -274,6 +291,7 @@ export function readRunOptions(raw: RawOptions): RunOptions {
     apply: readApplyMode(raw),
     admission: readChoice(raw, "admission", ["probe", "none"]),
     source: readChoice(raw, "source", ["mirror", "reread"]),
+    guard: readGuard(raw),
     stopDelayMs: readDuration(raw, "stop-delay"),
     stopTimeoutMs: readDuration(raw, "stop-timeout"),
   };
@@ -281,6 +299,17 @@ export function readRunOptions(raw: RawOptions): RunOptions {
     throw usage("--node-id is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
   }
   return options;
+}
+
+function readGuard(raw: RawOptions): RunOptions["guard"] {
+  const share = text(raw, "guard-share");
+  if (!/^\d{1,3}$/.test(share) || Number(share) > 100) {
+    throw usage(`--guard-share is not a percentage from 0 to 100: ${share}`);
+  }
+  const timeMs = readDuration(raw, "guard-time", { minMs: 1 });
+  return readChoice(raw, "guard", ["on", "off"]) === "off"
+    ? undefined
+    : { share: Number(share) / 100, timeMs };
 }
 
 /** @throws {ControllerError} (usage) naming the flag that is wrong */

@@ -3,6 +3,8 @@ import { baseDigest, type ConfigText, joinConfig, splitConfig } from "./config_t
 import { ControllerError, messageOf } from "./errors.ts";
 import { type Again, learn } from "./learn.ts";
 import { type Memory, type RefusedBase, withRefusedBase } from "./memory.ts";
+import type { HeldServer, Leave } from "./guard.ts";
+import { type GuardPort, type Hold, hold } from "./hold.ts";
 import { memoByObject } from "./memo.ts";
 import { buildModel, type Model, type Prefixes, type Service } from "./model.ts";
 import type { Networks } from "./networks.ts";
@@ -17,6 +19,7 @@ import { chooseWanted, type Wanted, wantedMeanwhile, wantedWithoutTemplate } fro
 export interface ReconcilePorts {
   readonly haproxy: HaproxyPort;
   readonly admission: Admission;
+  readonly guard: GuardPort;
   readonly prefixes: Prefixes;
   /** The addresses that may be registered. */
   readonly networks: Networks;
@@ -42,7 +45,12 @@ export interface PassStart {
 
 /** What a pass did, as a value: the edge logs it, counts it and shows it. */
 export interface PassReport {
+  /** What the registry asks for, and what is held besides. */
   readonly model: Model;
+  /** Servers that left the registry and are served on. */
+  readonly held: readonly HeldServer[];
+  /** Servers that left the registry and are no longer to be served. */
+  readonly leaving: readonly Leave[];
   readonly wanted: Wanted;
   readonly observed: Observed;
   readonly plan: Plan;
@@ -56,6 +64,7 @@ export interface PassReport {
   readonly drift: number;
   /** How earlier rounds of the pass ended, which made it start over. */
   readonly setbacks: readonly Outcome[];
+  readonly endedAt: number;
   readonly tookMs: number;
 }
 
@@ -66,7 +75,7 @@ const MAX_ROUNDS = 10;
  * One pass, from whole state to whole state:
  *
  * 1. looks at what HAProxy runs
- * 2. builds the model of the snapshot and chooses the text that it asks for
+ * 2. builds the model of the snapshot, holds what may not leave yet, and chooses the text that this asks for
  * 3. plans the difference, and applies it or puts it off
  * 4. starts over without what HAProxy refused
  */
@@ -80,31 +89,73 @@ export async function reconcile(
   let memory = start.memory;
   for (let round = 1;; round++) {
     const node = await lookAt(ports.haproxy, memory, start.full);
-    const model = buildModel(snapshot, ports.prefixes, {
+    const registry = buildModel(snapshot, ports.prefixes, {
       networks: ports.networks,
       refusals: memory.refusals,
     });
+    const guarded = await hold(registry, {
+      ...ports,
+      ...node,
+      refusals: memory.refusals,
+      memory: memory.guard,
+    });
+    const { model, held, leaving } = guarded;
     const asked = await want(model, await withView(memory, node, ports.haproxy), ports);
     const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
     const drift = driftOf(choice, memory);
     const outcome = choice.pace.kind === "now"
-      ? await apply(choice.plan, { ...ports, ...choice })
+      ? await leave(guarded, ports.guard, () => apply(choice.plan, { ...ports, ...choice }))
       : undefined;
-    const pass = { ...choice, model, observed: node.observed, workerPid: node.glance.workerPid, outcome };
+    const pass = {
+      ...choice,
+      model,
+      held,
+      leaving,
+      observed: node.observed,
+      workerPid: node.glance.workerPid,
+      outcome,
+    };
     const lesson = learn(asked.memory, pass, { now: ports.now(), random: ports.random() });
-    memory = lesson.memory;
+    memory = { ...lesson.memory, guard: guarded.remember({ served: isWritten(outcome) }) };
+    await ports.guard.save(memory.guard);
     if (lesson.again.kind === "at-once" && round < MAX_ROUNDS) {
       if (outcome !== undefined) setbacks.push(outcome);
       continue;
     }
     const { refusedBase } = memory;
     const { oldWorkers } = node.glance;
-    const tookMs = ports.now() - startedAt;
+    const endedAt = ports.now();
+    const tookMs = endedAt - startedAt;
     return {
       memory,
-      report: { ...pass, again: lesson.again, refusedBase, oldWorkers, drift, setbacks, tookMs },
+      report: {
+        ...pass,
+        again: sooner(lesson.again, guarded.lookAt),
+        refusedBase,
+        oldWorkers,
+        drift,
+        setbacks,
+        endedAt,
+        tookMs,
+      },
     };
   }
+}
+
+/** Who leaves is on record before it does, so that a crash in between does not begin a new window. */
+async function leave(guarded: Hold, port: GuardPort, apply: () => Promise<Outcome>): Promise<Outcome> {
+  if (guarded.leaving.length > 0) await port.save(guarded.remember({ served: true }));
+  return await apply();
+}
+
+/** Whether the file holds what the pass wanted. */
+function isWritten(outcome: Outcome | undefined): boolean {
+  return outcome?.kind === "reached" && outcome.observed.kind !== "starting";
+}
+
+function sooner(again: Again, at: number | undefined): Again {
+  if (at === undefined || again.kind === "at-once") return again;
+  return { kind: "at", at: again.kind === "at" ? Math.min(again.at, at) : at };
 }
 
 interface NodeView {

@@ -74,6 +74,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
       reason: escapeText(rejection.reason, 500),
       revision: Number(rejection.revision),
     })) ?? [],
+    held: lastPass === undefined ? [] : heldJson(lastPass),
     admissionsWaiting: facts.admissionsWaiting,
     unknownFields: lastPass?.model.unknownFields ?? 0,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
@@ -91,6 +92,16 @@ function baseJson({ wanted, refusedBase }: PassReport) {
       attempts: refusedBase.attempts,
     },
   };
+}
+
+/** Servers that left the registry and are served on, loudly. */
+function heldJson({ held, endedAt }: PassReport) {
+  return held.map(({ server, until }) => ({
+    service: server.service,
+    id: server.id,
+    address: formatAddress(server.address),
+    goesInMs: Math.max(0, Math.round(until - endedAt)),
+  }));
 }
 
 /** What HAProxy was last seen to run. */

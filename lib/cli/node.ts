@@ -1,7 +1,7 @@
 import type { MirrorEvent } from "../etcd/mirror.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { countServers } from "../model.ts";
+import { countServers, serverKey } from "../model.ts";
 import type { HaproxyState } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
 import { describePlan, type Plan } from "../plan.ts";
@@ -19,8 +19,8 @@ export interface NodeRecorder {
   onInherited(verifiedAt: number): void;
 }
 
-/** How many steps of a plan one log line shows. */
-const LOGGED_STEPS = 20;
+/** How many steps of a plan, or servers, one log line shows. */
+const LOGGED_ITEMS = 20;
 
 /** Creates the recorder of one node. */
 export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">, ports: {
@@ -45,6 +45,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     seen: undefined,
   };
   const logRejections = createRejectionLog();
+  const logHeld = createHeldLog();
 
   return {
     facts: () => ({ ...facts, lagMs: ports.lagMs(), admissionsWaiting: ports.admissionsWaiting() }),
@@ -60,6 +61,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
         served: facts.served || isServed(report),
       };
       logRejections(report);
+      logHeld(report);
       for (const setback of report.setbacks) {
         log().warn("pass started over", { outcome: setback.kind, reason: outcomeReason(setback) });
       }
@@ -125,9 +127,6 @@ function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
 function logPass(report: PassReport): void {
   const { plan, pace, outcome, model, tookMs } = report;
   const steps = describePlan(plan);
-  const shown = steps.length > LOGGED_STEPS
-    ? [...steps.slice(0, LOGGED_STEPS), `and ${steps.length - LOGGED_STEPS} more`]
-    : steps;
   const fields = {
     revision: model.revision,
     plan: plan.kind,
@@ -136,7 +135,7 @@ function logPass(report: PassReport): void {
     servers: countServers(model),
     pendingRemovals: pendingOf(outcome) || undefined,
     driftRepairs: report.drift || undefined,
-    steps: shown,
+    steps: shortened(steps),
   };
   if (outcome === undefined) {
     return log().debug("plan put off", {
@@ -154,9 +153,35 @@ function logPass(report: PassReport): void {
   });
 }
 
+function shortened(items: readonly string[]): readonly string[] {
+  if (items.length <= LOGGED_ITEMS) return items;
+  return [...items.slice(0, LOGGED_ITEMS), `and ${items.length - LOGGED_ITEMS} more`];
+}
+
 function isOnlyWaiting(plan: Plan): boolean {
   return plan.kind === "runtime" &&
     plan.steps.every((step) => step.kind === "remove" && (step.isDraining || step.isMaint));
+}
+
+/** Logs each server that is held when that begins and when it ends. */
+function createHeldLog(): (report: PassReport) => void {
+  let known = new Set<string>();
+  return ({ held, leaving }) => {
+    const servers = held.map(({ server }) => serverKey(server));
+    const reasons = new Map(leaving.map(({ server, reason }) => [serverKey(server), reason]));
+    const fresh = servers.filter((key) => !known.has(key));
+    const released = [...known.difference(new Set(servers))];
+    known = new Set(servers);
+    if (fresh.length > 0) {
+      log().warn("servers held: too much of their service left the registry without having been drained", {
+        servers: shortened(fresh),
+        held: servers.length,
+      });
+    }
+    for (const [reason, keys] of Map.groupBy(released, (key) => reasons.get(key) ?? "its entry is back")) {
+      log().info("servers no longer held", { servers: shortened(keys), reason });
+    }
+  };
 }
 
 /** Logs each rejection once, and a refused base once for each attempt. */

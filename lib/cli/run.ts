@@ -7,6 +7,7 @@ import { createReread } from "../etcd/reread.ts";
 import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile } from "../haproxy/boot.ts";
+import { createGuardStore } from "../haproxy/guard_record.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
@@ -146,6 +147,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
       createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
     ),
     admission,
+    guard: { limits: runOptions.guard, ...guardStore(dir.guard) },
     mode: runOptions.apply,
     prefixes,
     networks: networksOf(renderOptions, settings.adminBind),
@@ -165,6 +167,13 @@ async function assembleNode(settings: RunSettings, found: Found) {
     now: Date.now,
   });
   return { trigger, lag, recorder, supervisor, client, source, ports, admin };
+}
+
+function guardStore(path: string) {
+  return createGuardStore(path, {
+    clocks: { wall: Date.now, monotonic: () => performance.now() },
+    onError: (reason) => log().error("guard cannot use its record, going on without", { path, reason }),
+  });
 }
 
 function createSource(mode: RunOptions["source"], options: SourceOptions): Source {

@@ -12,6 +12,8 @@ export interface StateDir {
   readonly startedWith: string;
   /** The last configuration that HAProxy was verified to run. */
   readonly lastGood: string;
+  /** What the guard against mass disappearance remembers. */
+  readonly guard: string;
 }
 
 /** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
@@ -26,6 +28,7 @@ export function stateDirAt(path: string): StateDir {
     stateFile: join(path, "server-state"),
     startedWith: join(path, "started-with"),
     lastGood: join(path, "last-good.cfg"),
+    guard: join(path, "guard.json"),
   };
 }
 

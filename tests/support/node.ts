@@ -7,8 +7,8 @@ import { waitFor } from "../../tools/local/wait.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const PERMISSIONS = ["net", "read", "write", "run", "env", "sys"].map((name) => `--allow-${name}`);
-/** Reloads may follow each other at once: what waits for an interval is tested where the interval is the point. */
-const DEFAULTS = ["--log-format", "text", "--reload-interval", "0"];
+/** Reloads may follow each other at once, and servers may vanish in numbers: both are tested where they are the point. */
+const DEFAULTS = ["--log-format", "text", "--reload-interval", "0", "--guard", "off"];
 
 /** What to start a node with. */
 export interface NodeOptions {
@@ -42,6 +42,7 @@ export interface NodeState {
       readonly up: boolean | null;
     }[];
   }[];
+  readonly held: readonly { readonly service: string; readonly id: string; readonly goesInMs: number }[];
   readonly rejections: readonly { readonly key: string; readonly reason: string }[];
   readonly plan:
     | { readonly kind: string; readonly outcome: string | null; readonly steps: readonly string[] }

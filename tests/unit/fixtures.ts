@@ -88,7 +88,10 @@ export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassR
     oldWorkers: 0,
     drift: 0,
     setbacks: [],
+    endedAt: 100_004,
     tookMs: 4,
+    held: [],
+    leaving: [],
     ...changes,
   };
 }

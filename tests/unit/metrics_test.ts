@@ -33,6 +33,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "etcd_watching",
     "haproxy_ends_total",
     "haproxy_up",
+    "held_servers",
     "lag_seconds",
     "mirror_wrong_total",
     "old_workers",

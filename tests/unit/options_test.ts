@@ -64,6 +64,7 @@ Deno.test("the options have the defaults of the design", () => {
     reloadIntervalMs: 1_000,
     apply: "auto",
     source: "mirror",
+    guard: { share: 0.5, timeMs: 30_000 },
     admission: "probe",
     stopDelayMs: 0,
     stopTimeoutMs: 25_000,
@@ -79,6 +80,11 @@ Deno.test("the options have one flag and one environment variable each", () => {
 
 type Settings = ReturnType<typeof read>;
 const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> = {
+  "the guard's share and time": [
+    { "guard-share": "25", "guard-time": "1m" },
+    { guard: { share: 0.25, timeMs: 60_000 } },
+  ],
+  "the guard switched off": [{ guard: "off" }, { guard: undefined }],
   "milliseconds": [{ debounce: "7ms" }, { debounceMs: 7 }],
   "a bare number as milliseconds": [{ debounce: "7" }, { debounceMs: 7 }],
   "seconds": [{ "max-wait": "2s" }, { maxWaitMs: 2_000 }],
@@ -124,6 +130,10 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
   "a certificate without key": [{ cert: "c.pem" }, "--cert and --key go together"],
   "a key without certificate": [{ key: "k.pem" }, "--cert and --key go together"],
   "no endpoint": [{ endpoints: " , " }, "--endpoints holds no URL"],
+  "a share above 100 percent": [{ "guard-share": "101" }, "--guard-share is not a percentage"],
+  "a share that is no number": [{ "guard-share": "half" }, "--guard-share is not a percentage"],
+  "a guard without time": [{ "guard-time": "0" }, "--guard-time is out of range"],
+  "another mode of the guard": [{ guard: "maybe" }, "--guard is not one of on, off"],
   "an endpoint without port": [{ endpoints: "http://etcd" }, "--endpoints holds no URL"],
   "an endpoint with a path": [{ endpoints: "http://etcd:2379/v3" }, "--endpoints holds no URL"],
   "an endpoint with a password": [{ endpoints: "http://a:b@etcd:2379" }, "--endpoints holds no URL"],

@@ -2,6 +2,8 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ADMIT_ALL } from "../../lib/admission.ts";
 import { joinConfig, splitConfig } from "../../lib/config_text.ts";
 import { ControllerError } from "../../lib/errors.ts";
+import type { GuardLimits } from "../../lib/guard.ts";
+import type { GuardPort, GuardRecord } from "../../lib/hold.ts";
 import { FRESH_MEMORY, type Memory } from "../../lib/memory.ts";
 import type { Model } from "../../lib/model.ts";
 import { ANY_NETWORK } from "../../lib/networks.ts";
@@ -14,6 +16,28 @@ import { PREFIXES, raw, RENDER_SETTINGS } from "./fixtures.ts";
 
 const EMBEDDED = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
 
+const noGuard = (): GuardPort => ({
+  limits: undefined,
+  load: () => Promise.resolve({ departures: [], missingSince: new Map() }),
+  save: () => Promise.resolve(),
+});
+
+/** A guard that keeps its record in memory. */
+function guardOf(limits: GuardLimits) {
+  let record: GuardRecord = { departures: [], missingSince: new Map() };
+  return {
+    limits,
+    load: () => Promise.resolve(record),
+    save: ({ departures, missingSince }: GuardRecord) => {
+      record = { departures, missingSince };
+      return Promise.resolve();
+    },
+    get record() {
+      return record;
+    },
+  };
+}
+
 /** A node without clock and sockets: a registry, a template and a HAProxy, all in memory. */
 class World {
   readonly haproxy = new HaproxyFake();
@@ -23,6 +47,7 @@ class World {
   ports: ReconcilePorts = {
     haproxy: this.haproxy,
     admission: ADMIT_ALL,
+    guard: noGuard(),
     prefixes: PREFIXES,
     networks: ANY_NETWORK,
     render: (model) => Promise.resolve(this.render(model)),
@@ -372,4 +397,89 @@ Deno.test("reconcile() knows the base of a HAProxy that it adopts from the file,
   world.put("backend/b", "10.0.0.6:80");
   assertEquals((await world.pass()).outcome?.kind, "reached");
   assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
+});
+
+const FOUR = {
+  "backend/a": "10.0.0.5:80",
+  "backend/b": "10.0.0.6:80",
+  "backend/c": "10.0.0.7:80",
+  "backend/d": "10.0.0.8:80",
+};
+
+/** A node with a guard that serves four servers. */
+async function guardedWorld() {
+  const world = await runningWorld(FOUR);
+  const guard = guardOf({ share: 0.5, timeMs: 30_000 });
+  world.ports = { ...world.ports, guard };
+  await world.pass();
+  const deleteAll = () => Object.keys(FOUR).forEach((place) => world.delete(place));
+  return { world, guard, deleteAll };
+}
+
+const names = (world: World) => world.servers.map((line) => line.split(" ", 1)[0]);
+
+Deno.test("reconcile() serves on what the guard holds, in file and HAProxy alike, and looks again soon", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  deleteAll();
+  const { held, model, again } = await world.pass();
+  assertEquals(held.map(({ server }) => server.id), ["c", "d"]);
+  assertEquals([model.revision, again], [8n, { kind: "at", at: world.now + 500 }]);
+  assertEquals(names(world), ["backend/c", "backend/d"]);
+  assertEquals(/server [ab] /.test(world.haproxy.file ?? ""), false);
+  assertEquals((await world.pass()).plan.kind, "nothing");
+  world.now += 30_000;
+  assertEquals((await world.pass()).again.kind, "when-changed");
+  assertEquals(names(world), []);
+});
+
+Deno.test("reconcile() asks HAProxy for the health of missing servers, not its memory", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  world.haproxy.model.run("set server backend/c health down");
+  deleteAll();
+  await world.pass();
+  assertEquals(names(world), ["backend/b", "backend/d"]);
+});
+
+Deno.test("reconcile() begins no new window after a restart", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  deleteAll();
+  await world.pass();
+  world.memory = FRESH_MEMORY;
+  world.now += 10_000;
+  await world.pass();
+  assertEquals(names(world), ["backend/c", "backend/d"]);
+  world.now += 20_000;
+  await world.pass();
+  assertEquals(names(world), []);
+});
+
+Deno.test("reconcile() guards what the file holds when the registry lost it while nobody ran", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  deleteAll();
+  world.memory = FRESH_MEMORY;
+  await world.pass();
+  assertEquals(names(world), ["backend/c", "backend/d"]);
+});
+
+Deno.test("reconcile() puts who leaves on record before it tells HAProxy", async () => {
+  const { world, guard } = await guardedWorld();
+  const recorded: number[] = [];
+  const change = world.haproxy.change.bind(world.haproxy);
+  world.haproxy.change = (steps, held) => {
+    recorded.push(guard.record.departures.length);
+    return change(steps, held);
+  };
+  world.delete("backend/a");
+  await world.pass();
+  assertEquals([recorded, guard.record.departures.length], [[1], 1]);
+});
+
+Deno.test("reconcile() does not count a departure that was put off", async () => {
+  const { world, guard } = await guardedWorld();
+  world.delete("backend/a");
+  assertEquals((await world.pass({ quiet: false })).outcome, undefined);
+  assertEquals(guard.record.departures, []);
+  world.put("backend/a", FOUR["backend/a"]);
+  await world.pass();
+  assertEquals([guard.record.departures.length, guard.record.missingSince.size], [0, 0]);
 });

@@ -4,7 +4,7 @@ import type { Observed } from "../../lib/observed.ts";
 import { describePlan } from "../../lib/plan.ts";
 import { isServed, outcomeReason, readinessOf, serverCounts, stateJson } from "../../lib/status.ts";
 import type { NodeFacts } from "../../lib/status.ts";
-import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "./fixtures.ts";
+import { factsOf, modelOf, observed, reached, reportOf, serverOf, servingFacts } from "./fixtures.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -86,6 +86,7 @@ Deno.test("stateJson() shows a node before its first pass", () => {
     services: [],
     servers: { total: 0, up: 0 },
     rejections: [],
+    held: [],
     admissionsWaiting: 0,
     unknownFields: 0,
     plan: null,
@@ -108,6 +109,14 @@ Deno.test("stateJson() shows each server with what is asked for and whether HAPr
     { name: "t", servers: [{ ...server, id: "c", address: "10.0.0.7:8080", up: null }] },
   ]);
   assertEquals([servers, revision], [{ total: 3, up: 1 }, 9]);
+});
+
+Deno.test("stateJson() shows held servers, and when they go at the latest", () => {
+  const server = serverOf("10.0.0.7:8080", "t/c");
+  const report = { held: [{ server, since: 1_000, until: 31_000 }], endedAt: 11_000.4 };
+  assertEquals(parsed(servingFacts(MODEL, report)).held, [
+    { service: "t", id: "c", address: "10.0.0.7:8080", goesInMs: 20_000 },
+  ]);
 });
 
 Deno.test("stateJson() shows neither values nor meta", () => {

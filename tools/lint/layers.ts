@@ -3,9 +3,9 @@
  * readable from top to bottom, and cycles impossible. Folders are edges: they see the files, not each other.
  */
 export const ORDER: readonly string[] = [
-  ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model"],
+  ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model", "guard"],
   ...["node_status"],
-  ...["config_line", "config_section", "config_text", "server_line", "render"],
+  ...["config_line", "config_section", "config_text", "server_line", "render", "served"],
   ...[
     "observed",
     "step",
@@ -17,6 +17,7 @@ export const ORDER: readonly string[] = [
     "pace",
     "memory",
     "wanted",
+    "hold",
   ],
   ...["apply", "learn", "reconcile", "status"],
   ...["options", "version", "log", "metrics", "sleep", "admission", "trigger", "controller"],

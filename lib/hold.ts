@@ -1,0 +1,97 @@
+import type { ConfigText } from "./config_text.ts";
+import { ControllerError } from "./errors.ts";
+import {
+  afterGuard,
+  guard,
+  type Guarded,
+  type GuardLimits,
+  type GuardMemory,
+  missingServices,
+} from "./guard.ts";
+import { type Model, type Refusals, serverKey } from "./model.ts";
+import type { Server } from "./entry.ts";
+import { type Networks, objectionTo } from "./networks.ts";
+import type { Observed, ObservedServers } from "./observed.ts";
+import type { HaproxyPort } from "./ports.ts";
+import { servedIn } from "./served.ts";
+
+/** What outlives the process: a restart must not begin a new window. */
+export type GuardRecord = Pick<GuardMemory, "departures" | "missingSince">;
+
+/** What the guard needs of the world. */
+export interface GuardPort {
+  /** Undefined: the guard is off. */
+  readonly limits: GuardLimits | undefined;
+  /** What an earlier run left. Never rejects. */
+  load(): Promise<GuardRecord>;
+  /** Keeps a record for the next run. Never rejects: a full disk must not stop a pass. */
+  save(record: GuardRecord): Promise<void>;
+}
+
+interface HoldOptions {
+  readonly memory: GuardMemory;
+  /** What HAProxy does not take must not be held. */
+  readonly refusals: Refusals;
+  readonly networks: Networks;
+  readonly observed: Observed;
+  readonly file: string | undefined;
+  readonly haproxy: HaproxyPort;
+  readonly guard: GuardPort;
+  readonly render: (model: Model) => Promise<ConfigText>;
+  readonly now: () => number;
+}
+
+/** How soon what is held is looked at again: its check may have failed meanwhile. */
+const LOOK_AGAIN_MS = 500;
+
+/** What the guard made of a model. */
+export interface Hold extends Guarded {
+  /** When to look again; undefined when nothing is held. */
+  readonly lookAt: number | undefined;
+  /** What to remember once the model stands in the file (`served`), or while it does not yet. */
+  remember(outcome: { served: boolean }): GuardMemory;
+}
+
+/** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
+export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
+  const { limits } = options.guard;
+  const memory = limits === undefined ? options.memory : await knownMemory(options);
+  const seen = limits === undefined ? new Map() : await healthOf(missingServices(memory, model), options);
+  const now = options.now();
+  const guarded = guard({ model, memory, objection: objections(seen, options), now, limits });
+  return {
+    ...guarded,
+    lookAt: guarded.held.length === 0 ? undefined : now + LOOK_AGAIN_MS,
+    remember: ({ served }) => afterGuard(memory, guarded, { served, now, timeMs: limits?.timeMs ?? 0 }),
+  };
+}
+
+/** After a start: what the file holds, and what an earlier run remembered. */
+async function knownMemory({ memory, observed, file, guard, render }: HoldOptions): Promise<GuardMemory> {
+  // Before HAProxy was started the file may still be replaced by the last good one.
+  if (memory.served !== undefined || observed.kind === "starting") return memory;
+  return { ...await guard.load(), served: file === undefined ? [] : await servedIn(file, render) };
+}
+
+function objections(seen: ObservedServers, { refusals, networks }: HoldOptions) {
+  return (server: Server): string | undefined => {
+    if (seen.get(server.service)?.get(server.id)?.up === false) return "its check has failed";
+    if (refusals.get(serverKey(server))?.revision === server.revision) return "HAProxy refuses it";
+    const { address, check } = server;
+    return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+  };
+}
+
+/** What was seen in the last full look may be half a minute old. */
+async function healthOf(
+  services: readonly string[],
+  { observed, haproxy }: HoldOptions,
+): Promise<ObservedServers> {
+  if (services.length === 0 || observed.kind !== "up") return new Map();
+  try {
+    return await haproxy.observeBackends(services);
+  } catch (error) {
+    if (error instanceof ControllerError) return new Map();
+    throw error;
+  }
+}
