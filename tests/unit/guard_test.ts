@@ -35,7 +35,8 @@ class Node {
   pass({ served = true } = {}): string {
     const { now, memory } = this;
     const limits = this.limits === "off" ? undefined : this.limits;
-    const objection = (server: Server) => this.failed.has(serverKey(server)) ? "its check has failed" : undefined;
+    const objection = (server: Server) =>
+      this.failed.has(serverKey(server)) ? "its check has failed" : undefined;
     const result = guard({ model: modelOf(this.#entries), memory, objection, now, limits });
     this.memory = afterGuard(memory, result, { served, now, timeMs: limits?.timeMs ?? 0 });
     this.left = result.leaving.map(({ server, reason }) => `${serverKey(server)}: ${reason}`);

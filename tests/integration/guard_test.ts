@@ -1,0 +1,128 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  type EtcdCluster,
+  Load,
+  type Origin,
+  startEtcdCluster,
+  startOrigin,
+  waitFor,
+} from "../support/mod.ts";
+import { type TestNode, testNode } from "../support/node.ts";
+
+const IDS = ["a", "b", "c", "d"];
+
+/** Registers under a lease that nobody renews; etcd may grant more than was asked for. */
+async function registerFor(etcd: EtcdCluster, { id, address, seconds }: {
+  id: string;
+  address: string;
+  seconds: number;
+}): Promise<void> {
+  const granted = await etcd.etcdctl("lease", "grant", String(seconds));
+  const lease = granted.split(" ")[1] ?? "";
+  await etcd.etcdctl("put", `--lease=${lease}`, `/services/backend/${id}`, address);
+}
+
+/** Four origins, registered for ever, and a node that serves them. */
+async function serveFour(stack: AsyncDisposableStack, args: readonly string[]) {
+  const etcd = stack.use(await startEtcdCluster({ members: 1 }));
+  const origins = IDS.map((id) => stack.use(startOrigin(id)));
+  for (const origin of origins) await put(etcd, origin);
+  const node = stack.use(await testNode({ endpoints: etcd.endpoints, args: ["--guard", "on", ...args] }));
+  node.start();
+  await node.untilState("four servers up", ({ services }) => upIn(services) === 4);
+  return { etcd, node, origins };
+}
+
+async function put(etcd: EtcdCluster, { behaviour, address }: Origin): Promise<void> {
+  await etcd.etcdctl("put", `/services/backend/${behaviour.name}`, address);
+}
+
+function upIn(services: Awaited<ReturnType<TestNode["state"]>>["services"]): number {
+  return services.flatMap(({ servers }) => servers).filter(({ up }) => up === true).length;
+}
+
+const heldIds = (node: TestNode, count: number) =>
+  node.untilState(`${count} held servers`, ({ held }) => held.length === count)
+    .then(({ held }) => held.map(({ id }) => id).sort());
+
+Deno.test("the guard serves half of a service on while its leases end one after the other", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node, origins } = await serveFour(stack, ["--guard-time", "60s"]);
+  const load = stack.use(
+    new Load({
+      targets: [{ name: "lb", url: node.url, keepAliveClients: 2, oneShotClients: 2 }],
+      pauseMs: 5,
+    }),
+  );
+  load.start();
+  for (const [at, { behaviour, address }] of origins.entries()) {
+    await registerFor(etcd, { id: behaviour.name, address, seconds: 2 + at });
+  }
+  await waitFor(
+    "an empty registry",
+    async () => (await etcd.etcdctl("get", "/services/", "--prefix")) === "",
+  );
+  const held = await heldIds(node, 2);
+  assertEquals(held, ["c", "d"]);
+  assertEquals(await node.metric("held_servers"), 2);
+  assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), held);
+  const config = await node.readConfig();
+  assertEquals(IDS.filter((id) => config.includes(`server ${id} `)), held);
+  await node.untilServed();
+  const state = await node.state();
+  assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
+  assertEquals(load.chapter.all.failures, []);
+  assert(node.controller.lines.some((line) => line.includes("servers held")));
+});
+
+Deno.test("the guard lets a held server go when its check fails, and the last when its time is up", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node, origins } = await serveFour(stack, ["--guard-time", "8s"]);
+  await etcd.etcdctl("del", "/services/", "--prefix");
+  assertEquals(await heldIds(node, 2), ["c", "d"]);
+  await origins[2]?.closeAbruptly();
+  assertEquals(await heldIds(node, 1), ["d"]);
+  assert(node.controller.lines.some((line) => line.includes("its check has failed")));
+  await node.untilServers("backend", []);
+  assertEquals(await heldIds(node, 0), []);
+});
+
+Deno.test("the guard holds after a crash what it held before, and begins no new window", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
+  await etcd.etcdctl("del", "/services/", "--prefix");
+  assertEquals(await heldIds(node, 2), ["c", "d"]);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  node.start();
+  assertEquals(await heldIds(node, 2), ["c", "d"]);
+  assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), ["c", "d"]);
+});
+
+Deno.test("the guard does not meet servers that drain before they leave", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node, origins } = await serveFour(stack, ["--guard-time", "120s"]);
+  for (const { behaviour, address } of origins.slice(1)) {
+    const key = `/services/backend/${behaviour.name}`;
+    await etcd.etcdctl("put", key, JSON.stringify({ address, state: "drain" }));
+    await node.untilState(
+      "draining",
+      ({ services }) =>
+        services[0]?.servers.some(({ id, state }) => id === behaviour.name && state === "drain") ?? false,
+    );
+    await etcd.etcdctl("del", key);
+    await node.untilState(
+      "its end",
+      ({ services }) => services[0]?.servers.every(({ id }) => id !== behaviour.name) ?? false,
+    );
+    assertEquals((await node.state()).held, []);
+  }
+  await node.untilServers("backend", ["a"]);
+});
+
+Deno.test("the guard switched off lets a whole service go at once", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node } = await serveFour(stack, ["--guard", "off"]);
+  await etcd.etcdctl("del", "/services/", "--prefix");
+  await node.untilServers("backend", []);
+});
