@@ -9,6 +9,7 @@ function createWorld() {
   const probes: { target: ProbeTarget; answer: (passed: boolean) => void; signal: AbortSignal }[] = [];
   const broughtUp: (readonly string[])[] = [];
   const stop = new AbortController();
+  const open = { now: 0, most: 0 };
   const admission = createAdmission({
     probe: (target, signal) => {
       const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -16,7 +17,8 @@ function createWorld() {
       if (give !== undefined) resolve(give);
       signal.addEventListener("abort", () => resolve(false));
       probes.push({ target, answer: resolve, signal });
-      return promise;
+      open.most = Math.max(open.most, ++open.now);
+      return promise.finally(() => open.now--);
     },
     bringUp: (keys) => {
       broughtUp.push(keys);
@@ -29,6 +31,8 @@ function createWorld() {
     probes,
     broughtUp,
     stop,
+    /** How many probes wait for an answer, and how many did at most. */
+    open,
     /** Every probe of this port is answered at once. */
     answer: (port: number, give: () => boolean | undefined) => answers.set(port, give),
     untilIdle: () => waitFor("the end of all probes", () => admission.waiting() === 0),
@@ -106,15 +110,15 @@ Deno.test("createAdmission() brings up what passes after HAProxy knows it, those
 });
 
 Deno.test("createAdmission() probes 256 at a time, and all of them in the end", async () => {
-  const { admission, probes, stop, untilIdle } = createWorld();
+  const { admission, probes, open, stop, untilIdle } = createWorld();
   admission.begin(Array.from({ length: 300 }, (_, at) => candidate(at + 1)));
   await Promise.resolve();
   assertEquals(probes.length, 256);
-  probes[0]?.answer(true);
-  await waitFor("the next in line", () => probes.length > 256);
-  assertEquals(probes.length, 257);
-  probes.slice(0, 257).forEach(({ answer }) => answer(true));
-  await waitFor("the last in line", () => probes.length >= 300);
+  await waitFor("all to be probed", () => {
+    probes.forEach(({ answer }) => answer(true));
+    return probes.length >= 300;
+  });
+  assertEquals(open.most, 256);
   const ports = new Set(probes.map(({ target }) => target.port));
   assertEquals(ports.size, 300);
   stop.abort();
