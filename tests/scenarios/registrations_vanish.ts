@@ -1,0 +1,35 @@
+import { waitFor } from "../support/mod.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** Keys outlive their servers in most faults; here the servers outlive their keys. */
+export const scenario: Scenario = {
+  name: "registrations_vanish",
+  fault: "all registrations of a service end, one lease after the other; the servers live",
+  takes: "short",
+  etcd: 1,
+  origins: 4,
+  nodes: 2,
+  nodeArgs: ["--guard", "on"],
+  run: async (stage) => {
+    const { etcd } = stage;
+    const keys = [...stage.origins].map(([id, { address }]) => ({ key: `/services/backend/${id}`, address }));
+    for (const [at, { key, address }] of keys.entries()) {
+      const lease = (await etcd.etcdctl("lease", "grant", String(2 + at))).split(" ")[1] ?? "";
+      await etcd.etcdctl("put", `--lease=${lease}`, key, address);
+    }
+    const untilLeft = (most: number) =>
+      waitFor(`${most} keys`, async () => {
+        const names = await etcd.etcdctl("get", "/services/", "--prefix", "--keys-only");
+        return names.split("\n").filter((name) => name !== "").length <= most;
+      });
+    // Half of a service may go unnoticed.
+    await untilLeft(2);
+    await stage.fault("the leases of more than half end, nobody renews them", () => untilLeft(1));
+    await stage.noticed("held servers in the state", ({ held }) => held.length > 0);
+    await untilLeft(0);
+    await stage.over("registered again", async () => {
+      for (const { key, address } of keys) await etcd.etcdctl("put", key, address);
+    });
+    await stage.rightAgain();
+  },
+};
