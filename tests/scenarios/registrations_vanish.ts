@@ -17,11 +17,12 @@ export const scenario: Scenario = {
       const lease = (await etcd.etcdctl("lease", "grant", String(2 + at))).split(" ")[1] ?? "";
       await etcd.etcdctl("put", `--lease=${lease}`, key, address);
     }
-    const untilLeft = (most: number) =>
-      waitFor(`${most} keys`, async () => {
+    const untilLeft = async (most: number) => {
+      await waitFor(`${most} keys`, async () => {
         const names = await etcd.etcdctl("get", "/services/", "--prefix", "--keys-only");
         return names.split("\n").filter((name) => name !== "").length <= most;
       });
+    };
     // Half of a service may go unnoticed.
     await untilLeft(2);
     await stage.fault("the leases of more than half end, nobody renews them", () => untilLeft(1));
