@@ -36,7 +36,8 @@ export const CALL_DEADLINE_MS = 1_000;
 const CALL_TOTAL_MS = 2_900;
 
 const GRPC_OPTIONS = {
-  "grpc.max_receive_message_length": 256 * 1024 * 1024,
+  // What is larger would not come within the time limit of a call; pages are made smaller then (see `read.ts`).
+  "grpc.max_receive_message_length": 32 * 1024 * 1024,
   // No keep-alive pings: etcd punishes too many, Deno before 2.8 does not see the answers, and silence is noticed without
   // them (deadlines of calls, progress requests of watches).
   "grpc.initial_reconnect_backoff_ms": 100,

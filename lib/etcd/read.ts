@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Etcd3, type IKeyValue, Range } from "etcd3";
 import { MAX_VALUE_BYTES } from "../entry.ts";
+import { messageOf } from "../errors.ts";
 import type { RawEntry } from "../snapshot.ts";
 
 /** All keys below some prefixes, read at one revision. */
@@ -12,6 +13,12 @@ export interface FullRead {
 
 /** etcd counts all that remains for each page, so small pages cost more than they save. */
 const PAGE_KEYS = 5_000;
+/** What was too much for one message, or for its time, is asked for again in so many parts. */
+const SMALLER_BY = 8;
+/** So many of the largest values that etcd takes fit into one message. */
+const MIN_PAGE_KEYS = 16;
+/** A page that took no longer may have had more keys. */
+const QUICK_PAGE_MS = 250;
 /** A page is larger than other answers. */
 const PAGE_DEADLINE_MS = 2_500;
 
@@ -22,9 +29,12 @@ const PAGE_DEADLINE_MS = 2_500;
  */
 export async function readAll(kv: Etcd3, prefixes: readonly string[], at?: bigint): Promise<FullRead> {
   const entries = new Map<string, RawEntry>();
+  const size = { keys: lastSizes.get(kv)?.keys ?? PAGE_KEYS, grows: true };
+  lastSizes.set(kv, size);
   let pin: { revision: string; clusterId: string } | undefined;
   for (const prefix of prefixes) {
-    for await (const page of pagesOf(kv, prefix, () => at?.toString() ?? pin?.revision)) {
+    const revision = () => at?.toString() ?? pin?.revision;
+    for await (const page of pagesOf(kv, { prefix, size, revision })) {
       pin ??= { revision: page.header.revision, clusterId: page.header.cluster_id };
       for (const item of page.kvs) entries.set(keyText(item.key), rawEntry(item));
     }
@@ -32,19 +42,64 @@ export async function readAll(kv: Etcd3, prefixes: readonly string[], at?: bigin
   return { entries, revision: at ?? BigInt(pin?.revision ?? 0), clusterId: pin?.clusterId ?? "" };
 }
 
-async function* pagesOf(kv: Etcd3, prefix: string, revision: () => string | undefined) {
+async function* pagesOf(
+  kv: Etcd3,
+  { prefix, size, revision }: { prefix: string; size: PageSize; revision: () => string | undefined },
+) {
   const range = Range.prefix(prefix);
   let start = Buffer.from(range.start);
   for (;;) {
-    const pinned = revision();
-    const request = kv.getAll().inRange({ start, end: range.end }).limit(PAGE_KEYS)
-      .options({ deadline: Date.now() + PAGE_DEADLINE_MS });
-    const page = await (pinned === undefined ? request : request.revision(pinned)).exec();
+    const page = await tryPage(kv, { start, end: range.end, revision: revision(), size });
+    if (page === undefined) continue;
     yield page;
     const last = page.kvs.at(-1);
     if (!page.more || last === undefined) return;
     start = Buffer.concat([last.key, Buffer.from([0])]);
   }
+}
+
+interface PageRange {
+  readonly start: Buffer;
+  readonly end: Buffer | string;
+  readonly revision: string | undefined;
+  readonly size: PageSize;
+}
+
+/** How many keys are asked for at once. */
+interface PageSize {
+  keys: number;
+  /** Not after it was too much: who mixes large values with small ones could make every other page fail. */
+  grows: boolean;
+}
+
+/** What was right for the last read of a client. */
+const lastSizes = new WeakMap<Etcd3, Readonly<PageSize>>();
+
+/**
+ * One page; undefined when it does not fit into a message. Whoever may write one key must not keep others from being read,
+ * so pages get smaller, in this read or in the next one, until they come through.
+ */
+async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
+  const startedAt = performance.now();
+  const request = kv.getAll().inRange({ start, end }).limit(size.keys)
+    .options({ deadline: Date.now() + PAGE_DEADLINE_MS });
+  try {
+    const page = await (revision === undefined ? request : request.revision(revision)).exec();
+    const isQuick = performance.now() - startedAt < QUICK_PAGE_MS;
+    if (isQuick && size.grows) size.keys = Math.min(PAGE_KEYS, size.keys * SMALLER_BY);
+    return page;
+  } catch (error) {
+    const { keys } = size;
+    size.keys = Math.max(MIN_PAGE_KEYS, Math.floor(keys / SMALLER_BY));
+    size.grows = false;
+    if (keys > MIN_PAGE_KEYS && isTooLarge(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a message had more bytes than the client takes. */
+export function isTooLarge(error: unknown): boolean {
+  return messageOf(error).includes("message larger than max");
 }
 
 /**

@@ -2,7 +2,7 @@ import { type IWatchResponse, Range } from "etcd3";
 import { messageOf } from "../errors.ts";
 import type { RawEntry } from "../snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
-import { keyText, rawEntry } from "./read.ts";
+import { isTooLarge, keyText, rawEntry } from "./read.ts";
 
 /** One change of one key. */
 export type WatchEvent =
@@ -85,7 +85,8 @@ async function openStream(client: EtcdClient, options: WatchOptions, handlers: S
   try {
     const stream = await client.openWatch();
     const reader = watchReader(options, handlers);
-    stream.on("error", (error) => handlers.end("lost", messageOf(error)));
+    // The same events would be as large again.
+    stream.on("error", (error) => handlers.end(isTooLarge(error) ? "gone" : "lost", messageOf(error)));
     stream.on("end", () => handlers.end("lost", "the member closed the stream"));
     stream.on("data", (response) => {
       // An exception inside the handler would surface as an unhandled rejection.
