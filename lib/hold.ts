@@ -35,7 +35,7 @@ interface HoldOptions {
   readonly networks: Networks;
   readonly observed: Observed;
   readonly file: string | undefined;
-  readonly haproxy: HaproxyPort;
+  readonly haproxy: Pick<HaproxyPort, "observeBackends">;
   readonly guard: GuardPort;
   readonly render: (model: Model) => Promise<ConfigText>;
   readonly now: () => number;

@@ -149,6 +149,13 @@ export const RUN_OPTIONS = [
     "mirror",
     "mirror (kept up by the watch) or reread (everything, at each change)",
   ),
+  spec("stop-delay", "time", "STOP_DELAY_MS", "0", "on SIGTERM: how long to serve on while not ready"),
+  spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "25s", "on SIGTERM: how long running requests may take"),
+] as const;
+
+/** How changes are made. */
+export const APPLY_OPTIONS = [
+  spec("apply", "mode", "APPLY_MODE", "auto", "auto (at run time where possible) or reload (always)"),
   spec(
     "guard",
     "mode",
@@ -164,13 +171,6 @@ export const RUN_OPTIONS = [
     "30s",
     "the guard's window, and how long a server is held at most",
   ),
-  spec("stop-delay", "time", "STOP_DELAY_MS", "0", "on SIGTERM: how long to serve on while not ready"),
-  spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "25s", "on SIGTERM: how long running requests may take"),
-] as const;
-
-/** How changes are made. */
-export const APPLY_OPTIONS = [
-  spec("apply", "mode", "APPLY_MODE", "auto", "auto (at run time where possible) or reload (always)"),
 ] as const;
 
 /** Settings of the log. */
@@ -301,7 +301,8 @@ export function readRunOptions(raw: RawOptions): RunOptions {
   return options;
 }
 
-function readGuard(raw: RawOptions): RunOptions["guard"] {
+/** @throws {ControllerError} (usage) naming the flag that is wrong */
+export function readGuard(raw: RawOptions): RunOptions["guard"] {
   const share = text(raw, "guard-share");
   if (!/^\d{1,3}$/.test(share) || Number(share) > 100) {
     throw usage(`--guard-share is not a percentage from 0 to 100: ${share}`);

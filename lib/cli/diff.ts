@@ -1,16 +1,20 @@
 import { escapeText } from "../escape.ts";
 import { readText } from "../haproxy/config_file.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
-import { observe } from "../haproxy/runtime.ts";
-import { stateDirAt } from "../haproxy/state_dir.ts";
+import { observe, observeBackends } from "../haproxy/runtime.ts";
+import { type StateDir, stateDirAt } from "../haproxy/state_dir.ts";
 import { messageOf } from "../errors.ts";
-import { serverKey } from "../model.ts";
+import { FRESH_GUARD, type GuardLimits } from "../guard.ts";
+import { hold } from "../hold.ts";
+import { type Model, serverKey } from "../model.ts";
 import type { Observed } from "../observed.ts";
 import { baseDigest, splitConfig } from "../config_text.ts";
 import { FRESH_MEMORY } from "../memory.ts";
 import { chooseWanted } from "../wanted.ts";
 import { describePlan, plan } from "../plan.ts";
 import { renderConfig } from "../render.ts";
+import { guardPort } from "./guard.ts";
+import { networksOf } from "./networks.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
@@ -20,18 +24,27 @@ import { templateSource } from "./template.ts";
  * `exitCode` 1 when there is something to change.
  */
 export async function diff(
-  settings: ReadSettings & { mode: "auto" | "reload" },
+  settings: ReadSettings & { mode: "auto" | "reload"; guard: GuardLimits | undefined },
   options: { exitCode: boolean },
 ): Promise<number> {
   const template = await templateSource(settings.render.template)();
-  const model = await readModel(settings);
-  const rendered = renderConfig(model, template, renderSettings(settings.render));
-  const observed = await observeNode(settings.render.stateDir);
+  const render = (model: Model) => renderConfig(model, template, renderSettings(settings.render));
+  const dir = stateDirAt(settings.render.stateDir);
+  const observed = await observeNode(dir);
   const file = await readText(settings.render.config);
-  const goodBase = runningBase(observed, [
+  const { model, held } = await hold(await readModel(settings), {
+    memory: FRESH_GUARD,
+    refusals: new Map(),
+    networks: networksOf(settings.render, settings.adminBind),
+    observed,
     file,
-    await readText(stateDirAt(settings.render.stateDir).lastGood),
-  ]);
+    haproxy: { observeBackends: (backends) => observeBackends(dir.runtimeSocket, backends) },
+    guard: guardPort(settings.guard, dir),
+    render: (model) => Promise.resolve(render(model)),
+    now: () => performance.now(),
+  });
+  const rendered = render(model);
+  const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);
   const wanted = chooseWanted(rendered, { ...FRESH_MEMORY, goodBase }, 0).config;
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
@@ -45,6 +58,13 @@ export async function diff(
   });
   console.log(`revision ${model.revision}: ${todo.kind}`);
   describePlan(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
+  for (const { server, since, until } of held) {
+    console.log(
+      `  held ${serverKey(server)}: it vanished, and stays for ${
+        Math.ceil((until - since) / 1_000)
+      } s at most`,
+    );
+  }
   for (const { key, reason } of model.rejections) {
     console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }
@@ -57,8 +77,7 @@ function runningBase(observed: Observed, texts: readonly (string | undefined)[])
   return bases.find((base) => observed.kind === "up" && baseDigest(base) === observed.base);
 }
 
-async function observeNode(stateDir: string): Promise<Observed> {
-  const dir = stateDirAt(stateDir);
+async function observeNode(dir: StateDir): Promise<Observed> {
   try {
     await showProcesses(dir.masterSocket);
   } catch (error) {

@@ -11,6 +11,7 @@ import {
   readAdminBind,
   readApplyMode,
   readEtcdOptions,
+  readGuard,
   readLogOptions,
   readRenderOptions,
   readRunOptions,
@@ -86,9 +87,8 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     return (await import("./check.ts")).check(readSettings(raw));
   });
   add("diff", "print what run would change", [...reading, ...APPLY_OPTIONS, EXIT_CODE], async (raw) => {
-    return (await import("./diff.ts")).diff({ ...readSettings(raw), mode: readApplyMode(raw) }, {
-      exitCode: raw["exit-code"] === true,
-    });
+    const settings = { ...readSettings(raw), mode: readApplyMode(raw), guard: readGuard(raw) };
+    return (await import("./diff.ts")).diff(settings, { exitCode: raw["exit-code"] === true });
   });
   add("health", "ask the controller on this machine whether it lives", ADMIN_OPTIONS, async (raw) => {
     return (await import("./health.ts")).health(readAdminBind(raw));

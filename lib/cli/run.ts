@@ -7,7 +7,6 @@ import { createReread } from "../etcd/reread.ts";
 import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile } from "../haproxy/boot.ts";
-import { createGuardStore } from "../haproxy/guard_record.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
@@ -26,6 +25,7 @@ import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
 import { serveAdmin } from "./admin.ts";
 import { attach, attachedDir } from "./attach.ts";
+import { guardPort } from "./guard.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { createLag } from "./lag.ts";
 import { builtIn, masterPorts } from "./masters.ts";
@@ -147,7 +147,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
       createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
     ),
     admission,
-    guard: { limits: runOptions.guard, ...guardStore(dir.guard) },
+    guard: guardPort(runOptions.guard, dir),
     mode: runOptions.apply,
     prefixes,
     networks: networksOf(renderOptions, settings.adminBind),
@@ -167,13 +167,6 @@ async function assembleNode(settings: RunSettings, found: Found) {
     now: Date.now,
   });
   return { trigger, lag, recorder, supervisor, client, source, ports, admin };
-}
-
-function guardStore(path: string) {
-  return createGuardStore(path, {
-    clocks: { wall: Date.now, monotonic: () => performance.now() },
-    onError: (reason) => log().error("guard cannot use its record, going on without", { path, reason }),
-  });
 }
 
 function createSource(mode: RunOptions["source"], options: SourceOptions): Source {

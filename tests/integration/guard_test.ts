@@ -7,7 +7,7 @@ import {
   startOrigin,
   waitFor,
 } from "../support/mod.ts";
-import { type TestNode, testNode } from "../support/node.ts";
+import { controllerCommand, type TestNode, testNode } from "../support/node.ts";
 
 const IDS = ["a", "b", "c", "d"];
 
@@ -73,6 +73,32 @@ Deno.test("the guard serves half of a service on while its leases end one after 
   assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
   assertEquals(load.chapter.all.failures, []);
   assert(node.controller.lines.some((line) => line.includes("servers held")));
+});
+
+Deno.test("diff holds what run would hold", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
+  const { command, args } = controllerCommand();
+  const diff = async () => {
+    const { stdout } = await new Deno.Command(command, {
+      args: [...args, "diff", ...node.places, "--admin-bind", `127.0.0.1:${node.adminPort}`],
+    }).output();
+    return new TextDecoder().decode(stdout).split("\n").map((line) => line.trim()).slice(1, -1);
+  };
+  node.controller.freeze();
+  await etcd.etcdctl("del", "/services/", "--prefix");
+  const expected = [
+    "remove server backend/a: no entry asks for it",
+    "remove server backend/b: no entry asks for it",
+  ];
+  const held = ["c", "d"].map((id) => `held backend/${id}: it vanished, and stays for 30 s at most`);
+  assertEquals(await diff(), [...expected, ...held]);
+  node.controller.resume();
+  await heldIds(node, 2);
+  assertEquals(
+    await diff(),
+    ["held backend/c", "held backend/d"].map((line) => `${line}: it vanished, and stays for 30 s at most`),
+  );
 });
 
 Deno.test("the guard lets a held server go when its check fails, and the last when its time is up", async () => {
