@@ -11,7 +11,8 @@ import type { PassReport } from "./reconcile.ts";
 /** How the connection with etcd stands. */
 export type EtcdState =
   | { readonly kind: "connecting" }
-  | { readonly kind: "watching" }
+  /** `member`: the id of the one that is watched, as etcdctl writes it. */
+  | { readonly kind: "watching"; readonly member: string }
   | { readonly kind: "lost"; readonly reason: string };
 
 /** All that a node knows of itself. Times are wall-clock milliseconds. */

@@ -95,7 +95,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
 }
 
 function etcdState(event: MirrorEvent): NodeFacts["etcd"] | undefined {
-  if (event.kind === "watching") return { kind: "watching" };
+  if (event.kind === "watching") return { kind: "watching", member: event.member };
   if (event.kind === "waiting" || event.kind === "watch-ended") return { kind: "lost", reason: event.reason };
   return undefined;
 }
@@ -120,7 +120,7 @@ function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
         why: event.why,
       });
     case "watching":
-      return log().info("watching etcd", { from: event.from });
+      return log().info("watching etcd", { from: event.from, member: event.member });
   }
 }
 

@@ -9,7 +9,8 @@ import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from
 export type EtcdEvent =
   | { readonly kind: "waiting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "read"; readonly revision: bigint; readonly entries: number; readonly why: string }
-  | { readonly kind: "watching"; readonly from: bigint }
+  /** `member` is the id of the one that is watched, as etcdctl writes it. */
+  | { readonly kind: "watching"; readonly from: bigint; readonly member: string }
   | { readonly kind: "watch-ended"; readonly reason: string; readonly readAgain: boolean };
 
 /** What follows etcd's state: replaced by every full read, edited by every event. */
@@ -70,9 +71,9 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
       signal,
       limits: options.limits,
       onEvents: options.sink.apply,
-      onCreated: () => {
+      onCreated: (member) => {
         pause.reset();
-        options.onEvent({ kind: "watching", from: read.revision + 1n });
+        options.onEvent({ kind: "watching", from: read.revision + 1n, member });
       },
     });
     if (options.signal.aborted) return "stopping";

@@ -34,8 +34,8 @@ export interface WatchOptions {
   readonly clusterId: string;
   /** All events of one revision of a prefix come in one call. Must not throw. */
   onEvents(events: readonly WatchEvent[]): void;
-  /** The member has accepted the watch. */
-  onCreated(): void;
+  /** The member with this id, written as etcdctl does, has accepted the watch. */
+  onCreated(member: string): void;
   readonly signal: AbortSignal;
   readonly limits?: WatchLimits;
 }
@@ -128,7 +128,7 @@ function watchReader(options: WatchOptions, { end }: StreamHandlers): (response:
     if (response.created) {
       const other = otherStore(response, options);
       if (other !== undefined) end("gone", other);
-      if (--toCreate === 0) options.onCreated();
+      if (--toCreate === 0) options.onCreated(BigInt(response.header.member_id).toString(16));
     }
     const watched = options.prefixes[Number(response.watch_id) - 1];
     if (watched !== undefined && response.events.length > 0) readEvents(response, watched, options);

@@ -1,6 +1,7 @@
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { register, type Registration } from "../../lib/etcd/registration.ts";
 import type { EtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import type { EtcdMember } from "../../tools/local/etcd_member.ts";
 import { Load } from "../../tools/local/load.ts";
 import { duration } from "../../tools/local/terminal.ts";
 import { waitFor } from "../../tools/local/wait.ts";
@@ -91,7 +92,7 @@ export class Stage implements AsyncDisposable {
   /** Starts a controller on every node, and waits until all serve what is registered. */
   async startNodes(): Promise<void> {
     for (const node of this.nodes) node.start();
-    await this.#onEachNode("a node that serves", (node) => this.#isRight(node));
+    await this.untilRight();
   }
 
   /** Starts clients against every node: one half keep their connection, the others open one for each request. */
@@ -125,6 +126,16 @@ export class Stage implements AsyncDisposable {
     else await registration.remove();
   }
 
+  /** The member of etcd that the first node watches, and the two others. */
+  async watchedMember(): Promise<{ watched: EtcdMember; others: EtcdMember[] }> {
+    const { etcd } = await this.node.untilState("a watch", ({ etcd }) => etcd.kind === "watching");
+    const { members } = this.etcd;
+    const ids = (await Promise.all(members.map((member) => member.status()))).map(({ id }) => id);
+    const watched = members[ids.indexOf(etcd.member ?? "")];
+    if (watched === undefined) throw new Error(`Cannot find member ${etcd.member} among ${ids.join(", ")}`);
+    return { watched, others: members.filter((member) => member !== watched) };
+  }
+
   /** Breaks something. The clock of `noticed()` starts before `work` does. */
   async fault(what: string, work: () => void | Promise<void>): Promise<void> {
     this.note(`fault: ${what}`);
@@ -145,6 +156,11 @@ export class Stage implements AsyncDisposable {
     this.note(`noticed after ${duration(this.#noticedMs)}: ${what}`);
   }
 
+  /** Waits until every node serves exactly what is registered and calls itself well, also while the fault goes on. */
+  async untilRight(): Promise<void> {
+    await this.#onEachNode("a node that is right", (node) => this.#isRight(node));
+  }
+
   /** Ends the fault. The clock of `rightAgain()` starts when `work` is done. */
   async over(what: string, work: () => void | Promise<void> = () => {}): Promise<void> {
     await work();
@@ -161,10 +177,7 @@ export class Stage implements AsyncDisposable {
     const since = this.#overAt;
     if (since === undefined) throw new Error("Cannot wait for the end: the fault is not over");
     await this.register("after");
-    await Promise.all([
-      this.#onEachNode("a node that is right again", (node) => this.#isRight(node)),
-      this.#untilAnswersFromAll(),
-    ]);
+    await Promise.all([this.untilRight(), this.#untilAnswersFromAll()]);
     this.#rightMs = performance.now() - since;
     this.note(`right again after ${duration(this.#rightMs)}`);
   }

@@ -118,5 +118,9 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
 
 /** A node whose last pass served this model. */
 export function servingFacts(model: Model = EMPTY_MODEL, changes: Partial<PassReport> = {}): NodeFacts {
-  return factsOf({ etcd: { kind: "watching" }, served: true, lastPass: reportOf(model, changes) });
+  return factsOf({
+    etcd: { kind: "watching", member: "8e9e05c52164694d" },
+    served: true,
+    lastPass: reportOf(model, changes),
+  });
 }

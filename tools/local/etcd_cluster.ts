@@ -1,4 +1,5 @@
 import { EtcdMember } from "./etcd_member.ts";
+import { runEtcdctl } from "./etcdctl.ts";
 import { pickPorts } from "./ports.ts";
 import type { LocalProcess } from "./process.ts";
 import { requireProgram } from "./programs.ts";
@@ -6,8 +7,6 @@ import { makeShortTempDir, removeDir } from "./temp_dir.ts";
 import { waitFor } from "./wait.ts";
 
 const LEADER_DEADLINE_MS = 30_000;
-// Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
-const COMMAND_TIMEOUT = "15s";
 
 /** What the cluster should be like. */
 export interface EtcdClusterOptions {
@@ -74,14 +73,13 @@ export class EtcdCluster implements AsyncDisposable {
   }
 
   /**
-   * Runs etcdctl on all running members.
+   * Runs etcdctl on all members that run and are not frozen.
    *
    * @returns what it wrote to standard output, without the last line end.
    * @throws {Error} when it fails, with what it wrote to standard error.
    */
   etcdctl(...args: string[]): Promise<string> {
-    const running = this.members.filter((member) => member.running).map((member) => member.endpoint);
-    return runEtcdctl(running, args);
+    return runEtcdctl(this.#awake.map((member) => member.endpoint), args);
   }
 
   /**
@@ -98,23 +96,29 @@ export class EtcdCluster implements AsyncDisposable {
     });
   }
 
+  /** The revision that the first member which answers has. */
+  async revision(): Promise<bigint> {
+    const [member] = this.#awake;
+    if (member === undefined) throw new Error("Cannot tell the revision: no member runs");
+    return (await member.status()).revision;
+  }
+
   async #findLeader(): Promise<EtcdMember | undefined> {
-    for (const member of this.members.filter((member) => member.running)) {
-      const text = await runEtcdctl([member.endpoint], ["endpoint", "status", "-w", "fields"]);
-      if (readField(text, "MemberID") === readField(text, "Leader")) return member;
+    for (const member of this.#awake) {
+      const { id, leader } = await member.status();
+      if (id === leader) return member;
     }
     return undefined;
+  }
+
+  get #awake(): EtcdMember[] {
+    return this.members.filter((member) => member.awake);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
     if (this.#ownDir !== undefined) await removeDir(this.#ownDir);
   }
-}
-
-/** The environment for etcdctl: API 3, and none of the caller's ETCDCTL_* that would override flags. */
-export function etcdctlEnvironment(): Record<string, string> {
-  return { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin", ETCDCTL_API: "3" };
 }
 
 function planMembers(program: string, dir: string, options: EtcdClusterOptions): EtcdMember[] {
@@ -142,20 +146,4 @@ function planMembers(program: string, dir: string, options: EtcdClusterOptions):
       ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
     })
   );
-}
-
-async function runEtcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
-  const output = await new Deno.Command(requireProgram("etcdctl"), {
-    args: ["--endpoints", endpoints.join(), "--command-timeout", COMMAND_TIMEOUT, ...args],
-    env: etcdctlEnvironment(),
-    clearEnv: true,
-    stdin: "null",
-  }).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/\n$/, "");
-  if (output.success) return decode(output.stdout);
-  throw new Error(`Cannot run etcdctl ${args.join(" ")}: ${decode(output.stderr)}`);
-}
-
-function readField(text: string, name: string): string | undefined {
-  return text.match(new RegExp(`^"${name}" : (\\d+)$`, "m"))?.[1];
 }

@@ -1,3 +1,4 @@
+import { type MemberStatus, memberStatus, runEtcdctl } from "./etcdctl.ts";
 import { type LocalProcess, startProcess } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
@@ -31,6 +32,7 @@ export class EtcdMember {
   readonly dataDir: string;
   readonly #options: EtcdMemberOptions;
   #process: LocalProcess | undefined;
+  #frozen = false;
 
   constructor(options: EtcdMemberOptions) {
     this.name = options.name;
@@ -49,6 +51,11 @@ export class EtcdMember {
     return this.#process !== undefined && this.#process.exited === undefined;
   }
 
+  /** Whether a process is there that is not frozen. */
+  get awake(): boolean {
+    return this.running && !this.#frozen;
+  }
+
   /**
    * Starts the process on its data and does not wait for it to answer. Does nothing when it runs.
    *
@@ -57,6 +64,7 @@ export class EtcdMember {
   launch(): void {
     if (this.running) return;
     const { name, program, logFile, detached, onUnexpectedExit } = this.#options;
+    this.#frozen = false;
     this.#process = startProcess({
       name,
       command: program,
@@ -103,12 +111,28 @@ export class EtcdMember {
 
   /** Freezes the process (SIGSTOP): connections stay open and nothing is answered. */
   freeze(): void {
+    this.#frozen = true;
     this.#process?.freeze();
   }
 
   /** Lets a frozen process go on. */
   resume(): void {
+    this.#frozen = false;
     this.#process?.resume();
+  }
+
+  /** Runs etcdctl on this member alone, as `EtcdCluster.etcdctl()` does on all. */
+  etcdctl(...args: string[]): Promise<string> {
+    return runEtcdctl([this.endpoint], args);
+  }
+
+  /**
+   * What the member says of itself.
+   *
+   * @throws {Error} when it does not answer
+   */
+  status(): Promise<MemberStatus> {
+    return memberStatus(this.endpoint);
   }
 
   async #isHealthy(): Promise<boolean> {

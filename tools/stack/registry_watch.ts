@@ -1,4 +1,4 @@
-import { etcdctlEnvironment } from "../local/etcd_cluster.ts";
+import { etcdctlEnvironment } from "../local/etcdctl.ts";
 import { startProcess } from "../local/process.ts";
 import { requireProgram } from "../local/programs.ts";
 import { waitFor } from "../local/wait.ts";

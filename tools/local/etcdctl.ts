@@ -1,0 +1,49 @@
+import { requireProgram } from "./programs.ts";
+
+// Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
+const COMMAND_TIMEOUT = "15s";
+
+/** What a member says of itself. Ids are written as etcdctl writes them. */
+export interface MemberStatus {
+  readonly id: string;
+  readonly leader: string;
+  readonly revision: bigint;
+}
+
+/**
+ * Runs etcdctl on these endpoints.
+ *
+ * @returns what it wrote to standard output, without the last line end.
+ * @throws {Error} when it fails, with what it wrote to standard error.
+ */
+export async function runEtcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
+  const output = await new Deno.Command(requireProgram("etcdctl"), {
+    args: ["--endpoints", endpoints.join(), "--command-timeout", COMMAND_TIMEOUT, ...args],
+    env: etcdctlEnvironment(),
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/\n$/, "");
+  if (output.success) return decode(output.stdout);
+  throw new Error(`Cannot run etcdctl ${args.join(" ")}: ${decode(output.stderr)}`);
+}
+
+/**
+ * Asks one member for its status.
+ *
+ * @throws {Error} when it does not answer
+ */
+export async function memberStatus(endpoint: string): Promise<MemberStatus> {
+  const text = await runEtcdctl([endpoint], ["endpoint", "status", "-w", "fields"]);
+  const field = (name: string) => BigInt(text.match(new RegExp(`^"${name}" : (\\d+)$`, "m"))?.[1] ?? 0);
+  return {
+    id: field("MemberID").toString(16),
+    leader: field("Leader").toString(16),
+    revision: field("Revision"),
+  };
+}
+
+/** The environment for etcdctl: API 3, and none of the caller's ETCDCTL_* that would override flags. */
+export function etcdctlEnvironment(): Record<string, string> {
+  return { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin", ETCDCTL_API: "3" };
+}
