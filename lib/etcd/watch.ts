@@ -26,7 +26,7 @@ export interface WatchLimits {
   readonly progressMs: number;
 }
 
-const LIMITS: WatchLimits = { createdMs: 1_500, idleMs: 1_500, progressMs: 1_200 };
+const LIMITS: WatchLimits = { createdMs: 1_500, idleMs: 1_200, progressMs: 1_200 };
 
 /** What a watch is about, and who hears of it. */
 export interface WatchOptions {

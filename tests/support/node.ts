@@ -161,6 +161,15 @@ export class TestNode implements AsyncDisposable {
     }
   }
 
+  /** Waits until the controller has written a line like this one, and returns it. */
+  async untilLine(like: RegExp): Promise<string> {
+    const { signal } = this.#ended;
+    return await waitFor(`a line like ${like}`, () => this.controller.lines.find((line) => like.test(line)), {
+      deadlineMs: 20_000,
+      signal,
+    });
+  }
+
   /** Waits until every change that is known is served. */
   async untilServed(): Promise<void> {
     const { signal } = this.#ended;

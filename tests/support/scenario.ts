@@ -15,6 +15,8 @@ export interface Scenario {
   readonly etcd: 1 | 3;
   /** Further flags of every etcd member. */
   readonly etcdArgs?: readonly string[];
+  /** The nodes reach etcd through `stage.cables`, which can be cut; the servers' registrations do not. */
+  readonly cuttable?: true;
   /** How many nodes; one if not given. */
   readonly nodes?: number;
   /** Further arguments of `run` on every node. */

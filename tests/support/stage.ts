@@ -7,6 +7,7 @@ import { duration } from "../../tools/local/terminal.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import { type NodeState, type TestNode, testNode } from "./node.ts";
 import { type Origin, startOrigin } from "./origin.ts";
+import { startTcpProxy, type TcpProxy } from "./tcp_proxy.ts";
 
 const DEADLINE_MS = 60_000;
 const LOOK_EVERY_MS = 20;
@@ -15,7 +16,11 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** What a stage is made of; the part of a scenario that it needs to know. */
 export interface StageOptions {
-  readonly scenario: { readonly nodeArgs?: readonly string[]; readonly leaseSeconds?: number };
+  readonly scenario: {
+    readonly nodeArgs?: readonly string[];
+    readonly leaseSeconds?: number;
+    readonly cuttable?: true;
+  };
   readonly onNote: (text: string) => void;
 }
 
@@ -41,6 +46,8 @@ export class Stage implements AsyncDisposable {
   /** Whatever a scenario opens besides can be put here; it is closed at the end. */
   readonly closing = new AsyncDisposableStack();
   readonly nodes: TestNode[] = [];
+  /** With `cuttable`: what stands between the nodes and each member of etcd, in the order of the members. */
+  readonly cables: TcpProxy[] = [];
   /** The running servers that the registry should name, by id. */
   readonly origins = new Map<string, Origin>();
   readonly #options: StageOptions;
@@ -82,9 +89,13 @@ export class Stage implements AsyncDisposable {
 
   /** Makes nodes; nothing runs on them yet. */
   async addNodes(count: number): Promise<void> {
-    const { nodeArgs: args = [] } = this.#options.scenario;
+    const { nodeArgs: args = [], cuttable } = this.#options.scenario;
+    if (cuttable) this.#addCables();
+    const endpoints = cuttable
+      ? this.cables.map(({ port }) => `http://127.0.0.1:${port}`)
+      : this.etcd.endpoints;
     for (let i = 0; i < count; i++) {
-      const node = await testNode({ endpoints: this.etcd.endpoints, args });
+      const node = await testNode({ endpoints, args });
       this.nodes.push(this.closing.use(node));
     }
   }
@@ -204,6 +215,12 @@ export class Stage implements AsyncDisposable {
     await Promise.all([...this.#registrations.values()].map((one) => one.remove({ limitMs: 500 })));
     this.#client?.close();
     await this.closing.disposeAsync();
+  }
+
+  #addCables(): void {
+    for (const { endpoint } of this.etcd.members) {
+      this.cables.push(this.closing.use(startTcpProxy(Number(new URL(endpoint).port))));
+    }
   }
 
   async #put(id: string, value: string): Promise<void> {
