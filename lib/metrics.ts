@@ -64,6 +64,7 @@ export function createMetrics(): Metrics {
     oldWorkers: gauge("old_workers", "HAProxy workers that a reload retired and that still live"),
     up: gauge("haproxy_up", "1 while HAProxy runs"),
     watching: gauge("etcd_watching", "1 while the watch on etcd is established"),
+    readsRefused: gauge("etcd_reads_refused", "1 while etcd refuses reads although the watch on it goes on"),
     ready: gauge("ready", "1 while the node is ready"),
     stale: gauge("stale", "1 while the node serves what an earlier run left"),
     staleAge: gauge("stale_age_seconds", "Age of what a stale node serves"),
@@ -111,7 +112,7 @@ type Gauges = Record<
     | "up"
   )
   | ("pending" | "admissions")
-  | ("watching" | "ready" | "stale" | "staleAge" | "refusedBase"),
+  | ("watching" | "readsRefused" | "ready" | "stale" | "staleAge" | "refusedBase"),
   Gauge
 >;
 
@@ -128,6 +129,7 @@ function setGauges(
   gauges.lag.set(facts.lagMs / 1_000);
   gauges.up.set(facts.haproxy.kind === "up" ? 1 : 0);
   gauges.watching.set(facts.etcd.kind === "watching" ? 1 : 0);
+  gauges.readsRefused.set(facts.etcd.kind === "watching" && facts.etcd.readsRefused !== undefined ? 1 : 0);
   gauges.ready.set(readiness.ready ? 1 : 0);
   gauges.stale.set(isStale ? 1 : 0);
   gauges.staleAge.set(isStale ? readiness.ageMs / 1_000 : 0);

@@ -11,8 +11,13 @@ import type { PassReport } from "./reconcile.ts";
 /** How the connection with etcd stands. */
 export type EtcdState =
   | { readonly kind: "connecting" }
-  /** `member`: the id of the one that is watched, as etcdctl writes it. */
-  | { readonly kind: "watching"; readonly member: string }
+  | {
+    readonly kind: "watching";
+    /** The id of the one that is watched, as etcdctl writes it. */
+    readonly member: string;
+    /** Why etcd refuses all but this watch; should it break, it could not come back. */
+    readonly readsRefused?: string;
+  }
   | { readonly kind: "lost"; readonly reason: string };
 
 /** All that a node knows of itself. Times are wall-clock milliseconds. */

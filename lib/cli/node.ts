@@ -72,7 +72,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
       log().error("pass failed, keeping what is served", { reason: message, retryInMs });
     },
     onEtcdEvent: (event) => {
-      facts = { ...facts, etcd: etcdState(event) ?? facts.etcd };
+      facts = { ...facts, etcd: etcdState(event, facts.etcd) };
       recordEtcdEvent(event, ports.metrics);
     },
     onHaproxyState: (state) => {
@@ -94,10 +94,12 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
   };
 }
 
-function etcdState(event: MirrorEvent): NodeFacts["etcd"] | undefined {
+function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["etcd"] {
   if (event.kind === "watching") return { kind: "watching", member: event.member };
   if (event.kind === "waiting" || event.kind === "watch-ended") return { kind: "lost", reason: event.reason };
-  return undefined;
+  if (before.kind !== "watching") return before;
+  if (event.kind === "reads-refused") return { ...before, readsRefused: event.reason };
+  return event.kind === "reads-answered" ? { kind: "watching", member: before.member } : before;
 }
 
 function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
@@ -108,6 +110,11 @@ function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
     case "watch-ended":
       metrics.onEtcdError();
       return log().warn("watch ended", { reason: event.reason, readAgain: event.readAgain });
+    case "reads-refused":
+      metrics.onEtcdError();
+      return log().warn("etcd refuses reads, the watch goes on", { reason: event.reason });
+    case "reads-answered":
+      return log().info("etcd answers reads again");
     case "mirror-wrong":
       metrics.onMirrorWrong();
       return log().error("mirror differs from etcd, reading everything again", { reason: event.reason });

@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import { sleep } from "../sleep.ts";
 import type { EtcdClient } from "./client.ts";
 import { type FullRead, readAll } from "./read.ts";
+import { checkReads } from "./read_check.ts";
 import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from "./watch.ts";
 
 /** What happened to the connection with etcd; for the log and for metrics. */
@@ -11,6 +12,9 @@ export type EtcdEvent =
   | { readonly kind: "read"; readonly revision: bigint; readonly entries: number; readonly why: string }
   /** `member` is the id of the one that is watched, as etcdctl writes it. */
   | { readonly kind: "watching"; readonly from: bigint; readonly member: string }
+  /** The watch goes on, but what else is asked is refused: should the watch break, it could not come back. */
+  | { readonly kind: "reads-refused"; readonly reason: string }
+  | { readonly kind: "reads-answered" }
   | { readonly kind: "watch-ended"; readonly reason: string; readonly readAgain: boolean };
 
 /** What follows etcd's state: replaced by every full read, edited by every event. */
@@ -30,6 +34,8 @@ export interface FollowOptions {
   readonly limits?: WatchLimits;
 }
 
+/** Together with the time limits of a call soon enough to notice within 3 s. */
+const READ_CHECK_EVERY_MS = 1_500;
 const BACKOFF = { minMs: 100, maxMs: 2_000 };
 
 /**
@@ -65,6 +71,7 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
   const untrusted = options.untrusted();
   const signal = AbortSignal.any([options.signal, untrusted]);
   for (;;) {
+    const watching = new AbortController();
     const end = await watchOnce(options.client, {
       prefixes,
       clusterId: read.clusterId,
@@ -74,8 +81,10 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
       onCreated: (member) => {
         pause.reset();
         options.onEvent({ kind: "watching", from: read.revision + 1n, member });
+        startReadCheck(options, watching.signal);
       },
     });
+    watching.abort();
     if (options.signal.aborted) return "stopping";
     if (untrusted.aborted) return "the mirror's own check failed";
     options.onEvent({ kind: "watch-ended", reason: end.reason, readAgain: end.kind === "gone" });
@@ -86,6 +95,17 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
     await refreshToken(options);
     await pause.next();
   }
+}
+
+function startReadCheck({ client, prefixes, onEvent }: FollowOptions, signal: AbortSignal): void {
+  checkReads({
+    client,
+    prefixes,
+    everyMs: READ_CHECK_EVERY_MS,
+    signal,
+    onRefused: (reason) => onEvent({ kind: "reads-refused", reason }),
+    onAnswered: () => onEvent({ kind: "reads-answered" }),
+  });
 }
 
 /** A watch does not renew an expired authentication token, any other call does; what it answers does not matter. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { IWatchResponse } from "etcd3";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { createMirror, type MirrorEvent, type Source, type SourceOptions } from "../../lib/etcd/mirror.ts";
@@ -182,4 +182,20 @@ Deno.test("mirror: its checks find nothing wrong while it is right", async () =>
     started.seen.events.filter(({ kind }) => kind === "mirror-wrong" || kind === "check-failed"),
     [],
   );
+});
+
+Deno.test("mirror: says that reads are refused while its watch goes on, and when they are answered again", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await etcd.etcdctl("user", "add", "root:secret");
+  await etcd.etcdctl("user", "grant-role", "root", "root");
+  await using started = await startSource(etcd, createMirror);
+  const { events } = started.seen;
+  await etcd.etcdctl("auth", "enable");
+  const refused = await waitFor("refused reads", () => events.find(({ kind }) => kind === "reads-refused"));
+  assertStringIncludes(JSON.stringify(refused), "user name is empty");
+  await etcd.etcdctl("--user", "root:secret", "put", "/services/b/1", "one");
+  await untilShown(started.source, "/services/b/1=one");
+  await etcd.etcdctl("--user", "root:secret", "auth", "disable");
+  await waitFor("answered reads", () => events.at(-1)?.kind === "reads-answered");
+  assertEquals(events.map(({ kind }) => kind), ["read", "watching", "reads-refused", "reads-answered"]);
 });

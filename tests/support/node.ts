@@ -23,7 +23,12 @@ export interface NodeOptions {
 /** What `/api/state` tells, as far as tests look at it. */
 export interface NodeState {
   readonly readiness: { readonly ready: boolean; readonly stale?: boolean };
-  readonly etcd: { readonly kind: string; readonly reason?: string; readonly member?: string };
+  readonly etcd: {
+    readonly kind: string;
+    readonly reason?: string;
+    readonly member?: string;
+    readonly readsRefused?: string;
+  };
   readonly haproxy: {
     readonly kind: string;
     readonly pid?: number;

@@ -53,7 +53,7 @@ export class Stage implements AsyncDisposable {
   readonly #options: StageOptions;
   readonly #registrations = new Map<string, Registration>();
   #client: EtcdClient | undefined;
-  #load: Load | undefined;
+  readonly #loads: Load[] = [];
   #faultAt: number | undefined;
   #overAt: number | undefined;
   #noticedMs: number | undefined;
@@ -73,8 +73,9 @@ export class Stage implements AsyncDisposable {
 
   /** The clients; they run from `startLoad()` on. */
   get load(): Load {
-    if (this.#load === undefined) throw new Error("Cannot use the load: it was not started");
-    return this.#load;
+    const load = this.#loads.at(-1);
+    if (load === undefined) throw new Error("Cannot use the load: it was not started");
+    return load;
   }
 
   /** Says what is going on. */
@@ -114,9 +115,15 @@ export class Stage implements AsyncDisposable {
       keepAliveClients: 3,
       oneShotClients: 3,
     }));
-    const load = this.#load = this.closing.use(new Load({ targets, timeoutMs: REQUEST_TIMEOUT_MS }));
+    const load = new Load({ targets, timeoutMs: REQUEST_TIMEOUT_MS });
+    this.#loads.push(this.closing.use(load));
     load.start();
     await this.#untilAnswersFromAll();
+  }
+
+  /** Stops the clients; `startLoad()` starts others. What they have counted stays. */
+  async stopLoad(): Promise<void> {
+    await this.#loads.at(-1)?.stop();
   }
 
   /** Starts a server and registers it in the service `backend`; every node must serve it before `rightAgain()` is true. */
@@ -151,7 +158,7 @@ export class Stage implements AsyncDisposable {
   async fault(what: string, work: () => void | Promise<void>): Promise<void> {
     this.note(`fault: ${what}`);
     this.#faultAt = performance.now();
-    this.#load?.mark("fault");
+    this.#loads.at(-1)?.mark("fault");
     await work();
   }
 
@@ -177,7 +184,7 @@ export class Stage implements AsyncDisposable {
     await work();
     this.note(`over: ${what}`);
     this.#overAt = performance.now();
-    this.#load?.mark("over");
+    this.#loads.at(-1)?.mark("over");
   }
 
   /**
@@ -195,8 +202,8 @@ export class Stage implements AsyncDisposable {
 
   /** Stops the clients, and tells what all came to. */
   async finish(): Promise<StageReport> {
-    await this.#load?.stop();
-    const chapters = this.#load?.chapters ?? [];
+    await this.stopLoad();
+    const chapters = this.#loads.flatMap(({ chapters }) => chapters);
     const kinds = new Map<string, number>();
     for (const { all } of chapters) {
       for (const [kind, count] of all.kinds) kinds.set(kind, count + (kinds.get(kind) ?? 0));
@@ -211,7 +218,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#load?.stop();
+    await this.stopLoad();
     await Promise.all([...this.#registrations.values()].map((one) => one.remove({ limitMs: 500 })));
     this.#client?.close();
     await this.closing.disposeAsync();

@@ -30,6 +30,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "base_refused",
     "drift_repairs_total",
     "etcd_errors_total",
+    "etcd_reads_refused",
     "etcd_watching",
     "haproxy_ends_total",
     "haproxy_up",
@@ -115,6 +116,15 @@ Deno.test("createMetrics() shows a stale node with the age of what it serves, un
   const fresh = await series(metrics, factsOf({ inheritedAt: NOW - 4_000, served: true }));
   const shown = (all: Record<string, number>) => [all.ready, all.stale, all.stale_age_seconds];
   assertEquals([shown(stale), shown(fresh)], [[1, 1, 4], [1, 0, 0]]);
+});
+
+Deno.test("createMetrics() shows that reads are refused while the watch goes on", async () => {
+  const metrics = createMetrics();
+  const watching = { kind: "watching", member: "8e9e05c52164694d" } as const;
+  const refused = await series(metrics, factsOf({ etcd: { ...watching, readsRefused: "no user" } }));
+  assertEquals([refused.etcd_watching, refused.etcd_reads_refused], [1, 1]);
+  const answered = await series(metrics, factsOf({ etcd: watching }));
+  assertEquals([answered.etcd_watching, answered.etcd_reads_refused], [1, 0]);
 });
 
 const RELOAD: Plan = { kind: "reload", reason: "x", steps: [] };
