@@ -1,10 +1,12 @@
 import { messageOf } from "../lib/errors.ts";
-import type { RegistrationCall, RegistrationEvent, Removal } from "../lib/etcd/registration.ts";
+import type { RegistrationCall, RegistrationEvent, Removal } from "../lib/etcd/registration_events.ts";
 
 const CALLS: Readonly<Record<RegistrationCall, string>> = {
   grant: "get a lease for",
   renew: "renew the lease of",
   put: "put",
+  withdraw: "withdraw",
+  check: "look at",
 };
 
 /** The log line for an event, if it is worth one: of a call that goes on failing only the first failure is. */
@@ -16,6 +18,12 @@ export function describeEvent(event: RegistrationEvent, key: string): string | u
       return `updated ${key} at revision ${event.revision}`;
     case "lost":
       return `the lease of ${key} has ended, registering again`;
+    case "withdrawn":
+      return `withdrew ${key} at revision ${event.revision}`;
+    case "deleted":
+      return `somebody deleted ${key}, putting it back`;
+    case "taken":
+      return undefined;
     case "failing":
       if (event.attempt > 1) return undefined;
       return `cannot ${CALLS[event.call]} ${key}, trying on: ${messageOf(event.error)}`;

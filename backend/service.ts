@@ -1,9 +1,10 @@
 import { delay } from "@std/async/delay";
 import type { Address, Host } from "../lib/address.ts";
-import { messageOf } from "../lib/errors.ts";
+import { ControllerError, messageOf } from "../lib/errors.ts";
 import { bounded } from "../lib/etcd/bounded.ts";
 import { createEtcdClient, type EtcdClient } from "../lib/etcd/client.ts";
 import { register, type Registration } from "../lib/etcd/registration.ts";
+import { ownerText } from "../lib/etcd/registration_step.ts";
 import { entryValue } from "./entry.ts";
 import { log } from "./log.ts";
 import { describeEvent, describeRemoval } from "./messages.ts";
@@ -69,7 +70,10 @@ async function stayRegistered(
       if (message !== undefined) log(message);
     },
   });
-  await untilAborted(signals.leave);
+  const ended = await Promise.race([untilAborted(signals.leave), registration.ended]);
+  if (ended?.kind === "taken") {
+    throw new ControllerError("operator", `Cannot register ${key}: ${ownerText(ended.leaseId)}`);
+  }
   await drain(registration, address, signals.hurry);
   log(describeRemoval(await registration.remove({ limitMs: REMOVE_LIMIT_MS }), key));
 }

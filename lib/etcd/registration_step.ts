@@ -1,33 +1,94 @@
-/** What is known of the lease that a registration holds. Times are of one monotonic clock. */
+/** What is known of the lease that a registration holds, and of its key. Times are of one monotonic clock. */
 export interface HeldLease {
   readonly id: string;
   readonly ttlMs: number;
   readonly renewedAtMs: number;
-  /** The version of the value that was put under this lease; `undefined` before the first put. */
-  readonly putVersion: number | undefined;
+  /** How long after a renewal the next one is due. */
+  readonly renewAfterMs: number;
+  /** When etcd last said what stands under the key. */
+  readonly checkedAtMs: number;
+  /** The version of what is wanted that was brought to etcd under this lease; `undefined`: none yet. */
+  readonly version: number | undefined;
+  /** The key's revision as this registration put it; 0: it put none, or it is gone. */
+  readonly modRevision: bigint;
+}
+
+/** What a registration is asked for: a value, or that its key is not there. */
+export interface Wanted {
+  readonly value: string | undefined;
+  readonly version: number;
 }
 
 /** The one thing that a registration has to do next. */
 export type RegistrationStep =
   | { readonly kind: "grant" }
   | { readonly kind: "renew"; readonly lease: HeldLease }
-  | { readonly kind: "put"; readonly lease: HeldLease }
-  | { readonly kind: "wait"; readonly delayMs: number };
+  | { readonly kind: "put"; readonly lease: HeldLease; readonly value: string; readonly version: number }
+  | { readonly kind: "withdraw"; readonly lease: HeldLease; readonly version: number }
+  | { readonly kind: "check"; readonly lease: HeldLease }
+  | { readonly kind: "wait"; readonly delayMs: number }
+  /** Nothing is wanted and nothing is held: until that changes. */
+  | { readonly kind: "rest" };
 
 /**
  * Decides the next step. A renewal that is due goes before a put: where etcd refuses puts (no space left, no
- * permission) it may still renew, and the value that stands there is better than none.
+ * permission) it may still renew, and the value that stands there is better than none. After each renewal the key is
+ * looked at, so that one that somebody deleted is put back.
+ *
+ * @param returnAtMs a lease that has ended is not granted again before
  */
 export function nextRegistrationStep(
-  { lease, wantedVersion, nowMs }: {
+  { lease, wanted, returnAtMs, nowMs }: {
     readonly lease: HeldLease | undefined;
-    readonly wantedVersion: number;
+    readonly wanted: Wanted;
+    readonly returnAtMs: number;
     readonly nowMs: number;
   },
 ): RegistrationStep {
-  if (lease === undefined) return { kind: "grant" };
-  const renewInMs = lease.renewedAtMs + lease.ttlMs / 3 - nowMs;
+  const { value, version } = wanted;
+  if (lease === undefined) {
+    if (value === undefined) return { kind: "rest" };
+    return nowMs < returnAtMs ? { kind: "wait", delayMs: returnAtMs - nowMs } : { kind: "grant" };
+  }
+  const renewInMs = lease.renewedAtMs + lease.renewAfterMs - nowMs;
   if (renewInMs <= 0) return { kind: "renew", lease };
-  if (lease.putVersion !== wantedVersion) return { kind: "put", lease };
+  if (lease.version !== version) {
+    return value === undefined
+      ? { kind: "withdraw", lease, version }
+      : { kind: "put", lease, value, version };
+  }
+  if (value !== undefined && lease.checkedAtMs < lease.renewedAtMs) return { kind: "check", lease };
   return { kind: "wait", delayMs: renewInMs };
+}
+
+/** A key as etcd holds it. */
+export interface FoundKey {
+  readonly value: string;
+  /** `0`: attached to no lease. */
+  readonly leaseId: string;
+  readonly modRevision: bigint;
+}
+
+/** Whose a key is, as one registration sees it. */
+export type Claim =
+  | { readonly kind: "free" }
+  | { readonly kind: "ours"; readonly found: FoundKey }
+  /** Another lease owns it, or it was put without one: it is not overwritten. */
+  | { readonly kind: "taken"; readonly leaseId: string };
+
+/**
+ * Tells whose a key is.
+ *
+ * @param ownLeases every lease that the registration has held: the answer to a put under one of them may have been lost
+ */
+export function claimOf(found: FoundKey | undefined, ownLeases: ReadonlySet<string>): Claim {
+  if (found === undefined) return { kind: "free" };
+  return ownLeases.has(found.leaseId) ? { kind: "ours", found } : { kind: "taken", leaseId: found.leaseId };
+}
+
+/** The owner of a key that is taken, in words; the lease as etcdctl writes it. */
+export function ownerText(leaseId: string): string {
+  return leaseId === "0"
+    ? "somebody put it without a lease"
+    : `lease ${BigInt(leaseId).toString(16)} owns it`;
 }

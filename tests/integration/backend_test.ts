@@ -217,6 +217,18 @@ test("backend that gets SIGTERM before it ever reached etcd ends with 0", async 
   assertEquals(await untilEnd(backend), 0);
 });
 
+test("backend whose key another lease owns ends with 1, names the owner and leaves the key", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const port = String(pickPort());
+  const key = `/services/backend/${Deno.hostname()}-${port}`;
+  const lease = (await etcd.etcdctl("lease", "grant", "60")).split(" ")[1] ?? "";
+  await etcd.etcdctl("put", `--lease=${lease}`, key, "other");
+  await using backend = startBackend(etcd.endpoints, { SERVICE_PORT: port });
+  assertEquals(await untilEnd(backend), 1);
+  assertEquals(backend.process.lines.at(-1), `backend: Cannot register ${key}: lease ${lease} owns it`);
+  assertEquals(await read(etcd, key), "other");
+});
+
 test("backend with a wrong environment ends with 2 and says why on one line", async () => {
   await using backend = startBackend(["http://127.0.0.1:2379"], { LEASE_TTL: "soon" });
   assertEquals(await untilEnd(backend), 2);

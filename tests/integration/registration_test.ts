@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import type { IKeyValue } from "etcd3";
+import type { Etcd3, IKeyValue } from "etcd3";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { register, type Registration, type RegistrationEvent } from "../../lib/etcd/registration.ts";
+import { register, type Registration } from "../../lib/etcd/registration.ts";
+import type { RegistrationEvent } from "../../lib/etcd/registration_events.ts";
 import { type EtcdCluster, pickPort, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
@@ -13,7 +14,7 @@ interface Setting extends AsyncDisposable {
   readonly etcd: EtcdCluster;
   readonly client: EtcdClient;
   readonly events: RegistrationEvent[];
-  register(value: string, options?: { signal?: AbortSignal }): Registration;
+  register(value: string | undefined, options?: { signal?: AbortSignal }): Registration;
 }
 
 /** One etcd member and a client, of `endpoints` if given. What is registered is removed at the end. */
@@ -62,10 +63,31 @@ function untilRegistered(place: Setting): Promise<IKeyValue> {
   return untilKey(place, "the key to be registered", () => true);
 }
 
+async function leases({ client }: Setting): Promise<string[]> {
+  return (await client.kv.leaseClient.leaseLeases()).leases.map(({ ID }) => ID);
+}
+
 /** How many leases etcd has renewed. */
 async function renewals({ etcd }: Setting): Promise<number> {
   const metrics = await (await fetch(`${etcd.member(0).endpoint}/metrics`)).text();
   return Number(/^etcd_debugging_lease_renewed_total (\d+)$/m.exec(metrics)?.[1]);
+}
+
+/** A client that makes the first transaction and then fails, as if its answer had been lost. */
+function losingFirstAnswer(kv: Etcd3): Etcd3 {
+  let lost = false;
+  const losing: Etcd3["if"] = (...args) => {
+    const transaction = kv.if(...args);
+    const commit = transaction.commit.bind(transaction);
+    transaction.commit = async () => {
+      const answer = await commit();
+      if (lost) return answer;
+      lost = true;
+      throw new Error("the answer was lost");
+    };
+    return transaction;
+  };
+  return new Proxy(kv, { get: (target, name) => name === "if" ? losing : Reflect.get(target, name) });
 }
 
 function isRenewalTimeout(event: RegistrationEvent): boolean {
@@ -89,7 +111,7 @@ Deno.test("register() waits for an etcd that starts later", async () => {
   await place.etcd.member(0).stop();
   const registration = place.register("v1");
   await waitFor("a failure to be reported", () => place.events.some((event) => event.kind === "failing"));
-  assertEquals(registration.state(), { kind: "waiting" });
+  assertEquals(registration.state(), { kind: "waiting", attempted: false });
   await place.etcd.member(0).start();
   assertEquals(String((await untilRegistered(place)).value), "v1");
 });
@@ -115,6 +137,70 @@ Deno.test("register() puts the key back, as it was updated last, when etcd comes
   const kv = await untilRegistered(place);
   assertEquals(String(kv.value), "v3");
   assertEquals(await update, BigInt(kv.mod_revision));
+});
+
+Deno.test("register() puts back a key that somebody deleted, under the same lease", async () => {
+  await using place = await setting();
+  place.register("v1");
+  const { lease } = await untilRegistered(place);
+  await place.client.kv.delete().key(KEY).exec();
+  const kv = await untilRegistered(place);
+  assertEquals([String(kv.value), kv.lease], ["v1", lease]);
+  assertEquals(place.events.map((event) => event.kind), ["registered", "deleted", "registered"]);
+});
+
+Deno.test("register() leaves a key alone that another lease owns, names the owner and ends", async () => {
+  await using place = await setting();
+  const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
+  await place.client.kv.put(KEY).value("other").lease(ID).exec();
+  const before = await readKey(place);
+  const registration = place.register("v1");
+  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(registration.state(), { kind: "ended" });
+  await waitFor("its own lease to be gone", async () => (await leases(place)).join() === ID);
+  assertEquals(await readKey(place), before);
+});
+
+Deno.test("register() leaves a key alone that was put without a lease", async () => {
+  await using place = await setting();
+  await place.client.kv.put(KEY).value("by hand").exec();
+  assertEquals(await place.register("v1").ended, { kind: "taken", leaseId: "0" });
+  assertEquals(String((await readKey(place))?.value), "by hand");
+});
+
+Deno.test("register() gives up a key that another lease took while its own had ended", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  const { lease } = await untilRegistered(place);
+  const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
+  await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
+  await place.client.kv.put(KEY).value("other").lease(ID).exec();
+  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(String((await readKey(place))?.value), "other");
+});
+
+Deno.test("register() gives up a key that another lease takes from it", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
+  await place.client.kv.put(KEY).value("other").lease(ID).exec();
+  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  const update = registration.update("v2").catch((error) => error.message);
+  assertEquals(await update, `Cannot update ${KEY}: its registration has ended`);
+  assertEquals(String((await readKey(place))?.value), "other");
+});
+
+Deno.test("register() takes a put whose answer was lost for its own", async () => {
+  await using place = await setting();
+  const kv = losingFirstAnswer(place.client.kv);
+  const registration = register({ kv, key: KEY, value: "v1", ttlSeconds: 60 });
+  const found = await untilRegistered(place);
+  await waitFor("the put to be known", () => registration.state().kind === "registered");
+  const state = { kind: "registered", leaseId: found.lease, revision: BigInt(found.mod_revision) } as const;
+  assertEquals(registration.state(), state);
+  assertEquals(await readKey(place), found);
+  await registration.remove();
 });
 
 Deno.test("register() stays registered while etcd restarts", async () => {
@@ -168,6 +254,39 @@ Deno.test("update() puts the new value under the same lease and gives the revisi
     before.lease,
     revision,
   ]);
+});
+
+Deno.test("withdraw() deletes the key and keeps the lease for the next update()", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  const { lease, mod_revision } = await untilRegistered(place);
+  assertEquals(await registration.withdraw(), BigInt(mod_revision) + 1n);
+  assertEquals(await readKey(place), undefined);
+  assertEquals(registration.state(), { kind: "withdrawn", revision: BigInt(mod_revision) + 1n });
+  await registration.update("v2");
+  const kv = await readKey(place);
+  assertEquals([String(kv?.value), kv?.lease], ["v2", lease]);
+});
+
+Deno.test("register() without a value waits for one", async () => {
+  await using place = await setting();
+  const registration = place.register(undefined);
+  assertEquals(registration.state(), { kind: "withdrawn", revision: 0n });
+  assertEquals(await registration.withdraw(), 0n);
+  assertEquals(await leases(place), []);
+  await registration.update("v1");
+  assertEquals(String((await readKey(place))?.value), "v1");
+});
+
+Deno.test("withdraw() leaves a key alone that another lease owns by now", async () => {
+  await using place = await setting();
+  const registration = place.register("v1");
+  await untilRegistered(place);
+  const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
+  await place.client.kv.put(KEY).value("other").lease(ID).exec();
+  registration.withdraw();
+  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(String((await readKey(place))?.value), "other");
 });
 
 Deno.test("update() fails when the registration ends before the put", async () => {
