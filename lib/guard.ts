@@ -11,10 +11,10 @@ export interface GuardLimits {
   readonly timeMs: number;
 }
 
-/** Servers of one service that left together without having been drained. */
+/** A server that left without having been drained. */
 export interface Departure {
   readonly service: string;
-  readonly count: number;
+  readonly id: string;
   /** Monotonic milliseconds. */
   readonly at: number;
 }
@@ -95,18 +95,17 @@ export function afterGuard(
   const missing = [...held, ...served ? [] : leaving];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
   if (!served) return { ...memory, missingSince };
-  const departures = [...memory.departures, ...departuresOf(leaving, now)];
-  return {
-    served: model.services,
-    departures: departures.filter(({ at }) => now - at < timeMs),
-    missingSince,
-  };
+  const recent = memory.departures.filter(({ at }) => now - at < timeMs);
+  const left = leaving.filter(({ counts }) => counts)
+    .map(({ server: { service, id } }) => ({ service, id, at: now }));
+  return { served: model.services, departures: [...stillGone(recent, model), ...left], missingSince };
 }
 
-function departuresOf(leaving: readonly Leave[], at: number): Departure[] {
-  const counted = leaving.filter(({ counts }) => counts);
-  return [...Map.groupBy(counted, ({ server }) => server.service)]
-    .map(([service, { length }]) => ({ service, count: length, at }));
+/** Who came back has not left. */
+function stillGone(departures: readonly Departure[], { services }: Model): readonly Departure[] {
+  if (departures.length === 0) return departures;
+  const present = new Map(services.map(({ name, servers }) => [name, new Set(servers.map(({ id }) => id))]));
+  return departures.filter(({ service, id }) => present.get(service)?.has(id) !== true);
 }
 
 interface Missing {
@@ -141,9 +140,9 @@ function judge(
   { name, total, servers }: Missing,
   input: GuardInput & { readonly limits: GuardLimits },
 ): Verdict {
-  const { memory, now, limits } = input;
-  const left = memory.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs)
-    .reduce((sum, { count }) => sum + count, 0);
+  const { model, memory, now, limits } = input;
+  const recent = memory.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs);
+  const left = stillGone(recent, model).length;
   const waiting: HeldServer[] = [];
   const leaving: Leave[] = [];
   for (const server of servers) {

@@ -5,7 +5,7 @@ import { readText, replaceFile } from "./config_file.ts";
 
 const TIME = v.pipe(v.number(), v.finite());
 const RECORD = v.object({
-  departures: v.array(v.object({ service: v.string(), count: v.number(), at: TIME })),
+  departures: v.array(v.object({ service: v.string(), id: v.string(), at: TIME })),
   missing: v.array(v.object({ key: v.string(), since: TIME })),
 });
 
@@ -50,7 +50,7 @@ export function createGuardStore(
 
 function textOf({ departures, missingSince }: GuardRecord, offset: number): string {
   return JSON.stringify({
-    departures: departures.map(({ service, count, at }) => ({ service, count, at: Math.round(at + offset) })),
+    departures: departures.map(({ service, id, at }) => ({ service, id, at: Math.round(at + offset) })),
     missing: [...missingSince].map(([key, since]) => ({ key, since: Math.round(since + offset) })),
   });
 }

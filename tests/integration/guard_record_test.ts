@@ -4,7 +4,7 @@ import type { GuardRecord } from "../../lib/hold.ts";
 import { tempDir } from "../support/mod.ts";
 
 const RECORD: GuardRecord = {
-  departures: [{ service: "s", count: 2, at: 4_000 }],
+  departures: [{ service: "s", id: "b", at: 4_000 }],
   missingSince: new Map([["s/a", 5_000]]),
 };
 const NONE: GuardRecord = { departures: [], missingSince: new Map() };
@@ -22,7 +22,7 @@ Deno.test("createGuardStore() gives a later process the times by its own clock",
   await storeAt(path, 1_000_000, 6_000).save(RECORD);
   const later = storeAt(path, 1_010_000, 200);
   assertEquals(await later.load(), {
-    departures: [{ service: "s", count: 2, at: 200 - 12_000 }],
+    departures: [{ service: "s", id: "b", at: 200 - 12_000 }],
     missingSince: new Map([["s/a", 200 - 11_000]]),
   });
   assertEquals(later.errors, []);

@@ -155,6 +155,16 @@ Deno.test("guard() forgets that a server was missing when its entry is back", ()
   assertEquals([node.left, node.memory.missingSince.size], [[], 0]);
 });
 
+Deno.test("guard() does not count who left and came back", () => {
+  const node = serving("s/a", "s/b");
+  for (let round = 0; round < 3; round++) {
+    assertEquals(node.delete("s/b").pass(), "s/a");
+    assertEquals(node.put("s/b").pass(), "s/a s/b");
+  }
+  assertEquals(node.delete("s/b").pass(), "s/a");
+  assertEquals(node.delete("s/a").pass(), "(s/a)");
+});
+
 Deno.test("guard() keeps the time of what is held while nothing can be written", () => {
   const node = serving("s/a", "s/b").delete("s/a", "s/b");
   assertEquals(node.pass({ served: false }), "(s/b)");
@@ -198,7 +208,7 @@ Deno.test("guard() never lets more than its share go within any window, but for 
       const node = new Node(limits).put(...ids.map((id) => `s/${id}`));
       node.pass();
       let served = new Set(ids);
-      let gone: number[] = [];
+      let gone: { id: string; at: number }[] = [];
       const missingSince = new Map<string, number>();
       for (const { waitMs, registered, failed } of changes) {
         node.now += waitMs;
@@ -209,7 +219,7 @@ Deno.test("guard() never lets more than its share go within any window, but for 
           assert(after.has(id), `${id} is registered and must be served`);
           missingSince.delete(id);
         }
-        gone = gone.filter((at) => node.now - at < limits.timeMs);
+        gone = gone.filter(({ id, at }) => node.now - at < limits.timeMs && !registered.includes(id));
         const size = served.size + gone.length;
         const left = [...served].filter((id) => !after.has(id));
         const excused = left.filter((id) =>
@@ -225,7 +235,7 @@ Deno.test("guard() never lets more than its share go within any window, but for 
           missingSince.set(id, missingSince.get(id) ?? node.now);
         }
         left.forEach((id) => missingSince.delete(id));
-        gone.push(...left.map(() => node.now));
+        gone.push(...left.map((id) => ({ id, at: node.now })));
         served = after;
       }
     }),
