@@ -9,6 +9,8 @@ import { HaproxyModel } from "./haproxy_model.ts";
 export interface Trouble {
   /** HAProxy does not run, for this reason. */
   down?: string;
+  /** Whether an HAProxy runs is not known yet. */
+  starting?: true;
   /** What `haproxy -c` says of a text. */
   check?: (text: string) => CheckResult;
   reload?: ReloadResult;
@@ -44,14 +46,15 @@ export class HaproxyFake implements HaproxyPort {
 
   glance(): Promise<Glance> {
     const { oldWorkers } = this;
-    if (this.trouble.down !== undefined) {
+    if (this.trouble.down !== undefined || this.trouble.starting) {
       return Promise.resolve({ workerPid: undefined, base: undefined, oldWorkers: 0 });
     }
     return Promise.resolve({ workerPid: this.#workerPid, base: this.model.base, oldWorkers });
   }
 
   observe(): Promise<Observed> {
-    const { down } = this.trouble;
+    const { down, starting } = this.trouble;
+    if (starting) return Promise.resolve({ kind: "starting" });
     if (down !== undefined) return Promise.resolve({ kind: "down", reason: down });
     const servers = this.#servers();
     return Promise.resolve({ kind: "up", base: this.model.base, servers });

@@ -483,3 +483,17 @@ Deno.test("reconcile() does not count a departure that was put off", async () =>
   await world.pass();
   assertEquals([guard.record.departures.length, guard.record.missingSince.size], [0, 0]);
 });
+
+Deno.test("reconcile() guards what HAProxy was started from, not what the file held before", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  deleteAll();
+  world.memory = FRESH_MEMORY;
+  const { file } = world.haproxy;
+  world.haproxy.trouble = { starting: true };
+  world.haproxy.file = undefined;
+  await world.pass();
+  world.haproxy.trouble = {};
+  world.haproxy.file = file;
+  await world.pass();
+  assertEquals(names(world), ["backend/c", "backend/d"]);
+});
