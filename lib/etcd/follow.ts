@@ -21,6 +21,8 @@ export type EtcdEvent =
 export interface FollowSink {
   reset(read: FullRead): void;
   apply(events: readonly WatchEvent[]): void;
+  /** The watch goes on after a break, from what was seen of each prefix. */
+  resumed?(prefixes: readonly WatchedPrefix[]): void;
 }
 
 export interface FollowOptions {
@@ -70,7 +72,7 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
   const prefixes: WatchedPrefix[] = options.prefixes.map((prefix) => ({ prefix, seen: read.revision }));
   const untrusted = options.untrusted();
   const signal = AbortSignal.any([options.signal, untrusted]);
-  for (;;) {
+  for (let isFirst = true;; isFirst = false) {
     const watching = new AbortController();
     const end = await watchOnce(options.client, {
       prefixes,
@@ -80,7 +82,8 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
       onEvents: options.sink.apply,
       onCreated: (member) => {
         pause.reset();
-        options.onEvent({ kind: "watching", from: read.revision + 1n, member });
+        options.onEvent({ kind: "watching", from: oldest(prefixes) + 1n, member });
+        if (!isFirst) options.sink.resumed?.(prefixes);
         startReadCheck(options, watching.signal);
       },
     });
@@ -95,6 +98,10 @@ async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pau
     await refreshToken(options);
     await pause.next();
   }
+}
+
+function oldest(prefixes: readonly WatchedPrefix[]): bigint {
+  return prefixes.map(({ seen }) => seen).reduce((a, b) => a < b ? a : b);
 }
 
 function startReadCheck({ client, prefixes, onEvent }: FollowOptions, signal: AbortSignal): void {

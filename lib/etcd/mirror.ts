@@ -2,8 +2,9 @@ import { messageOf } from "../errors.ts";
 import type { RawEntry, Snapshot } from "../snapshot.ts";
 import type { EtcdClient } from "./client.ts";
 import { type EtcdEvent, followEtcd } from "./follow.ts";
-import { countAt, type FullRead, readAll } from "./read.ts";
-import type { WatchEvent, WatchLimits } from "./watch.ts";
+import { compareAll, compareCount, compareHistory, type Mirrored } from "./compare.ts";
+import type { FullRead } from "./read.ts";
+import type { WatchedPrefix, WatchEvent, WatchLimits } from "./watch.ts";
 
 /** Where snapshots come from. */
 export interface Source {
@@ -36,7 +37,8 @@ const COMPARE_EVERY_MS = 30 * 60_000;
 
 /**
  * Keeps a copy of the keys below the prefixes, kept up by a watch. It is replaced by a full read whenever it may be wrong,
- * and compared with etcd now and then, for etcd has lost events before (etcd-io/etcd#18089).
+ * and compared with etcd now and then, for etcd has lost events before (etcd-io/etcd#18089), and whenever a watch goes on
+ * after a break, for it may be another history by then.
  */
 export function createMirror(options: SourceOptions): Source {
   let entries: Map<string, RawEntry> | undefined;
@@ -59,12 +61,10 @@ export function createMirror(options: SourceOptions): Source {
     if (at > revision) revision = at;
   };
 
-  const check = async (
-    compare: (entries: Map<string, RawEntry>, revision: bigint) => Promise<string | undefined>,
-  ) => {
+  const check = async (compare: (mirrored: Mirrored) => Promise<string | undefined>) => {
     if (entries === undefined) return;
     try {
-      const wrong = await compare(new Map(entries), revision);
+      const wrong = await compare({ entries: new Map(entries), revision });
       if (wrong === undefined) return;
       options.onEvent({ kind: "mirror-wrong", reason: wrong });
       distrust.abort();
@@ -72,16 +72,11 @@ export function createMirror(options: SourceOptions): Source {
       options.onEvent({ kind: "check-failed", reason: messageOf(error) });
     }
   };
-  const compareCount = async (mirrored: Map<string, RawEntry>, at: bigint) => {
-    const count = await countAt(options.client.kv, options.prefixes, at);
-    if (count === mirrored.size) return undefined;
-    return `etcd holds ${count} keys at revision ${at}, the mirror ${mirrored.size}`;
-  };
-  const compareAll = async (mirrored: Map<string, RawEntry>, at: bigint) => {
-    const { entries: held } = await readAll(options.client.kv, options.prefixes, at);
-    const keys = new Set([...held.keys(), ...mirrored.keys()]);
-    const wrong = [...keys].filter((key) => held.get(key)?.modRevision !== mirrored.get(key)?.modRevision);
-    return wrong.length === 0 ? undefined : `${wrong.length} keys differ from etcd at revision ${at}`;
+  const { client: { kv }, prefixes } = options;
+  const resumed = (watched: readonly WatchedPrefix[]) => {
+    // As they are now: events that come while etcd is asked move them on.
+    const seen = watched.map((one) => ({ ...one }));
+    check(({ entries }) => compareHistory(kv, seen, entries));
   };
 
   return {
@@ -89,11 +84,17 @@ export function createMirror(options: SourceOptions): Source {
       Promise.resolve(entries === undefined ? undefined : { revision, entries: [...entries.values()] }),
     run: async (signal) => {
       const stopChecks = [
-        every(options.countEveryMs ?? COUNT_EVERY_MS, () => check(compareCount)),
-        every(options.compareEveryMs ?? COMPARE_EVERY_MS, () => check(compareAll)),
+        every(
+          options.countEveryMs ?? COUNT_EVERY_MS,
+          () => check((mirrored) => compareCount(kv, prefixes, mirrored)),
+        ),
+        every(
+          options.compareEveryMs ?? COMPARE_EVERY_MS,
+          () => check((mirrored) => compareAll(kv, prefixes, mirrored)),
+        ),
       ];
       const untrusted = () => (distrust = new AbortController()).signal;
-      await followEtcd({ ...options, sink: { reset, apply }, signal, untrusted });
+      await followEtcd({ ...options, sink: { reset, apply, resumed }, signal, untrusted });
       stopChecks.forEach((stop) => stop());
     },
   };

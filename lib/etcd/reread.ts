@@ -25,6 +25,7 @@ export function createReread(options: SourceOptions): Source {
             options.onChange();
           },
           apply: options.onChange,
+          resumed: options.onChange,
         },
       }),
   };

@@ -144,6 +144,12 @@ export class Stage implements AsyncDisposable {
     else await registration.remove();
   }
 
+  /** The registry was put back to what it once held, by a copy of `origins` from then. */
+  registryIs(origins: ReadonlyMap<string, Origin>): void {
+    this.origins.clear();
+    for (const [id, origin] of origins) this.origins.set(id, origin);
+  }
+
   /** The member of etcd that the first node watches, and the two others. */
   async watchedMember(): Promise<{ watched: EtcdMember; others: EtcdMember[] }> {
     const { etcd } = await this.node.untilState("a watch", ({ etcd }) => etcd.kind === "watching");

@@ -1,5 +1,6 @@
 import { type MemberStatus, memberStatus, runEtcdctl } from "./etcdctl.ts";
 import { type LocalProcess, startProcess } from "./process.ts";
+import { removeDir } from "./temp_dir.ts";
 import { waitFor } from "./wait.ts";
 
 const HEARTBEAT_MS = 50;
@@ -74,6 +75,22 @@ export class EtcdMember {
       ...(detached === undefined ? {} : { detached }),
       ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }),
     });
+  }
+
+  /**
+   * Puts data from a snapshot file in the place of what it has; the process must have ended. Members that are restored
+   * with the same token and the same peers have the cluster id that they had before.
+   *
+   * @throws {Error} when the file cannot be restored
+   */
+  async restore(file: string, { token }: { token: string }): Promise<void> {
+    await removeDir(this.dataDir);
+    const { name, peerPort, initialCluster } = this.#options;
+    await runEtcdctl([], [
+      ...["snapshot", "restore", file, "--data-dir", this.dataDir],
+      ...["--name", name, "--initial-cluster", initialCluster, "--initial-cluster-token", token],
+      ...["--initial-advertise-peer-urls", `http://127.0.0.1:${peerPort}`],
+    ]);
   }
 
   /** Starts the process on its data and waits until it answers, which takes a majority of members. */

@@ -11,14 +11,15 @@ export interface MemberStatus {
 }
 
 /**
- * Runs etcdctl on these endpoints.
+ * Runs etcdctl on these endpoints; without any, for a command that asks no member.
  *
  * @returns what it wrote to standard output, without the last line end.
  * @throws {Error} when it fails, with what it wrote to standard error.
  */
 export async function runEtcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
+  const where = endpoints.length === 0 ? [] : ["--endpoints", endpoints.join()];
   const output = await new Deno.Command(requireProgram("etcdctl"), {
-    args: ["--endpoints", endpoints.join(), "--command-timeout", COMMAND_TIMEOUT, ...args],
+    args: [...where, "--command-timeout", COMMAND_TIMEOUT, ...args],
     env: etcdctlEnvironment(),
     clearEnv: true,
     stdin: "null",
