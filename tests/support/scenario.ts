@@ -1,4 +1,5 @@
-import { startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import { type EtcdPlace, startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import { makeNamespace, type Namespace } from "./namespace.ts";
 import type { Requirement } from "./requirements.ts";
 import { Stage, type StageReport } from "./stage.ts";
 
@@ -15,6 +16,8 @@ export interface Scenario {
   readonly etcd: 1 | 3;
   /** Further flags of every etcd member. */
   readonly etcdArgs?: readonly string[];
+  /** The last member of etcd lives in `stage.namespace`; wants `netns`. */
+  readonly namespaced?: true;
   /** The nodes reach etcd through `stage.cables`, which can be cut; the servers' registrations do not. */
   readonly cuttable?: true;
   /** How many nodes; one if not given. */
@@ -48,8 +51,16 @@ export async function playScenario(
   { onNote = () => {} }: { onNote?: (text: string) => void } = {},
 ): Promise<ScenarioReport> {
   const startedAt = performance.now();
-  await using etcd = await startEtcdCluster({ members: scenario.etcd, args: scenario.etcdArgs ?? [] });
-  await using stage = new Stage(etcd, { scenario, onNote });
+  await using closing = new AsyncDisposableStack();
+  const namespace = scenario.namespaced ? closing.use(await makeNamespace()) : undefined;
+  const etcd = closing.use(
+    await startEtcdCluster({
+      members: scenario.etcd,
+      args: scenario.etcdArgs ?? [],
+      ...(namespace === undefined ? {} : { places: placesAround(namespace, scenario.etcd) }),
+    }),
+  );
+  await using stage = new Stage(etcd, { scenario, namespace, onNote });
   await stage.addOrigins(scenario.origins ?? 2);
   await stage.addNodes(scenario.nodes ?? 1);
   if (!scenario.ownStart) {
@@ -62,4 +73,10 @@ export async function playScenario(
     throw new Error(`${report.failed} of ${report.requests} requests failed: ${report.failures.join(", ")}`);
   }
   return { ...report, scenario, tookMs: performance.now() - startedAt };
+}
+
+/** All members can reach each other: those outside listen on this machine's end of the cable. */
+function placesAround({ name, inside, outside }: Namespace, members: number): EtcdPlace[] {
+  const others = Array.from({ length: members - 1 }, () => ({ host: outside }));
+  return [...others, { host: inside, namespace: name }];
 }

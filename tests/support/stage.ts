@@ -5,6 +5,7 @@ import type { EtcdMember } from "../../tools/local/etcd_member.ts";
 import { Load } from "../../tools/local/load.ts";
 import { duration } from "../../tools/local/terminal.ts";
 import { waitFor } from "../../tools/local/wait.ts";
+import type { Namespace } from "./namespace.ts";
 import { type NodeState, type TestNode, testNode } from "./node.ts";
 import { type Origin, startOrigin } from "./origin.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp_proxy.ts";
@@ -21,6 +22,7 @@ export interface StageOptions {
     readonly leaseSeconds?: number;
     readonly cuttable?: true;
   };
+  readonly namespace: Namespace | undefined;
   readonly onNote: (text: string) => void;
 }
 
@@ -69,6 +71,13 @@ export class Stage implements AsyncDisposable {
     const [node] = this.nodes;
     if (node === undefined) throw new Error("Cannot use the node: the stage has none");
     return node;
+  }
+
+  /** With `namespaced`: where the last member of etcd lives. */
+  get namespace(): Namespace {
+    const { namespace } = this.#options;
+    if (namespace === undefined) throw new Error("Cannot use the namespace: the scenario has none");
+    return namespace;
   }
 
   /** The clients; they run from `startLoad()` on. */
@@ -158,6 +167,17 @@ export class Stage implements AsyncDisposable {
     const watched = members[ids.indexOf(etcd.member ?? "")];
     if (watched === undefined) throw new Error(`Cannot find member ${etcd.member} among ${ids.join(", ")}`);
     return { watched, others: members.filter((member) => member !== watched) };
+  }
+
+  /** Makes the first node watch this member, by taking away the one that it watches until it is the right one. */
+  async watchOn(member: EtcdMember): Promise<void> {
+    for (;;) {
+      const { watched } = await this.watchedMember();
+      if (watched === member) return;
+      await watched.kill();
+      await this.node.untilState("the loss", ({ etcd }) => etcd.kind === "lost");
+      await watched.start();
+    }
   }
 
   /** Breaks something. The clock of `noticed()` starts before `work` does. */

@@ -8,6 +8,12 @@ import { waitFor } from "./wait.ts";
 
 const LEADER_DEADLINE_MS = 30_000;
 
+/** An address, and the network namespace that has it; without one, it is this machine's. */
+export interface EtcdPlace {
+  host: string;
+  namespace?: string;
+}
+
 /** What the cluster should be like. */
 export interface EtcdClusterOptions {
   members: 1 | 3;
@@ -15,6 +21,8 @@ export interface EtcdClusterOptions {
   dir?: string;
   /** One client port for each member; without them, free ports are picked. */
   clientPorts?: readonly number[];
+  /** Where each member listens; without it all on 127.0.0.1. */
+  places?: readonly EtcdPlace[];
   /** Further etcd flags for every member. */
   args?: readonly string[];
   /** A directory where each member's output goes to `<name>.log`. */
@@ -28,7 +36,7 @@ export interface EtcdClusterOptions {
 }
 
 /**
- * Starts real etcd members on 127.0.0.1 and waits until every one answers.
+ * Starts real etcd members, on 127.0.0.1 if not told otherwise, and waits until every one answers.
  *
  * @throws {Error} when etcd is not installed, cannot be started, or a member does not answer within 30 s.
  */
@@ -127,13 +135,20 @@ function planMembers(program: string, dir: string, options: EtcdClusterOptions):
   if (clientPorts.length !== count) {
     throw new Error(`Cannot start etcd: ${count} members and ${clientPorts.length} client ports`);
   }
-  const members = clientPorts.map((clientPort, index) => ({ name: `etcd${index + 1}`, clientPort }));
+  const members = clientPorts.map((clientPort, index) => ({
+    name: `etcd${index + 1}`,
+    clientPort,
+    place: options.places?.[index] ?? { host: "127.0.0.1" },
+  }));
   const peerPorts = pickPorts(count);
   const peerPort = (index: number) => peerPorts[index] ?? 0;
-  const initialCluster = members.map(({ name }, index) => `${name}=http://127.0.0.1:${peerPort(index)}`)
+  const initialCluster = members.map(({ name, place }, index) =>
+    `${name}=http://${place.host}:${peerPort(index)}`
+  )
     .join();
-  return members.map(({ name, clientPort }, index) =>
+  return members.map(({ name, clientPort, place }, index) =>
     new EtcdMember({
+      ...place,
       name,
       program,
       dataDir: `${dir}/${name}`,

@@ -13,6 +13,10 @@ export interface EtcdMemberOptions {
   name: string;
   program: string;
   dataDir: string;
+  /** The address that it listens on, as others reach it. */
+  host: string;
+  /** The network namespace that it runs in; without it, that of this process. */
+  namespace?: string;
   clientPort: number;
   peerPort: number;
   /** etcd's `--initial-cluster` of the whole cluster. */
@@ -38,7 +42,7 @@ export class EtcdMember {
   constructor(options: EtcdMemberOptions) {
     this.name = options.name;
     this.dataDir = options.dataDir;
-    this.endpoint = `http://127.0.0.1:${options.clientPort}`;
+    this.endpoint = `http://${options.host}:${options.clientPort}`;
     this.#options = options;
   }
 
@@ -64,12 +68,13 @@ export class EtcdMember {
    */
   launch(): void {
     if (this.running) return;
-    const { name, program, logFile, detached, onUnexpectedExit } = this.#options;
+    const { name, program, namespace, logFile, detached, onUnexpectedExit } = this.#options;
     this.#frozen = false;
     this.#process = startProcess({
       name,
-      command: program,
-      args: memberArgs(this.#options),
+      ...(namespace === undefined
+        ? { command: program, args: memberArgs(this.#options) }
+        : { command: "ip", args: ["netns", "exec", namespace, program, ...memberArgs(this.#options)] }),
       env: memberEnvironment(),
       ...(logFile === undefined ? {} : { logFile }),
       ...(detached === undefined ? {} : { detached }),
@@ -85,11 +90,11 @@ export class EtcdMember {
    */
   async restore(file: string, { token }: { token: string }): Promise<void> {
     await removeDir(this.dataDir);
-    const { name, peerPort, initialCluster } = this.#options;
+    const { name, host, peerPort, initialCluster } = this.#options;
     await runEtcdctl([], [
       ...["snapshot", "restore", file, "--data-dir", this.dataDir],
       ...["--name", name, "--initial-cluster", initialCluster, "--initial-cluster-token", token],
-      ...["--initial-advertise-peer-urls", `http://127.0.0.1:${peerPort}`],
+      ...["--initial-advertise-peer-urls", `http://${host}:${peerPort}`],
     ]);
   }
 
@@ -160,8 +165,8 @@ export class EtcdMember {
 }
 
 function memberArgs(options: EtcdMemberOptions): string[] {
-  const client = `http://127.0.0.1:${options.clientPort}`;
-  const peer = `http://127.0.0.1:${options.peerPort}`;
+  const client = `http://${options.host}:${options.clientPort}`;
+  const peer = `http://${options.host}:${options.peerPort}`;
   return [
     ...["--name", options.name, "--data-dir", options.dataDir],
     ...["--listen-client-urls", client, "--advertise-client-urls", client],
