@@ -8,6 +8,20 @@ export function escapeText(text: string, maxLength = 200): string {
   return text.length > maxLength ? `${escaped}... (${text.length} characters)` : escaped;
 }
 
+/** The same for text of several lines, such as a message with an excerpt: line breaks stay. */
+export function escapeLines(text: string, maxLength = 2_000): string {
+  return text.split("\n").map((line) => escapeText(line, maxLength)).join("\n");
+}
+
+/** A value as JSON in printable ASCII: a terminal that shows it obeys nothing that stands in it. */
+export function asciiJson(value: unknown, maxLength = Infinity): string {
+  return JSON.stringify(value, (_, inner) => {
+    if (typeof inner === "bigint") return Number(inner);
+    const isLong = typeof inner === "string" && inner.length > maxLength;
+    return isLong ? `${inner.slice(0, maxLength)}... (${inner.length} characters)` : inner;
+  }).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 function escapeCharacter(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (character === "\\") return "\\\\";

@@ -1,8 +1,11 @@
 import { configure, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
-import { escapeText } from "./escape.ts";
+import { asciiJson, escapeText } from "./escape.ts";
 
 export type LogFormat = "text" | "json";
 export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** A key can be as long as a value: more than a megabyte. */
+const MAX_FIELD_LENGTH = 2_000;
 
 /** Sends log lines to standard error. Messages are constant; what varies stands in fields. */
 export async function configureLog(options: { format: LogFormat; level: LogLevel }): Promise<void> {
@@ -40,12 +43,7 @@ export function jsonLine(record: LogRecord): string {
     message: messageOf(record),
     ...properties,
   };
-  return `${
-    toJson(fields).replace(
-      /[^\x20-\x7e]/g,
-      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    )
-  }\n`;
+  return `${asciiJson(fields, MAX_FIELD_LENGTH)}\n`;
 }
 
 /** One record as text: `name=value` behind the message, values escaped. */
@@ -58,13 +56,9 @@ export function textLine(record: LogRecord): string {
 }
 
 function fieldText(value: unknown): string {
-  const text = typeof value === "object" && value !== null ? toJson(value) : String(value);
-  const escaped = escapeText(text, 2_000);
+  const text = typeof value === "object" && value !== null ? asciiJson(value) : String(value);
+  const escaped = escapeText(text, MAX_FIELD_LENGTH);
   return /[\s"=]/.test(escaped) || escaped === "" ? `"${escaped.replaceAll('"', '\\"')}"` : escaped;
-}
-
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? Number(inner) : inner);
 }
 
 function messageOf(record: LogRecord): string {

@@ -68,8 +68,12 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     node: facts.node,
     version: facts.version,
     readiness: readinessOf(facts, now),
-    etcd: facts.etcd,
-    haproxy: { ...facts.haproxy, version: facts.haproxyVersion, oldWorkers: lastPass?.oldWorkers ?? 0 },
+    etcd: withShownReason(facts.etcd),
+    haproxy: {
+      ...withShownReason(facts.haproxy),
+      version: facts.haproxyVersion,
+      oldWorkers: lastPass?.oldWorkers ?? 0,
+    },
     revision: lastPass === undefined ? null : Number(lastPass.model.revision),
     lagMs: Math.round(facts.lagMs),
     base: lastPass === undefined ? null : baseJson(lastPass),
@@ -85,6 +89,12 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     unknownFields: lastPass?.model.unknownFields ?? 0,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
   };
+}
+
+/** What HAProxy or etcd said of itself may quote what others wrote. */
+function withShownReason<T extends object>(state: T): T {
+  if (!("reason" in state) || typeof state.reason !== "string") return state;
+  return { ...state, reason: escapeText(state.reason, 500) };
 }
 
 function baseJson({ wanted, refusedBase }: PassReport) {
@@ -158,20 +168,20 @@ function planJson({ report, at }: { report: PassReport; at: number }) {
     revision: Number(model.revision),
     at: new Date(at).toISOString(),
     tookMs: Math.round(tookMs),
-    pace: pace.kind === "now" ? { kind: "now" } : { kind: "later", reason: pace.reason },
+    pace: pace.kind === "now" ? { kind: "now" } : withShownReason({ kind: "later", reason: pace.reason }),
     outcome: outcome?.kind ?? null,
     reason: outcome === undefined ? null : outcomeReason(outcome),
-    steps: describePlan(plan),
+    steps: describePlan(plan).map((step) => escapeText(step, 500)),
     pendingRemovals: pendingOf(outcome),
     driftRepairs: report.drift,
   };
 }
 
-/** Why an outcome is not the wanted one; undefined when it is. */
+/** Why an outcome is not the wanted one, escaped; undefined when it is. */
 export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): string | undefined {
   if (outcome.kind === "reached") return undefined;
   if (outcome.kind === "refused") return outcome.alerts.map(({ message }) => escapeText(message)).join("; ");
-  return outcome.reason;
+  return escapeText(outcome.reason, 2_000);
 }
 
 /** How many removed servers still hold requests. */

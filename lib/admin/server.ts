@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { asciiJson } from "../escape.ts";
 import { type NodeFacts, readinessOf, stateJson } from "../status.ts";
 
 /** What the admin server shows. */
@@ -25,7 +26,13 @@ export function createAdmin(
     async (context) =>
       context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
-  app.get("/api/state", async (context) => context.json(stateJson(await facts({ health: true }), now())));
+  app.get(
+    "/api/state",
+    async (context) =>
+      context.body(asciiJson(stateJson(await facts({ health: true }), now())), 200, {
+        "content-type": "application/json",
+      }),
+  );
   app.notFound((context) =>
     context.json({ error: "no such page", pages: ["/healthz", "/readyz", "/metrics", "/api/state"] }, 404)
   );

@@ -11,42 +11,46 @@ import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
 
-type Line = { readonly ok: boolean; readonly what: string; readonly text: string };
+/** What was found of one thing, on one line or more. */
+type Finding = { readonly ok: boolean; readonly what: string; readonly texts: readonly string[] };
 
 /**
  * `etcd-haproxy check`: tells whether options, haproxy, etcd and template are in order, a line each, and which backends
  * of the template can follow without a reload. Returns the exit code, 0 or 1.
  */
 export async function check(settings: ReadSettings): Promise<number> {
-  const lines: Line[] = [{ ok: true, what: "options", text: "valid" }];
-  const haproxy = await tryStep(lines, "haproxy", () => checkHaproxy(settings.render.haproxy));
-  const model = await tryStep(lines, "etcd", () => checkEtcd(settings));
-  await tryStep(lines, "template", () => checkTemplate(settings.render, model, haproxy));
-  lines.forEach(({ ok, what, text }) =>
-    console.log(`${ok ? "ok    " : "FAILED"}  ${what.padEnd(9)} ${text}`)
-  );
-  return lines.every(({ ok }) => ok) ? 0 : 1;
+  const findings: Finding[] = [{ ok: true, what: "options", texts: ["valid"] }];
+  const haproxy = await tryStep(findings, "haproxy", () => checkHaproxy(settings.render.haproxy));
+  const model = await tryStep(findings, "etcd", () => checkEtcd(settings));
+  await tryStep(findings, "template", () => checkTemplate(settings.render, model, haproxy));
+  findings.flatMap(linesOf).forEach((line) => console.log(line));
+  return findings.every(({ ok }) => ok) ? 0 : 1;
+}
+
+function linesOf({ ok, what, texts }: Finding): string[] {
+  const start = `${ok ? "ok    " : "FAILED"}  ${what.padEnd(9)} `;
+  return texts.map((text, at) => `${at === 0 ? start : " ".repeat(start.length)}${escapeText(text, 2_000)}`);
 }
 
 async function tryStep<T>(
-  lines: Line[],
+  findings: Finding[],
   what: string,
-  step: () => Promise<{ text: string; value: T }>,
+  step: () => Promise<{ texts: readonly string[]; value: T }>,
 ): Promise<T | undefined> {
   try {
-    const { text, value } = await step();
-    lines.push({ ok: true, what, text });
+    const { texts, value } = await step();
+    findings.push({ ok: true, what, texts });
     return value;
   } catch (error) {
     if (error instanceof ControllerError && error.kind === "usage") throw error;
-    lines.push({ ok: false, what, text: messageOf(error) });
+    findings.push({ ok: false, what, texts: messageOf(error).split("\n") });
     return undefined;
   }
 }
 
 async function checkHaproxy(name: string) {
   const haproxy = findHaproxy(name);
-  return { value: haproxy, text: `${haproxy} ${await haproxyVersion(haproxy)}` };
+  return { value: haproxy, texts: [`${haproxy} ${await haproxyVersion(haproxy)}`] };
 }
 
 async function checkEtcd(settings: ReadSettings) {
@@ -56,7 +60,7 @@ async function checkEtcd(settings: ReadSettings) {
   } servers, ${model.rejections.length} rejections`;
   return {
     value: model,
-    text: `${settings.etcd.endpoints.join(", ")} at revision ${model.revision}: ${counts}`,
+    texts: [`${settings.etcd.endpoints.join(", ")} at revision ${model.revision}: ${counts}`],
   };
 }
 
@@ -66,7 +70,7 @@ async function checkTemplate(options: RenderOptions, model: Model | undefined, h
   if (haproxy !== undefined) await checkText(haproxy, text);
   return {
     value: undefined,
-    text: [options.template ?? "embedded", ...backendLines(text)].join("\n                  "),
+    texts: [options.template ?? "embedded", ...backendLines(text)],
   };
 }
 
@@ -76,7 +80,7 @@ async function checkText(haproxy: string, text: string): Promise<void> {
     await Deno.writeTextFile(path, text);
     const result = await checkConfig(haproxy, path);
     if (result.kind === "refused") {
-      throw new Error(result.alerts.map(({ message }) => escapeText(message)).join("; "));
+      throw new Error(result.alerts.map(({ message }) => message).join("; "));
     }
   } finally {
     await Deno.remove(path);

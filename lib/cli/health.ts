@@ -1,3 +1,4 @@
+import { escapeText } from "../escape.ts";
 import { messageOf } from "../errors.ts";
 import type { Bind } from "../options.ts";
 import { localUrl } from "./listen.ts";
@@ -13,7 +14,7 @@ export async function health(bind: Bind): Promise<number> {
     if (response.ok) return 0;
     console.error(`Cannot call the controller healthy: ${url} answered ${response.status}`);
   } catch (error) {
-    console.error(`Cannot reach the controller at ${url}: ${messageOf(error)}`);
+    console.error(`Cannot reach the controller at ${url}: ${escapeText(messageOf(error))}`);
   }
   return 1;
 }

@@ -21,6 +21,8 @@ export interface NodeRecorder {
 
 /** How many steps of a plan, or servers, one log line shows. */
 const LOGGED_ITEMS = 20;
+/** How many rejections of one pass have a log line of their own. */
+const LOGGED_REJECTIONS = 100;
 
 /** Creates the recorder of one node. */
 export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">, ports: {
@@ -191,17 +193,22 @@ function createHeldLog(): (report: PassReport) => void {
   };
 }
 
-/** Logs each rejection once, and a refused base once for each attempt. */
+/** Logs each rejection once, up to a number for each pass, and a refused base once for each attempt. */
 function createRejectionLog(): (report: PassReport) => void {
   let known = new Set<string>();
   let refusal = "";
   return ({ model, refusedBase, wanted }) => {
     const current = new Set<string>();
+    let fresh = 0;
     for (const { key, reason, revision } of model.rejections) {
-      const name = `${key} ${revision} ${reason}`;
+      // A key can be a megabyte long.
+      const name = `${key.slice(0, 1_000)} ${revision} ${reason}`;
       current.add(name);
       if (known.has(name)) continue;
-      log().warn("entry rejected", { key, reason, revision });
+      if (++fresh <= LOGGED_REJECTIONS) log().warn("entry rejected", { key, reason, revision });
+    }
+    if (fresh > LOGGED_REJECTIONS) {
+      log().warn("more entries rejected, see /api/state", { count: fresh - LOGGED_REJECTIONS });
     }
     known = current;
     const now = refusedBase === undefined ? "" : `${refusedBase.digest} ${refusedBase.attempts}`;

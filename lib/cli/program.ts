@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../errors.ts";
+import { escapeLines } from "../escape.ts";
 import {
   ADMIN_OPTIONS,
   APPLY_OPTIONS,
@@ -51,7 +52,7 @@ function explain(error: unknown): number {
     return USAGE_EXIT;
   }
   if (!(error instanceof ControllerError)) throw error;
-  console.error(`etcd-haproxy: ${error.message}`);
+  console.error(`etcd-haproxy: ${escapeLines(error.message)}`);
   return error.kind === "usage" ? USAGE_EXIT : 1;
 }
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { escapeText } from "../../lib/escape.ts";
+import { asciiJson, escapeLines, escapeText } from "../../lib/escape.ts";
 
 const escaped: Record<string, [text: string, shown: string]> = {
   "plain text as it is": ['10.0.0.5:80 "x" #', '10.0.0.5:80 "x" #'],
@@ -28,4 +28,22 @@ Deno.test("escapeText() gives printable ASCII for any text, and never the same f
     assertMatch(escapeText(a), /^[\x20-\x7e]*$/);
     assertEquals(escapeText(a) === escapeText(b), a === b);
   }));
+});
+
+Deno.test("escapeLines() keeps line breaks, and nothing else that a terminal obeys", () => {
+  assertEquals(escapeLines("a\n  ^ \x1b[2J\r\n\u202e"), "a\n  ^ \\x1b[2J\\x0d\n\\u{202e}");
+});
+
+Deno.test("asciiJson() gives printable ASCII that reads back as the value", () => {
+  const text = fc.string({ unit: "binary", maxLength: 20 });
+  fc.assert(fc.property(fc.dictionary(text, fc.oneof(text, fc.jsonValue())), (value) => {
+    const json = asciiJson(value);
+    assertMatch(json, /^[\x20-\x7e]*$/);
+    assertEquals(JSON.parse(json), JSON.parse(JSON.stringify(value)));
+  }));
+});
+
+Deno.test("asciiJson() writes revisions as numbers, and cuts long texts where it is told to", () => {
+  assertEquals(asciiJson({ at: 8n, key: "\ud800" }), '{"at":8,"key":"\\ud800"}');
+  assertEquals(asciiJson(["abcdef"], 3), '["abc... (6 characters)"]');
 });

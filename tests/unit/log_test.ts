@@ -112,3 +112,14 @@ Deno.test("configureLog() writes JSON in ASCII, so that no terminal obeys a fiel
   assertMatch(line ?? "", /^[\x20-\x7e]+$/);
   assertEquals(JSON.parse(line ?? "").reason, reason);
 });
+
+for (const format of ["text", "json"] as const) {
+  Deno.test(`configureLog() cuts a field that is longer than a line of ${format} should be`, async () => {
+    const [line = ""] = await written(
+      { format },
+      () => log().warn("entry rejected", { key: "\x9b".repeat(1e6) }),
+    );
+    assertMatch(line, /\.\.\. \(1000000 characters\)/);
+    assertEquals(line.length < 20_000, true);
+  });
+}

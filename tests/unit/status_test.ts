@@ -135,6 +135,24 @@ Deno.test("stateJson() escapes keys and reasons, which others wrote", () => {
   ]);
 });
 
+Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quote what others wrote", () => {
+  const reason = "\x1b[2J\u202e\x9b\n";
+  const report = reportOf(MODEL, {
+    plan: { kind: "reload", reason, steps: [] },
+    pace: { kind: "later", at: 1, reason, crowded: false },
+    outcome: { kind: "failed", reason },
+  });
+  const facts = {
+    ...servingFacts(MODEL),
+    etcd: { kind: "lost", reason } as const,
+    haproxy: { kind: "down", reason, retryInMs: 100 } as const,
+    lastChange: { report, at: NOW },
+  };
+  const shown = JSON.stringify(stateJson(facts, NOW));
+  assertEquals(shown.split("\\\\x1b[2J\\\\u{202e}\\\\x9b\\\\x0a").length - 1, 5);
+  assertEquals(/[^\x20-\x7e]|\\u001b|\\n/.test(shown), false);
+});
+
 Deno.test("stateJson() shows a refused base beside the one that goes on", () => {
   const { base } = parsed(servingFacts(MODEL, {
     wanted: { config: { base: "a\n", servers: new Map() }, base: "last-good", waiting: ["t"] },

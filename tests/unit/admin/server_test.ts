@@ -44,6 +44,14 @@ Deno.test("createAdmin() gives the metrics in the text format of Prometheus", as
   assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
 });
 
+Deno.test("createAdmin() gives the state in ASCII, so that a terminal obeys nothing in it", async () => {
+  const response = await get("/api/state", { facts: { ...SERVING, node: "\u202e\x9b\x1b" } });
+  const text = await response.text();
+  assertMatch(text, /^[\x20-\x7e]+$/);
+  assertEquals(JSON.parse(text).node, "\u202e\x9b\x1b");
+  assertEquals(response.headers.get("content-type"), "application/json");
+});
+
 Deno.test("createAdmin() gives the state as JSON", async () => {
   const response = await get("/api/state");
   const { node, services } = await response.json();
