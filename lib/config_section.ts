@@ -109,13 +109,7 @@ function not(reason: string): Plainness {
 
 /** Every `backend` section of a text with its judgement, in the order of the text. */
 export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
-  const backends = [...defaultsOf(sections)].filter(([{ keyword }]) => keyword === "backend");
-  return new Map(backends.map(([section, defaults]) => [section, judgeBackend(section, defaults)]));
-}
-
-/** The `frontend`, `backend` and `listen` sections of a text, each with the `defaults` section that it inherits from, if any. */
-export function defaultsOf(sections: readonly Section[]): Map<Section, Section | undefined> {
-  const found = new Map<Section, Section | undefined>();
+  const judged = new Map<Section, Plainness>();
   const named = new Map<string, Section>();
   let last: Section | undefined;
   for (const section of sections) {
@@ -123,14 +117,12 @@ export function defaultsOf(sections: readonly Section[]): Map<Section, Section |
       last = withInherited(section, named);
       named.set(section.name, last);
     }
-    if (!PROXIES.has(section.keyword)) continue;
+    if (section.keyword !== "backend") continue;
     const from = inheritsFrom(section);
-    found.set(section, from === undefined ? last : named.get(from));
+    judged.set(section, judgeBackend(section, from === undefined ? last : named.get(from)));
   }
-  return found;
+  return judged;
 }
-
-const PROXIES = new Set(["frontend", "backend", "listen"]);
 
 /** A `defaults` section may inherit from another one (configuration manual, 4 "Proxies"). */
 function withInherited(section: Section, named: ReadonlyMap<string, Section>): Section {

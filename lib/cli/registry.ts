@@ -30,12 +30,7 @@ async function readRegistry(settings: EtcdSettings): Promise<Snapshot> {
     const { revision, entries } = await readAll(client.kv, [services, overrides]);
     return { revision, entries: [...entries.values()] };
   } catch (error) {
-    const endpoints = settings.endpoints.join(", ");
-    throw new ControllerError(
-      "transient",
-      `Cannot read the registry from ${endpoints}: ${messageOf(error)}`,
-      { cause: error },
-    );
+    throw new ControllerError("transient", `Cannot read the registry: ${messageOf(error)}`, { cause: error });
   } finally {
     client.close();
   }

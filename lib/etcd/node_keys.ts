@@ -1,10 +1,11 @@
-import { type Etcd3, EtcdAuthenticationFailedError, EtcdPermissionDeniedError } from "etcd3";
+import type { Etcd3 } from "etcd3";
 import { messageOf } from "../errors.ts";
 import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "../node_status.ts";
 import { bounded } from "./bounded.ts";
 import type { EtcdClient } from "./client.ts";
 import { followEtcd, type FollowSink } from "./follow.ts";
 import { type FullRead, readAll } from "./read.ts";
+import { isRefusal } from "./refusal.ts";
 
 /** All nodes at one revision of the store. */
 export interface NodesRead extends NodesView {
@@ -62,7 +63,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
     const end = view.onRead(await bounded(read, { limitMs, signal }));
     if (end !== undefined) return end;
   } catch (error) {
-    if (isRefused(error)) return { kind: "unreadable", reason: messageOf(error) };
+    if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
     signal?.throwIfAborted();
     view.onTrouble(messageOf(error));
   }
@@ -147,9 +148,4 @@ function otherStore(
   }
   if (read.revision >= known.revision) return undefined;
   return `the store is at revision ${read.revision}, before ${known.revision}`;
-}
-
-/** Asking again would not help. */
-function isRefused(error: unknown): boolean {
-  return error instanceof EtcdPermissionDeniedError || error instanceof EtcdAuthenticationFailedError;
 }

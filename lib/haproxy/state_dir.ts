@@ -14,8 +14,6 @@ export interface StateDir {
   readonly lastGood: string;
   /** What the guard against mass disappearance remembers. */
   readonly guard: string;
-  /** Holds what tells this node from another one of the same id. */
-  readonly instance: string;
 }
 
 /** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
@@ -31,7 +29,6 @@ export function stateDirAt(path: string): StateDir {
     startedWith: join(path, "started-with"),
     lastGood: join(path, "last-good.cfg"),
     guard: join(path, "guard.json"),
-    instance: join(path, "instance"),
   };
 }
 

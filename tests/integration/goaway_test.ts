@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { type EtcdCluster, type LocalProcess, pickPort, startEtcdCluster } from "../support/mod.ts";
 import { pause, startProcess, tempDir, waitFor } from "../support/mod.ts";
-import { canMakeCertificates, type Certificates, makeCertificates } from "../support/certificates.ts";
+import { canMakeCertificates, makeCertificates } from "../support/certificates.ts";
+import { startTlsEtcd } from "../support/secured_etcd.ts";
 import { type GoawayClientOptions, type GoawayClientResult, WATCHING } from "../support/goaway_client.ts";
 
 const FOLLOWERS = 4;
@@ -103,23 +104,6 @@ Deno.test("clients outlive a member that is stopped as it should be, and their w
   await restartUnderClients(etcd, { endpoint, followers: FOLLOWERS });
 });
 
-/** A member that speaks TLS to clients; its plain endpoint serves nothing but its health. */
-function startTlsCluster(port: number, { ca, server }: Certificates): Promise<EtcdCluster> {
-  const health = pickPort();
-  const client = `https://127.0.0.1:${port}`;
-  return startEtcdCluster({
-    members: 1,
-    clientPorts: [health],
-    args: [
-      ...["--listen-metrics-urls", `http://127.0.0.1:${health}`],
-      // Of a flag that comes twice the last one counts.
-      ...["--listen-client-urls", client, "--advertise-client-urls", client],
-      ...["--cert-file", server.cert, "--key-file", server.key],
-      ...["--client-cert-auth", "--trusted-ca-file", ca],
-    ],
-  });
-}
-
 Deno.test({
   name: "clients outlive the same over TLS with client certificates (needs openssl for the certificates)",
   ignore: !canMakeCertificates(),
@@ -127,7 +111,7 @@ Deno.test({
     await using dir = await tempDir();
     const certificates = await makeCertificates(dir.path);
     const port = pickPort();
-    await using etcd = await startTlsCluster(port, certificates);
+    await using etcd = await startTlsEtcd(port, certificates);
     const tls = { ca: certificates.ca, ...certificates.client };
     await restartUnderClients(etcd, { endpoint: `https://127.0.0.1:${port}`, tls, followers: FOLLOWERS });
   },

@@ -153,10 +153,10 @@ Deno.test("waitForNodes() says at once that the keys may not be read", async () 
   ) await etcd.etcdctl(...command.split(" "));
   const poor = createEtcdClient({
     endpoints: etcd.endpoints,
-    auth: { username: "poor", password: "pass" },
+    credentials: () => Promise.resolve({ auth: { username: "poor", password: "pass" } }),
   });
   const end = await waitForNodes(poor, { nodesPrefix: PREFIX, revision: 1n, limitMs: PATIENT_MS });
   poor.close();
   assertEquals(end.kind, "unreadable");
-  assertStringIncludes(end.kind === "unreadable" ? end.reason : "", "permission denied");
+  assertStringIncludes(end.kind === "unreadable" ? end.reason : "", "user poor: no permission to read");
 });

@@ -69,18 +69,20 @@ async function write(client: EtcdClient, signal: AbortSignal): Promise<string[]>
   return written;
 }
 
-async function readOptions(options: GoawayClientOptions): Promise<EtcdOptions> {
+function readOptions(options: GoawayClientOptions): EtcdOptions {
   const { endpoint, tls } = options;
   if (tls === undefined) return { endpoints: [endpoint] };
   const read = async (file: string) => Buffer.from(await Deno.readFile(file));
   return {
     endpoints: [endpoint],
-    tls: { ca: await read(tls.ca), cert: await read(tls.cert), key: await read(tls.key) },
+    credentials: async () => ({
+      tls: { ca: await read(tls.ca), cert: await read(tls.cert), key: await read(tls.key) },
+    }),
   };
 }
 
 async function main(options: GoawayClientOptions): Promise<GoawayClientResult> {
-  const etcd = await readOptions(options);
+  const etcd = readOptions(options);
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   const followers = Array.from({ length: options.followers }, () => follow(createEtcdClient(etcd)));

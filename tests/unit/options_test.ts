@@ -48,7 +48,6 @@ Deno.test("the options have the defaults of the design", () => {
     passwordFile: undefined,
     servicesPrefix: "/services/",
     settingsPrefix: "/haproxy/settings/",
-    nodesPrefix: "/haproxy/nodes/",
     bind: { host: "", port: 80 },
     statsBind: { host: "127.0.0.1", port: 8404 },
     config: "/etc/haproxy/haproxy.cfg",
@@ -60,7 +59,6 @@ Deno.test("the options have the defaults of the design", () => {
     nodeId: undefined,
     replaceConfig: false,
     attach: undefined,
-    nodeTtlMs: 10_000,
     debounceMs: 20,
     maxWaitMs: 500,
     reloadIntervalMs: 1_000,
@@ -108,12 +106,15 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
     { endpoints: "10.0.0.1:2379" },
     { endpoints: ["http://10.0.0.1:2379"] },
   ],
-  "nodes' keys beside the overrides": [
-    { "settings-prefix": "/haproxy/" },
-    { settingsPrefix: "/haproxy/", nodesPrefix: "/haproxy/nodes/" },
-  ],
   "a prefix of one's own": [{ "services-prefix": "/shop/lb/" }, { servicesPrefix: "/shop/lb/" }],
-  "a certificate with its key": [{ cert: "c.pem", key: "k.pem" }, { cert: "c.pem", key: "k.pem" }],
+  "a certificate with its key": [
+    { endpoints: "https://etcd1:2379", cert: "c.pem", key: "k.pem" },
+    { endpoints: ["https://etcd1:2379"], cert: "c.pem", key: "k.pem" },
+  ],
+  "an endpoint without scheme as TLS where a certificate is given": [
+    { endpoints: "etcd1:2379", cacert: "ca.pem" },
+    { endpoints: ["https://etcd1:2379"], cacert: "ca.pem" },
+  ],
   "a user": [{ user: "lb" }, { user: "lb" }],
   "an empty value as none": [{ cacert: "", user: "", template: "" }, {}],
   "a node's name": [{ "node-id": "lb1.example:2" }, { nodeId: "lb1.example:2" }],
@@ -135,6 +136,14 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
   "a password on the command line": [{ user: "lb:secret" }, "--user takes a name only"],
   "a certificate without key": [{ cert: "c.pem" }, "--cert and --key go together"],
   "a key without certificate": [{ key: "k.pem" }, "--cert and --key go together"],
+  "a certificate for endpoints without TLS": [
+    { endpoints: "http://etcd1:2379", cert: "c.pem", key: "k.pem" },
+    "--cacert and --cert need --endpoints of https",
+  ],
+  "an authority for endpoints without TLS": [
+    { cacert: "ca.pem" },
+    "--cacert and --cert need --endpoints of https",
+  ],
   "no endpoint": [{ endpoints: " , " }, "--endpoints holds no URL"],
   "a share above 100 percent": [{ "guard-share": "101" }, "--guard-share is not a percentage"],
   "a share that is no number": [{ "guard-share": "half" }, "--guard-share is not a percentage"],
@@ -152,15 +161,6 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
     { "services-prefix": "/services" },
     "--services-prefix does not end in /",
   ],
-  "nodes' keys among the services": [
-    { "nodes-prefix": "/services/nodes/" },
-    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
-  ],
-  "overrides among the nodes' keys": [
-    { "nodes-prefix": "/haproxy/" },
-    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
-  ],
-  "a node's keys that do not outlive a second": [{ "node-ttl": "999" }, "--node-ttl is out of range: 999"],
   "a prefix with a space": [{ "settings-prefix": "/a b/" }, "--settings-prefix does not end in /"],
   "a prefix within the other": [
     { "services-prefix": "/haproxy/settings/s/" },

@@ -1,0 +1,88 @@
+import { Buffer } from "node:buffer";
+import { rootCertificates } from "node:tls";
+import { Etcd3, GRPCFailedPreconditionError, type ICallable, type IOptions } from "etcd3";
+import { noop } from "cockatiel";
+import type { Credentials } from "./credentials.ts";
+
+/** One attempt of a call may take this long; the next attempt goes to another endpoint. */
+export const CALL_DEADLINE_MS = 1_000;
+
+const GRPC_OPTIONS = {
+  // What is larger would not come within the time limit of a call; pages are made smaller then (see `read.ts`).
+  "grpc.max_receive_message_length": 32 * 1024 * 1024,
+  // No keep-alive pings: etcd punishes too many, Deno before 2.8 does not see the answers, and silence is noticed without
+  // them (deadlines of calls, progress requests of watches).
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+  // Clients of one process would otherwise share a connection to the same endpoint.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.enable_http_proxy": 0,
+};
+
+/** One endpoint of etcd. */
+export interface Endpoint {
+  readonly url: string;
+  readonly calls: ICallable<unknown>;
+  /** A large read on the connection of a watch can starve it (etcd#15402). */
+  readonly watches: ICallable<unknown>;
+  /** Gives a token for a name and a password; undefined where authentication is off. */
+  authenticate(auth: NonNullable<Credentials["auth"]>): Promise<string | undefined>;
+  close(): void;
+}
+
+/**
+ * Prepares an endpoint; nothing is connected before the first call. It is not told name and password: etcd3's own way to
+ * a token uses connections that back off for up to two minutes, and that nobody closes.
+ *
+ * @throws when the certificates cannot be used
+ */
+export function openEndpoint(url: string, tls: Credentials["tls"]): Endpoint {
+  const options = clientOptions(url, tls);
+  const [calls, watches] = [new Client(options), new Client(options)];
+  return {
+    url,
+    calls: calls.connection,
+    watches: watches.connection,
+    authenticate: ({ username, password }) => authenticate(calls, { name: username, password }),
+    close: () => {
+      calls.close();
+      watches.close();
+    },
+  };
+}
+
+/** etcd3 with access to its connection, which is a protected member. */
+class Client extends Etcd3 {
+  get connection(): ICallable<unknown> {
+    return this.pool;
+  }
+}
+
+function clientOptions(url: string, tls: Credentials["tls"]): IOptions {
+  return {
+    hosts: [url],
+    ...(tls !== undefined && url.startsWith("https:") ? { credentials: tlsCredentials(tls) } : {}),
+    faultHandling: { host: () => noop, global: noop },
+    grpcOptions: GRPC_OPTIONS,
+  };
+}
+
+function tlsCredentials({ ca, cert, key }: NonNullable<Credentials["tls"]>): IOptions["credentials"] {
+  // A client certificate alone would make etcd3 trust nobody.
+  const authorities = ca ?? Buffer.from(rootCertificates.join("\n"));
+  return { rootCertificate: authorities, privateKey: key, certChain: cert };
+}
+
+async function authenticate(
+  client: Etcd3,
+  request: { name: string; password: string },
+): Promise<string | undefined> {
+  try {
+    const { token } = await client.auth.authenticate(request, { deadline: Date.now() + CALL_DEADLINE_MS });
+    return token;
+  } catch (error) {
+    // As with etcdctl: where authentication is off, calls are made without a token, until it is switched on.
+    if (error instanceof GRPCFailedPreconditionError) return undefined;
+    throw error;
+  }
+}
