@@ -69,3 +69,11 @@ export function quoteWord(text: string): string {
   if (/^[A-Za-z0-9._:\/@,=+-]+$/.test(text)) return text;
   return `'${text.replaceAll("'", `'"'"'`)}'`;
 }
+
+/**
+ * Quotes text as one word that HAProxy reads as a log format, such as the value of a header (configuration manual, 8.2.4
+ * "Custom log format"), so that nothing in it is replaced.
+ */
+export function quoteFormat(text: string): string {
+  return quoteWord(text.replaceAll("%", "%%"));
+}

@@ -109,7 +109,13 @@ function not(reason: string): Plainness {
 
 /** Every `backend` section of a text with its judgement, in the order of the text. */
 export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
-  const judged = new Map<Section, Plainness>();
+  const backends = [...defaultsOf(sections)].filter(([{ keyword }]) => keyword === "backend");
+  return new Map(backends.map(([section, defaults]) => [section, judgeBackend(section, defaults)]));
+}
+
+/** The `frontend`, `backend` and `listen` sections of a text, each with the `defaults` section that it inherits from, if any. */
+export function defaultsOf(sections: readonly Section[]): Map<Section, Section | undefined> {
+  const found = new Map<Section, Section | undefined>();
   const named = new Map<string, Section>();
   let last: Section | undefined;
   for (const section of sections) {
@@ -117,12 +123,14 @@ export function judgeBackends(sections: readonly Section[]): Map<Section, Plainn
       last = withInherited(section, named);
       named.set(section.name, last);
     }
-    if (section.keyword !== "backend") continue;
+    if (!PROXIES.has(section.keyword)) continue;
     const from = inheritsFrom(section);
-    judged.set(section, judgeBackend(section, from === undefined ? last : named.get(from)));
+    found.set(section, from === undefined ? last : named.get(from));
   }
-  return judged;
+  return found;
 }
+
+const PROXIES = new Set(["frontend", "backend", "listen"]);
 
 /** A `defaults` section may inherit from another one (configuration manual, 4 "Proxies"). */
 function withInherited(section: Section, named: ReadonlyMap<string, Section>): Section {

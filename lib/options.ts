@@ -54,6 +54,7 @@ export const ETCD_OPTIONS = [
     "/haproxy/settings/",
     "where operators' settings stand",
   ),
+  spec("nodes-prefix", "prefix", "NODES_PREFIX", "/haproxy/nodes/", "where nodes tell what they serve"),
 ] as const;
 
 /** Settings of the configuration that is rendered. */
@@ -132,6 +133,7 @@ export const RUN_OPTIONS = [
     undefined,
     "master socket of an HAProxy that somebody else starts and stops (default: run one)",
   ),
+  spec("node-ttl", "time", "NODE_TTL_MS", "10s", "how long this node's keys outlive it; whole seconds"),
   spec("debounce", "time", "DEBOUNCE_MS", "20ms", "quiet window before a change that removes or reloads"),
   spec("max-wait", "time", "MAX_WAIT_MS", "500ms", "longest wait for the quiet window"),
   spec("reload-interval", "time", "RELOAD_INTERVAL_MS", "1s", "least time between two reloads"),
@@ -203,6 +205,7 @@ export interface EtcdSettings {
   readonly passwordFile: string | undefined;
   readonly servicesPrefix: string;
   readonly settingsPrefix: string;
+  readonly nodesPrefix: string;
 }
 
 export interface RenderOptions {
@@ -222,6 +225,7 @@ export interface RunOptions {
   readonly replaceConfig: boolean;
   /** The master socket of an HAProxy whose life somebody else owns; undefined: the controller runs its own. */
   readonly attach: string | undefined;
+  readonly nodeTtlMs: number;
   readonly debounceMs: number;
   readonly maxWaitMs: number;
   readonly reloadIntervalMs: number;
@@ -263,10 +267,15 @@ export function readEtcdOptions(raw: RawOptions): EtcdSettings {
     passwordFile: optional(raw, "password-file"),
     servicesPrefix: readPrefix(raw, "services-prefix"),
     settingsPrefix: readPrefix(raw, "settings-prefix"),
+    nodesPrefix: readPrefix(raw, "nodes-prefix"),
   };
-  const { servicesPrefix: a, settingsPrefix: b } = settings;
-  if (a.startsWith(b) || b.startsWith(a)) {
+  const { servicesPrefix, settingsPrefix, nodesPrefix } = settings;
+  if (holdEachOther(servicesPrefix, settingsPrefix)) {
     throw usage("--services-prefix and --settings-prefix must not hold each other");
+  }
+  // What a node puts would wake it.
+  if ([servicesPrefix, `${settingsPrefix}servers/`].some((watched) => holdEachOther(watched, nodesPrefix))) {
+    throw usage("--nodes-prefix and the prefixes that nodes watch must not hold each other");
   }
   return settings;
 }
@@ -291,6 +300,7 @@ export function readRunOptions(raw: RawOptions): RunOptions {
     nodeId: optional(raw, "node-id"),
     replaceConfig: raw["replace-config"] === true,
     attach: optional(raw, "attach"),
+    nodeTtlMs: readDuration(raw, "node-ttl", { minMs: 1_000 }),
     debounceMs: readDuration(raw, "debounce"),
     maxWaitMs: readDuration(raw, "max-wait"),
     reloadIntervalMs: readDuration(raw, "reload-interval"),
@@ -336,6 +346,10 @@ export function readLogOptions(raw: RawOptions): LogSettings {
     ? undefined
     : readChoice(raw, "log-format", ["text", "json"]);
   return { format, level: level === "warn" ? "warning" : level };
+}
+
+function holdEachOther(a: string, b: string): boolean {
+  return a.startsWith(b) || b.startsWith(a);
 }
 
 function usage(message: string): ControllerError {

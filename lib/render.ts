@@ -1,6 +1,6 @@
 import { Eta } from "eta";
 import { formatAddress } from "./address.ts";
-import { quoteWord } from "./config_line.ts";
+import { quoteFormat, quoteWord } from "./config_line.ts";
 import { type ConfigText, splitConfig } from "./config_text.ts";
 import type { Server } from "./entry.ts";
 import { ControllerError, messageOf } from "./errors.ts";
@@ -33,6 +33,8 @@ export interface TemplateData {
   serverLine(server: TemplateServer): string;
   /** Quotes text as one word of the configuration. */
   quote(text: string): string;
+  /** The same for a word that HAProxy reads as a log format, such as the value of a header. */
+  quoteFormat(text: string): string;
 }
 
 export interface TemplateService {
@@ -81,7 +83,7 @@ export function renderConfig(model: Model, template: Template, settings: RenderS
 function runTemplate(model: Model, template: Template, { bind, statsBind }: RenderSettings): string {
   const services = model.services.map(templateService);
   try {
-    return template({ services, bind, statsBind, serverLine, quote: quoteWord });
+    return template({ services, bind, statsBind, serverLine, quote: quoteWord, quoteFormat });
   } catch (error) {
     throw new ControllerError("operator", `Cannot render the template: ${messageOf(error)}`, {
       cause: error,

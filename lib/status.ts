@@ -42,7 +42,15 @@ export interface NodeFacts {
   readonly admissionsWaiting: number;
   /** What HAProxy was asked for just now; undefined: only the last pass tells, whose view of health may be old. */
   readonly seen: Observed | undefined;
+  /** How it stands with the keys by which the node tells others what it serves. */
+  readonly nodeKeys: NodeKeysState;
 }
+
+/** `as`: the name that they stand under; another than the node's while another node has the same id. */
+export type NodeKeysState =
+  | { readonly kind: "waiting" }
+  | { readonly kind: "published"; readonly as: string }
+  | { readonly kind: "failing"; readonly reason: string };
 
 /** Whether requests should be sent to this node. */
 export type Readiness =
@@ -86,6 +94,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     })) ?? [],
     held: lastPass === undefined ? [] : heldJson(lastPass),
     admissionsWaiting: facts.admissionsWaiting,
+    nodeKeys: facts.nodeKeys,
     unknownFields: lastPass?.model.unknownFields ?? 0,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
   };

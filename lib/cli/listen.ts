@@ -27,3 +27,9 @@ export function localUrl({ host, port }: Bind): string {
   const reachable = host === "" || host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
+
+/** Where others reach a listener, as well as this host can tell. */
+export function remoteUrl(bind: Bind): string {
+  const isAny = bind.host === "" || bind.host === "0.0.0.0" || bind.host === "::";
+  return localUrl(isAny ? { ...bind, host: Deno.hostname() } : bind);
+}

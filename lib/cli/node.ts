@@ -1,4 +1,5 @@
 import type { MirrorEvent } from "../etcd/mirror.ts";
+import type { PublisherEvent } from "../etcd/node_publisher.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { countServers, serverKey } from "../model.ts";
@@ -14,6 +15,7 @@ export interface NodeRecorder {
   onPassError(error: { message: string; retryInMs: number }): void;
   onEtcdEvent(event: MirrorEvent): void;
   onHaproxyState(state: HaproxyState): void;
+  onNodeKeys(event: PublisherEvent): void;
   onStopping(): void;
   /** HAProxy was started from what an earlier run left, verified at the given time. */
   onInherited(verifiedAt: number): void;
@@ -45,6 +47,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     lagMs: 0,
     admissionsWaiting: 0,
     seen: undefined,
+    nodeKeys: { kind: "waiting" },
   };
   const logRejections = createRejectionLog();
   const logHeld = createHeldLog();
@@ -77,6 +80,10 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
       facts = { ...facts, etcd: etcdState(event, facts.etcd) };
       recordEtcdEvent(event, ports.metrics);
     },
+    onNodeKeys: (event) => {
+      facts = { ...facts, nodeKeys: nodeKeysState(event) };
+      logNodeKeys(event);
+    },
     onHaproxyState: (state) => {
       facts = { ...facts, haproxy: state };
       if (state.kind === "up") {
@@ -102,6 +109,22 @@ function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["et
   if (before.kind !== "watching") return before;
   if (event.kind === "reads-refused") return { ...before, readsRefused: event.reason };
   return event.kind === "reads-answered" ? { kind: "watching", member: before.member } : before;
+}
+
+function nodeKeysState(event: PublisherEvent): NodeFacts["nodeKeys"] {
+  if (event.kind === "failing") return { kind: "failing", reason: event.reason };
+  return { kind: "published", as: event.name };
+}
+
+function logNodeKeys(event: PublisherEvent): void {
+  if (event.kind === "failing") {
+    const what = event.refused
+      ? "node keys may not be written, nobody can wait for this node"
+      : "node keys cannot be written, trying again";
+    return log().warn(what, { reason: event.reason });
+  }
+  if (!event.isSecond) return log().info("node keys published", { as: event.name });
+  log().warn("another node has this node's id, publishing under another name", { as: event.name });
 }
 
 function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {

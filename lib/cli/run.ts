@@ -2,13 +2,16 @@ import { dirname } from "node:path";
 import { ADMIT_ALL, createAdmission } from "../admission.ts";
 import { createAdmin } from "../admin/server.ts";
 import { runController } from "../controller.ts";
+import type { EtcdClient } from "../etcd/client.ts";
 import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
+import { publishNode } from "../etcd/node_publisher.ts";
 import { createReread } from "../etcd/reread.ts";
 import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile } from "../haproxy/boot.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
+import { openInstance } from "../haproxy/instance.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
 import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
 import { createSupervisor } from "../haproxy/supervisor.ts";
@@ -20,7 +23,7 @@ import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
 import type { HaproxyPort, HaproxyState } from "../ports.ts";
 import { sleep } from "../sleep.ts";
-import { isServed } from "../status.ts";
+import { isServed, type NodeFacts } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
 import { serveAdmin } from "./admin.ts";
@@ -28,9 +31,11 @@ import { attach, attachedDir } from "./attach.ts";
 import { guardPort } from "./guard.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { createLag } from "./lag.ts";
+import { remoteUrl } from "./listen.ts";
 import { builtIn, masterPorts } from "./masters.ts";
 import { networksOf } from "./networks.ts";
-import { createRecorder } from "./node.ts";
+import { createRecorder, type NodeRecorder } from "./node.ts";
+import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
 import { findHaproxy } from "./programs.ts";
 import { renderSettings } from "./settings.ts";
 import { createSight } from "./sight.ts";
@@ -166,7 +171,42 @@ async function assembleNode(settings: RunSettings, found: Found) {
     metricsText: async () => metrics.text(await factsNow({ health: true }), Date.now()),
     now: Date.now,
   });
-  return { trigger, lag, recorder, supervisor, client, source, ports, admin };
+  const keys = await nodeKeys(settings, {
+    client,
+    dir,
+    recorder,
+    haproxy: supervisor.state,
+    facts: () => factsNow({ health: true }),
+  });
+  return { trigger, lag, recorder, supervisor, client, source, ports, admin, keys };
+}
+
+async function nodeKeys(settings: RunSettings, parts: {
+  client: EtcdClient;
+  dir: StateDir;
+  recorder: NodeRecorder;
+  haproxy: () => HaproxyState;
+  facts: () => Promise<NodeFacts>;
+}): Promise<NodeKeys> {
+  const { client, dir, recorder, haproxy, facts } = parts;
+  const instance = await openInstance(dir.instance);
+  const publisher = publishNode({
+    kv: client.kv,
+    nodesPrefix: settings.etcd.nodesPrefix,
+    node: recorder.facts().node,
+    instance,
+    ttlSeconds: Math.ceil(settings.run.nodeTtlMs / 1_000),
+    onEvent: recorder.onNodeKeys,
+  });
+  return createNodeKeys({
+    publisher,
+    instance: instance.current,
+    dir,
+    attached: settings.run.attach !== undefined,
+    haproxy,
+    facts,
+    admin: remoteUrl(settings.adminBind),
+  });
 }
 
 function createSource(mode: RunOptions["source"], options: SourceOptions): Source {
@@ -178,13 +218,16 @@ async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortCon
   const signals = listenForSignals(hangup.onSignal);
   const supervised = node.supervisor.run();
   const followed = node.source.run(stopFollowing.signal);
+  const published = node.keys.run(stopFollowing.signal);
   const controlled = controlNode(node, { signal: stopFollowing.signal, resyncAsked: hangup.takeAsked });
   // A refused adoption or a bug ends the node; otherwise these end only when told to.
-  await Promise.race([untilStopped(signals, node, run), supervised, controlled]);
+  await Promise.race([untilStopped(signals, node, run), supervised, controlled, published]);
   stopFollowing.abort();
-  await Promise.all([controlled, followed]);
+  await Promise.all([controlled, followed, published]);
   await node.supervisor.stop({ timeoutMs: run.stopTimeoutMs, hurry: signals.hurry });
   await supervised;
+  // Until HAProxy has ended it serves what the keys say, and whoever leaves has to wait for it.
+  await node.keys.stop();
   node.client.close();
 }
 
@@ -218,7 +261,7 @@ async function untilStopped(
 }
 
 function controlNode(
-  { trigger, lag, source, ports, recorder }: Node,
+  { trigger, lag, source, ports, recorder, keys }: Node,
   { signal, resyncAsked }: { signal: AbortSignal; resyncAsked: () => boolean },
 ): Promise<void> {
   let startedAt = 0;
@@ -235,6 +278,7 @@ function controlNode(
     onPass: (report) => {
       if (isServed(report)) lag.onReached(startedAt);
       recorder.onPass(report);
+      keys.onPass(report);
     },
     onError: recorder.onPassError,
   });

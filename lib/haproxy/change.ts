@@ -80,7 +80,7 @@ async function usedConnections(
   const used = new Map<string, number>();
   for (const backend of backends) {
     const reply = await session.send([`show servers conn ${backend}`]);
-    for (const [server, count] of parseUsedConnections(reply)) used.set(`${backend}/${server}`, count);
+    for (const [server, count] of parseUsedConnections(reply)) used.set(server, count);
   }
   return used;
 }

@@ -99,12 +99,12 @@ function observedServer(row: string[]): ObservedServer {
   };
 }
 
-/** Reads the answer to `show servers conn`: requests in progress by server. Columns: management manual, 9.3. */
+/** Reads the answer to `show servers conn`: requests in progress by `<backend>/<server>`. Columns: management manual, 9.3. */
 export function parseUsedConnections(reply: string): Map<string, number> {
   const rows = reply.split("\n").filter((line) => /^[^#\s]+\/\S+ \d+\/\d+ /.test(line)).map((line) =>
     line.split(" ")
   );
-  return new Map(rows.map((row) => [row[0]?.replace(/^[^/]*\//, "") ?? "", Number(row[6])]));
+  return new Map(rows.map((row) => [row[0] ?? "", Number(row[6])]));
 }
 
 /** Reads the alerts in the output of `haproxy -c`; those that only sum up are left out. */

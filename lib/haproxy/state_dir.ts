@@ -14,6 +14,8 @@ export interface StateDir {
   readonly lastGood: string;
   /** What the guard against mass disappearance remembers. */
   readonly guard: string;
+  /** Holds what tells this node from another one of the same id. */
+  readonly instance: string;
 }
 
 /** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
@@ -29,6 +31,7 @@ export function stateDirAt(path: string): StateDir {
     startedWith: join(path, "started-with"),
     lastGood: join(path, "last-good.cfg"),
     guard: join(path, "guard.json"),
+    instance: join(path, "instance"),
   };
 }
 

@@ -71,3 +71,35 @@ Deno.test("an entry whose line HAProxy refuses becomes a rejection, and the rest
   await node.untilServers("backend", ["lucky", "one", "unlucky"]);
   await waitFor("no rejection", async () => (await node.state()).rejections.length === 0);
 });
+
+Deno.test("a template's own text and a path of the registry reach HAProxy as they are, quoted by the helpers", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  const hostile = "\"'\\ \\x41 $HOME ${HOME} %[env(PATH)] %ci # ; | ` <b> \u00e9 end";
+  const path = "/%ci;%20&(x)!*=,~@:%%";
+  const template = `${node.dir}/template.eta`;
+  const ownLines = [
+    "    http-response set-header X-Text <%= it.quoteFormat(hostile) %>",
+    "    http-response set-header X-Path <%= it.quoteFormat(service.checkPath ?? '') %>",
+    "    http-response set-header X-Plain %[str(<%= it.quote(service.name) %>)]",
+    "    <%= it.serverLine(server) %>",
+  ].join("\n");
+  await Deno.writeTextFile(
+    template,
+    `<% const hostile = ${JSON.stringify(hostile)} %>\n` +
+      EMBEDDED.replace("    <%= it.serverLine(server) %>", ownLines),
+  );
+  const entry = { address: one.address, meta: { "a\nbackend b": hostile }, check: { path } };
+  await etcd.etcdctl("put", "/services/backend/one", JSON.stringify(entry));
+  node.start({ args: ["--template", template] });
+  await node.untilAnswer("one");
+  await waitFor("HAProxy's own words", async () => {
+    const response = await fetch(node.url);
+    await response.body?.cancel();
+    const value = (name: string) => response.headers.get(name);
+    assertEquals([value("x-path"), value("x-plain")], [path, "backend"]);
+    assertEquals(value("x-text"), new TextDecoder("latin1").decode(new TextEncoder().encode(hostile)));
+    return true;
+  });
+});

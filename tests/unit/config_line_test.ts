@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { configWords, quoteWord } from "../../lib/config_line.ts";
+import { configWords, quoteFormat, quoteWord } from "../../lib/config_line.ts";
 import { parseNotices, runHaproxyCheck, withHaproxy } from "./haproxy_check.ts";
 
 const lines: Record<string, [line: string, words: string[]]> = {
@@ -75,4 +75,8 @@ withHaproxy("configWords() reads quotes and escapes as HAProxy does", async (hap
   ];
   const { output } = await runHaproxyCheck(haproxy, words.map((word) => `.notice ${word}`).join("\n") + "\n");
   assertEquals(words.map((word) => configWords(word)[0]), parseNotices(output));
+});
+
+Deno.test("quoteFormat() leaves a log format nothing to replace", () => {
+  assertEquals([quoteFormat("a%20b %[src]"), quoteFormat("web")], ["'a%%20b %%[src]'", "web"]);
 });

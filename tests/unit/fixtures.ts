@@ -112,6 +112,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     lagMs: 0,
     admissionsWaiting: 0,
     seen: undefined,
+    nodeKeys: { kind: "published", as: "lb1" },
     ...changes,
   };
 }

@@ -48,6 +48,7 @@ Deno.test("the options have the defaults of the design", () => {
     passwordFile: undefined,
     servicesPrefix: "/services/",
     settingsPrefix: "/haproxy/settings/",
+    nodesPrefix: "/haproxy/nodes/",
     bind: { host: "", port: 80 },
     statsBind: { host: "127.0.0.1", port: 8404 },
     config: "/etc/haproxy/haproxy.cfg",
@@ -59,6 +60,7 @@ Deno.test("the options have the defaults of the design", () => {
     nodeId: undefined,
     replaceConfig: false,
     attach: undefined,
+    nodeTtlMs: 10_000,
     debounceMs: 20,
     maxWaitMs: 500,
     reloadIntervalMs: 1_000,
@@ -105,6 +107,10 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
   "an endpoint without scheme, as etcdctl does": [
     { endpoints: "10.0.0.1:2379" },
     { endpoints: ["http://10.0.0.1:2379"] },
+  ],
+  "nodes' keys beside the overrides": [
+    { "settings-prefix": "/haproxy/" },
+    { settingsPrefix: "/haproxy/", nodesPrefix: "/haproxy/nodes/" },
   ],
   "a prefix of one's own": [{ "services-prefix": "/shop/lb/" }, { servicesPrefix: "/shop/lb/" }],
   "a certificate with its key": [
@@ -161,6 +167,15 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
     { "services-prefix": "/services" },
     "--services-prefix does not end in /",
   ],
+  "nodes' keys among the services": [
+    { "nodes-prefix": "/services/nodes/" },
+    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
+  ],
+  "overrides among the nodes' keys": [
+    { "nodes-prefix": "/haproxy/" },
+    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
+  ],
+  "a node's keys that do not outlive a second": [{ "node-ttl": "999" }, "--node-ttl is out of range: 999"],
   "a prefix with a space": [{ "settings-prefix": "/a b/" }, "--settings-prefix does not end in /"],
   "a prefix within the other": [
     { "services-prefix": "/haproxy/settings/s/" },

@@ -88,6 +88,7 @@ Deno.test("stateJson() shows a node before its first pass", () => {
     rejections: [],
     held: [],
     admissionsWaiting: 0,
+    nodeKeys: { kind: "published", as: "lb1" },
     unknownFields: 0,
     plan: null,
   });

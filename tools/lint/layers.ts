@@ -19,14 +19,24 @@ export const ORDER: readonly string[] = [
     "wanted",
     "hold",
   ],
-  ...["apply", "learn", "reconcile", "status"],
+  ...[
+    "apply",
+    "learn",
+    "reconcile",
+    "idle_limit",
+    "verified",
+    "draining",
+    "publication",
+    "status",
+    "own_status",
+  ],
   ...["options", "version", "log", "metrics", "sleep", "admission", "trigger", "controller"],
 ];
 
 /** Files without any effect of their own: what they need of the world comes as an argument or through a port. */
 export const PURE: ReadonlySet<string> = new Set([
   ...ORDER.slice(0, ORDER.indexOf("version")),
-  ...["haproxy/reply", "haproxy/commands", "etcd/registration_step"],
+  ...["haproxy/reply", "haproxy/commands", "etcd/registration_step", "etcd/node_claim"],
 ]);
 
 /** Folders of `lib/` that each touch one part of the world. */

@@ -210,12 +210,12 @@ const CONNECTIONS =
 Deno.test("parseUsedConnections() reads the requests in progress, not the most there were nor idle connections", () => {
   const reply = `${CONNECTIONS}b/a 3/7 127.0.0.1 18932 - 5000 0 1 1 0 0 -1 4 4 0\n` +
     "b/c.d:e-f 3/8 127.0.0.1 18933 - 5000 12 15 1 0 0 -1 0 0 0\n\n";
-  assertEquals(parseUsedConnections(reply), new Map([["a", 0], ["c.d:e-f", 12]]));
+  assertEquals(parseUsedConnections(reply), new Map([["b/a", 0], ["b/c.d:e-f", 12]]));
 });
 
 Deno.test("parseUsedConnections() reads an answer amid prompts and finds none in a refusal", () => {
   const row = "b/a 3/7 - 0 - 5000 3 3 1 0 0 -1 0 0 0";
-  assertEquals(parseUsedConnections(`> ${CONNECTIONS}${row}\n\n> [3]: `), new Map([["a", 3]]));
+  assertEquals(parseUsedConnections(`> ${CONNECTIONS}${row}\n\n> [3]: `), new Map([["b/a", 3]]));
   assertEquals(parseUsedConnections("> [3]: Can't find backend.\n\n> "), new Map());
   assertEquals(parseUsedConnections(CONNECTIONS), new Map());
 });

@@ -1,0 +1,169 @@
+import { drainingServers, keptAway } from "../draining.ts";
+import { ControllerError } from "../errors.ts";
+import type { NodePublisher } from "../etcd/node_publisher.ts";
+import { showProcesses } from "../haproxy/master_cli.ts";
+import { usedByOldWorker, usedServers } from "../haproxy/requests.ts";
+import type { StateDir } from "../haproxy/state_dir.ts";
+import { idleLimitMs } from "../idle_limit.ts";
+import { ownStatus } from "../own_status.ts";
+import type { HaproxyState } from "../ports.ts";
+import type { PassReport } from "../reconcile.ts";
+import { sleep } from "../sleep.ts";
+import type { NodeFacts } from "../status.ts";
+import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../verified.ts";
+
+export interface NodeKeysOptions {
+  readonly publisher: NodePublisher;
+  readonly instance: () => string;
+  readonly dir: StateDir;
+  /** Somebody else owns HAProxy's life. */
+  readonly attached: boolean;
+  readonly haproxy: () => HaproxyState;
+  /** What is known of the node, with the health that its servers have now. */
+  readonly facts: () => Promise<NodeFacts>;
+  /** Where the admin endpoints are. */
+  readonly admin: string;
+}
+
+/** Publishes what this node is verified to serve. */
+export interface NodeKeys {
+  onPass(report: PassReport): void;
+  /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Takes the keys away. */
+  stop(): Promise<void>;
+}
+
+/** Between two looks at HAProxy while something has to end: old workers, running requests. */
+const LOOK = { minMs: 50, maxMs: 1_000 };
+/** So long it is looked at often. */
+const PATIENCE_LOOKS = 40;
+/** How often the status is made anew without a pass, for health changes by itself: soon after a pass, then seldom. */
+const REFRESH = { minMs: 500, maxMs: 10_000 };
+/** A longer list would not fit into a value; the revision waits instead. */
+const MAX_DRAINING = 200;
+/** For how long an answer about servers that were drained before is good enough. */
+const REASK_MS = 1_000;
+const STOP_LIMIT_MS = 2_000;
+
+/** Creates the publishing of one node; nothing is put before a run. */
+export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
+  const { publisher, dir, attached } = options;
+  const idle = createIdleLimit();
+  const drains = createDrains(options);
+  let verification = NOTHING_VERIFIED;
+  let report: PassReport | undefined;
+  let isNew = false;
+  let wake = new AbortController();
+  let told: bigint | undefined;
+
+  const look = async (): Promise<void> => {
+    const isUp = options.haproxy().kind === "up";
+    const passed = isNew ? report : undefined;
+    isNew = false;
+    const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
+    const seen = { oldWorkers, now: performance.now(), idleMs: idle.limitMs(report, oldWorkers) };
+    const reached = passed && reachedBy(passed, { attached });
+    verification = reached === undefined
+      ? withLook(verification, seen)
+      : withReached(verification, reached, seen);
+    if (report !== undefined && isUp) await drains.look(report, oldWorkers);
+  };
+
+  const tell = async (): Promise<void> => {
+    const since = drains.since();
+    // What is not listed must not be passed over: the revision waits.
+    if (since.size <= MAX_DRAINING) told = verification.verified;
+    const draining = [...since.keys()].slice(0, MAX_DRAINING);
+    const about = {
+      ...options,
+      instance: options.instance(),
+      revision: told ?? 0n,
+      draining,
+      now: Date.now(),
+    };
+    const status = ownStatus(await options.facts(), about);
+    publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
+  };
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    for (let looks = 0; !signal.aborted;) {
+      wake = new AbortController();
+      looks = isNew ? 0 : looks + 1;
+      const isAnswered = await succeeds(look);
+      if (!isAnswered && report !== undefined) isNew = true;
+      if (signal.aborted) return;
+      await tell();
+      const isOver = isAnswered && verification.waiting.length === 0 && drains.since().size === 0;
+      const ms = isOver
+        ? Math.min(REFRESH.maxMs, REFRESH.minMs * 2 ** Math.min(looks, 10))
+        : looks < PATIENCE_LOOKS
+        ? LOOK.minMs
+        : LOOK.maxMs;
+      await sleep(LOOK.minMs, signal);
+      await sleep(ms - LOOK.minMs, AbortSignal.any([signal, wake.signal]));
+    }
+  };
+
+  return {
+    onPass: (next) => {
+      report = next;
+      isNew = true;
+      wake.abort();
+    },
+    run,
+    stop: () => publisher.stop(STOP_LIMIT_MS),
+  };
+}
+
+/** HAProxy that does not answer is asked again; all else is a bug. */
+async function succeeds(look: () => Promise<void>): Promise<boolean> {
+  try {
+    await look();
+    return true;
+  } catch (error) {
+    if (error instanceof ControllerError) return false;
+    throw error;
+  }
+}
+
+/** Old workers go by the text that they were started from, so the longest limit of any counts while there are some. */
+function createIdleLimit() {
+  let limits = new Map<string, number | undefined>();
+  return {
+    limitMs: (report: PassReport | undefined, oldWorkers: readonly number[]): number | undefined => {
+      if (report === undefined) return undefined;
+      if (oldWorkers.length === 0) limits = new Map();
+      const { base } = report.wanted.config;
+      if (!limits.has(base)) limits.set(base, idleLimitMs(base));
+      const all = [...limits.values()];
+      return all.some((limit) => limit === undefined)
+        ? undefined
+        : Math.max(...all.map((limit) => limit ?? 0));
+    },
+  };
+}
+
+/** Which servers drain, and since when. */
+function createDrains({ dir }: Pick<NodeKeysOptions, "dir">) {
+  let since = new Map<string, number>();
+  let last = { question: "", at: -Infinity };
+  return {
+    since: (): ReadonlyMap<string, number> => since,
+    look: async (report: PassReport, oldWorkers: readonly number[]): Promise<void> => {
+      const away = keptAway(report);
+      const now = performance.now();
+      const question = [...away.idleOrDraining, ...oldWorkers].join();
+      // Servers that stay drained are no reason to ask HAProxy at every pass.
+      const isKnown = since.size === 0 && away.served.length === 0 && question === last.question;
+      if (isKnown && now - last.at < REASK_MS) return;
+      const used = {
+        now: await usedServers(dir.runtimeSocket, away.backends),
+        byOldWorkers: (await Promise.all(oldWorkers.map((pid) => usedByOldWorker(dir.masterSocket, pid))))
+          .flat(),
+      };
+      last = { question, at: now };
+      since = new Map(drainingServers(away, used).map((server) => [server, since.get(server) ?? now]));
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { parseUsedConnections } from "./reply.ts";
+import { ask } from "./socket.ts";
+
+/**
+ * The servers of some backends that hold requests, as `<backend>/<server>`, asked from the worker behind a runtime socket.
+ *
+ * @throws {ControllerError} (transient) when it does not answer
+ */
+export async function usedServers(runtimeSocket: string, backends: readonly string[]): Promise<string[]> {
+  const replies: string[] = [];
+  for (const backend of backends) replies.push(await ask(runtimeSocket, `show servers conn ${backend}`));
+  return replies.flatMap(usedIn);
+}
+
+/**
+ * The servers that hold requests of a retired worker. It can be told nothing any more, but answers when it is asked through
+ * the master (management manual, 9.4 "Master CLI").
+ *
+ * @throws {ControllerError} (transient) when the master does not answer
+ */
+export async function usedByOldWorker(masterSocket: string, pid: number): Promise<string[]> {
+  return usedIn(await ask(masterSocket, `@!${pid} show servers conn;quit`));
+}
+
+function usedIn(reply: string): string[] {
+  return [...parseUsedConnections(reply)].filter(([, count]) => count > 0).map(([server]) => server);
+}

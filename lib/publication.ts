@@ -1,0 +1,102 @@
+import type { NodeStatus } from "./node_status.ts";
+
+/** What a node has to tell now. Times are monotonic milliseconds. */
+export interface News {
+  /** The newest verified revision; undefined: none yet. */
+  readonly applied: bigint | undefined;
+  /** The newest verified revision whose pass took traffic from a server: somebody may wait for it. */
+  readonly urgent: bigint | undefined;
+  readonly status: NodeStatus;
+  /** Since when each draining server has been known to drain. */
+  readonly drainingSince: ReadonlyMap<string, number>;
+}
+
+/** What stands in etcd. */
+export interface Published {
+  readonly applied: bigint | undefined;
+  readonly appliedAt: number;
+  /** Undefined: nothing was put yet. */
+  readonly status: NodeStatus | undefined;
+  readonly statusAt: number;
+}
+
+/** Which keys to put now, or when to ask again; `at` undefined: when there is news. */
+export type PutStep =
+  | { readonly kind: "put"; readonly applied: boolean; readonly status: boolean }
+  | { readonly kind: "wait"; readonly at: number | undefined };
+
+/** Before the first put. */
+export const NOTHING_PUBLISHED: Published = {
+  applied: undefined,
+  appliedAt: -Infinity,
+  status: undefined,
+  statusAt: -Infinity,
+};
+
+const URGENT_EVERY_MS = 250;
+const APPLIED_EVERY_MS = 5_000;
+const STATUS_EVERY_MS = 10_000;
+/** Whoever waits for a server to be drained waits for this as well. */
+const DRAINING_EVERY_MS = 1_000;
+/** Most requests end within this time, which saves two puts of the status. */
+const SETTLE_MS = 250;
+
+/**
+ * Decides what is put. etcd keeps every put, so they are rare: `applied` 250 ms apart at least when traffic was taken from
+ * a server, else 5 s; `status` when it changed, 10 s apart, or 1 s when it is the draining servers that changed.
+ *
+ * The status that stands beside a revision lists every server that still held requests when that revision was put: a
+ * revision with servers that are not listed yet goes together with a status that lists them, or waits for it.
+ */
+export function nextPut(news: News, published: Published, now: number): PutStep {
+  if (published.status === undefined) {
+    return { kind: "put", applied: news.applied !== undefined, status: true };
+  }
+  const appliedAt = appliedDue(news, published);
+  const statusAt = statusDue(news, published);
+  const added = addedServers(news, published);
+  if (appliedAt !== undefined && now >= appliedAt) {
+    return {
+      kind: "put",
+      applied: true,
+      status: added.length > 0 || statusAt !== undefined && now >= statusAt,
+    };
+  }
+  if (statusAt !== undefined && now >= statusAt) {
+    const applied = appliedAt !== undefined && now >= published.appliedAt + URGENT_EVERY_MS;
+    return { kind: "put", applied, status: true };
+  }
+  const times = [appliedAt, statusAt].filter((at) => at !== undefined);
+  return { kind: "wait", at: times.length === 0 ? undefined : Math.min(...times) };
+}
+
+function appliedDue(news: News, published: Published): number | undefined {
+  if (news.applied === undefined || news.applied === published.applied) return undefined;
+  const due = published.appliedAt + (isUrgent(news, published) ? URGENT_EVERY_MS : APPLIED_EVERY_MS);
+  const since = addedServers(news, published).map((server) => news.drainingSince.get(server) ?? -Infinity);
+  if (since.length === 0) return due;
+  return Math.max(due, published.statusAt + DRAINING_EVERY_MS, Math.min(...since) + SETTLE_MS);
+}
+
+/** A revision that went backwards is one of another store: what stands there is wrong. */
+function isUrgent({ applied, urgent }: News, published: Published): boolean {
+  if (published.applied === undefined || applied === undefined) return true;
+  return applied < published.applied || urgent !== undefined && urgent > published.applied;
+}
+
+function statusDue({ status }: News, published: Published): number | undefined {
+  if (published.status === undefined || comparable(status) === comparable(published.status)) return undefined;
+  const sameDraining = status.draining.join() === published.status.draining.join();
+  return published.statusAt + (sameDraining ? STATUS_EVERY_MS : DRAINING_EVERY_MS);
+}
+
+function addedServers({ status }: News, published: Published): string[] {
+  const known = new Set(published.status?.draining);
+  return status.draining.filter((server) => !known.has(server));
+}
+
+/** The status without what changes all the time and alone is no reason for a put. */
+function comparable(status: NodeStatus): string {
+  const { at: _at, tookMs: _tookMs, lagMs: _lagMs, revision, ...others } = status;
+  return JSON.stringify({ ...others, revision: `${revision}` });
+}

@@ -1,0 +1,374 @@
+import { assert, assertEquals } from "@std/assert";
+import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
+import { readNodes, waitForNodes } from "../../lib/etcd/node_keys.ts";
+import { showProcesses } from "../../lib/haproxy/master_cli.ts";
+import type { NodeView } from "../../lib/node_status.ts";
+import { HttpConnection } from "../../tools/local/http_connection.ts";
+import { type EtcdCluster, pause, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { type TestNode, testNode } from "../support/node.ts";
+
+// The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
+
+const PREFIX = "/haproxy/nodes/";
+/** Long enough that nothing is ever waiting for it to end on a slow machine, unless it is the point. */
+const LONG_TTL = ["--node-ttl", "60s"];
+/** What the embedded template allows an idle client. */
+const KEEP_ALIVE_MS = 2_000;
+
+/** One etcd member, what its nodes say, and the registry's only service. */
+async function setting() {
+  const etcd = await startEtcdCluster({ members: 1 });
+  const client = createEtcdClient({ endpoints: etcd.endpoints });
+  const put = async (id: string, value: string | Record<string, unknown>): Promise<bigint> => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    const { header } = await client.kv.put(`/services/backend/${id}`).value(text).exec();
+    return BigInt(header.revision);
+  };
+  const del = async (id: string): Promise<bigint> =>
+    BigInt((await client.kv.delete().key(`/services/backend/${id}`).exec()).header.revision);
+  const nodes = async () => (await readNodes(client.kv, PREFIX)).nodes;
+  const untilNode = (what: string, name: string, is: (node: NodeView) => boolean) =>
+    waitFor(what, async () => {
+      const all = await nodes();
+      const found = all.find(({ node }) => node === name);
+      if (found === undefined || !is(found)) throw new Error(text(all));
+      return found;
+    }, { deadlineMs: 30_000, everyMs: 20 });
+  return {
+    etcd,
+    client,
+    put,
+    del,
+    nodes,
+    untilNode,
+    untilApplied: (name: string, revision: bigint) =>
+      untilNode(
+        `revision ${revision} of ${name}`,
+        name,
+        ({ applied }) => applied !== undefined && applied >= revision,
+      ),
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await etcd[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One key below the nodes prefix, as etcd has it. */
+async function keyOf({ client }: { client: EtcdClient }, name: string) {
+  const { kvs } = await client.kv.get(`${PREFIX}${name}`).exec();
+  const [key] = kvs;
+  if (key === undefined) throw new Error(`there is no key ${name}`);
+  return key;
+}
+
+const text = (value: unknown) =>
+  JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}` : inner);
+const args = (id: string, ...more: string[]) => ["--node-id", id, ...LONG_TTL, ...more];
+const endpointsOf = (etcd: EtcdCluster) => ({ endpoints: etcd.endpoints });
+
+/** Workers of a node that a reload retired. */
+async function oldWorkers(node: TestNode): Promise<number> {
+  return (await showProcesses(node.masterSocket)).oldWorkers.length;
+}
+
+Deno.test("a node publishes the revision that it serves, and what it is", async () => {
+  await using place = await setting();
+  await using one = startOrigin("one");
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  node.start();
+  const revision = await place.put("one", one.address);
+  const { applied, status } = await place.untilApplied("lb1", revision);
+  assertEquals(applied, revision);
+  await node.untilAnswer("one");
+  const later = await place.untilNode("a server that is up", "lb1", ({ status }) => status?.servers.up === 1);
+  assertEquals([later.status?.node, later.status?.servers.total, later.status?.stale], ["lb1", 1, false]);
+  assertEquals([later.status?.draining, later.status?.admin], [[], `http://127.0.0.1:${node.adminPort}`]);
+  assert(status !== undefined);
+  const state = await node.state();
+  assertEquals(text(state).includes('"nodeKeys":{"kind":"published","as":"lb1"}'), true);
+});
+
+Deno.test("a drain is acknowledged when the server holds no request, and listed as draining before", async () => {
+  await using place = await setting();
+  await using slow = startOrigin("slow");
+  await using other = startOrigin("other");
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  await place.put("slow", slow.address);
+  node.start();
+  await node.untilAnswer("slow");
+  await place.put("other", other.address);
+  await node.untilAnswer("other");
+  slow.behaviour.delayMs = 3_000;
+  await waitFor("a request on the slow one", () => {
+    node.request();
+    return slow.inFlight > 0;
+  });
+  const revision = await place.put("slow", { address: slow.address, state: "drain" });
+  const passed = await place.untilApplied("lb1", revision);
+  // Requests may have ended by then on a slow machine; a node that still holds one says so beside the revision.
+  if (slow.inFlight > 0) assertEquals(passed.status?.draining, ["backend/slow"]);
+  const drained = await place.untilNode("no draining", "lb1", ({ status }) => status?.draining.length === 0);
+  assert(drained.applied !== undefined && drained.applied >= revision);
+  assertEquals(slow.inFlight, 0);
+});
+
+Deno.test("an old worker with an idle client holds a revision up until it is gone", async () => {
+  await using place = await setting();
+  await using stays = startOrigin("stays");
+  await using leaves = startOrigin("leaves");
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--apply", "reload") });
+  await place.put("stays", stays.address);
+  await place.put("leaves", leaves.address);
+  node.start();
+  await node.untilServers("backend", ["leaves", "stays"]);
+  await node.untilAnswer("leaves");
+  await waitFor("no old worker", async () => await oldWorkers(node) === 0);
+  const client = await HttpConnection.open(new URL(node.url));
+  await client.get("/", { keepAlive: true });
+  const askedAt = performance.now();
+  const revision = await place.put("leaves", { address: leaves.address, state: "drain" });
+  await waitFor("an old worker that waits for the client", async () => await oldWorkers(node) === 1, {
+    everyMs: 5,
+  });
+  await waitFor("the acknowledgement, not before the old worker is gone", async () => {
+    const workers = await oldWorkers(node);
+    const isAcknowledged = (await place.nodes()).some(({ applied }) => applied === revision);
+    // It may have ended between the two looks, but never lives on after the second.
+    if (isAcknowledged && performance.now() - askedAt < KEEP_ALIVE_MS) {
+      assertEquals(await oldWorkers(node), 0);
+    }
+    return isAcknowledged && workers === 0;
+  }, { everyMs: 5, deadlineMs: 20_000 });
+  const seen = leaves.requests;
+  client.close();
+  assertEquals((await node.request()).body, "stays");
+  assertEquals(leaves.requests, seen);
+});
+
+Deno.test("an old worker with a long request holds a revision up only as long as a client may be idle", async () => {
+  await using place = await setting();
+  await using stays = startOrigin("stays");
+  await using leaves = startOrigin("leaves");
+  await using node = await testNode(endpointsOf(place.etcd));
+  const template = `${node.dir}/template.eta`;
+  const embedded = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
+  await Deno.writeTextFile(template, embedded.replace(/(timeout http-\S+) \S+/g, "$1 500ms"));
+  await place.put("stays", stays.address);
+  node.start({ args: args("lb1", "--apply", "reload", "--template", template) });
+  await node.untilAnswer("stays");
+  stays.behaviour.delayMs = 60_000;
+  const running = node.request();
+  await waitFor("the long request", () => stays.inFlight === 1);
+  stays.behaviour.delayMs = 0;
+  await place.put("leaves", leaves.address);
+  await node.untilServers("backend", ["leaves", "stays"]);
+  const revision = await place.put("leaves", { address: leaves.address, state: "drain" });
+  const { status } = await place.untilApplied("lb1", revision);
+  assertEquals([stays.inFlight, await oldWorkers(node) > 0, status?.draining], [1, true, []]);
+  await stays.closeAbruptly();
+  await running;
+});
+
+Deno.test("a server that an old worker still sends to is listed as draining, also when the worker of now knows it no longer", async () => {
+  await using place = await setting();
+  await using stays = startOrigin("stays");
+  await using leaves = startOrigin("leaves", { delayMs: 60_000 });
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--apply", "reload") });
+  await place.put("leaves", leaves.address);
+  node.start();
+  await node.untilServers("backend", ["leaves"]);
+  const running = node.request();
+  await waitFor("the long request", () => leaves.inFlight === 1);
+  await place.put("stays", stays.address);
+  await node.untilServers("backend", ["leaves", "stays"]);
+  const revision = await place.del("leaves");
+  const { status } = await place.untilApplied("lb1", revision);
+  assertEquals(status?.draining, ["backend/leaves"]);
+  await leaves.closeAbruptly();
+  await running;
+  await place.untilNode("no draining", "lb1", ({ status }) => status?.draining.length === 0);
+});
+
+Deno.test("a second node of the same id publishes under another name, and takes the id when the first has gone", async () => {
+  await using place = await setting();
+  await using first = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  await using second = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--node-ttl", "2s") });
+  first.start();
+  const revision = await place.put("one", "127.0.0.1:9");
+  const { status } = await place.untilApplied("lb1", revision);
+  second.start();
+  const name = await waitFor(
+    "a second node",
+    async () => (await place.nodes()).find(({ node }) => node !== "lb1")?.node,
+  );
+  assert(/^lb1~[0-9a-f]{4}$/.test(name), name);
+  await place.untilApplied(name, revision);
+  await waitFor(
+    "a warning",
+    () => second.controller.lines.some((line) => line.includes("another node has this node's id")),
+  );
+  assertEquals((await place.nodes())[0]?.status?.instance, status?.instance);
+  await first.controller.stop();
+  const other = await place.untilNode(
+    "the second",
+    "lb1",
+    ({ status: now }) => now?.instance !== status?.instance,
+  );
+  assert(other.applied !== undefined && other.applied >= revision);
+  assertEquals((await place.nodes()).map(({ node }) => node), ["lb1"]);
+});
+
+Deno.test("a node that was killed takes its keys over when it is back, and two nodes with one instance tell each other apart", async () => {
+  await using place = await setting();
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  node.start();
+  const revision = await place.put("one", "127.0.0.1:9");
+  const before = await place.untilApplied("lb1", revision);
+  const { lease } = await keyOf(place, "lb1/status");
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  node.start();
+  await waitFor("another lease", async () => (await keyOf(place, "lb1/status")).lease !== lease);
+  const after = await place.untilApplied("lb1", revision);
+  assertEquals(after.status?.instance, before.status?.instance);
+  assertEquals((await place.nodes()).length, 1);
+
+  await using copy = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--node-ttl", "2s") });
+  await Deno.mkdir(`${copy.dir}/state`);
+  await Deno.copyFile(`${node.dir}/state/instance`, `${copy.dir}/state/instance`);
+  copy.start();
+  await waitFor("a second node", async () => (await place.nodes()).length === 2, { deadlineMs: 60_000 });
+});
+
+Deno.test("a stopping node keeps its keys as they are until HAProxy has ended", async () => {
+  await using place = await setting();
+  await using slow = startOrigin("slow", { delayMs: 4_000 });
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  await place.put("slow", slow.address);
+  node.start();
+  await node.untilServers("backend", ["slow"]);
+  const revision = await place.put("other", "127.0.0.1:9");
+  await place.untilApplied("lb1", revision);
+  const running = node.request();
+  await waitFor("the request", () => slow.inFlight === 1);
+  node.controller.kill("SIGTERM");
+  await waitFor("the stop", () => node.controller.lines.some((line) => line.includes("stopping")));
+  const late = await place.put("late", "127.0.0.1:9");
+  await waitFor("the end of the keys, not before that of HAProxy", async () => {
+    const nodes = await place.nodes();
+    if (slow.inFlight > 0) assertEquals(nodes.length, 1);
+    assert(nodes.every(({ applied }) => applied !== undefined && applied < late));
+    return nodes.length === 0;
+  }, { deadlineMs: 20_000 });
+  assertEquals((await running).body, "slow");
+  assertEquals((await node.controller.status).code, 0);
+});
+
+Deno.test("a frozen node loses its keys when its lease has ended, and nobody waits for it any longer", async () => {
+  await using place = await setting();
+  await using frozen = await testNode({ ...endpointsOf(place.etcd), args: args("lb2", "--node-ttl", "3s") });
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  frozen.start();
+  node.start();
+  const before = await place.put("one", "127.0.0.1:9");
+  await place.untilApplied("lb1", before);
+  await place.untilApplied("lb2", before);
+  frozen.controller.freeze();
+  const revision = await place.put("two", "127.0.0.1:9");
+  const end = await waitForNodes(place.client, { nodesPrefix: PREFIX, revision, limitMs: 60_000 });
+  assertEquals(end.kind === "passed" && end.nodes.map(({ node }) => node), ["lb1"]);
+  frozen.controller.resume();
+  await place.untilApplied("lb2", revision);
+});
+
+Deno.test("the keys come back after an outage of etcd, a lease that was revoked, and keys that somebody deleted", async () => {
+  await using place = await setting();
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--node-ttl", "2s") });
+  node.start();
+  await place.untilApplied("lb1", await place.put("one", "127.0.0.1:9"));
+  const { lease } = await keyOf(place, "lb1/status");
+  await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
+  await waitFor("another lease", async () => (await keyOf(place, "lb1/status")).lease !== lease, {
+    deadlineMs: 30_000,
+  });
+  await place.client.kv.delete().prefix(PREFIX);
+  await place.untilNode(
+    "both keys",
+    "lb1",
+    ({ applied, status }) => applied !== undefined && status !== undefined,
+  );
+  await place.etcd.member(0).stop();
+  await waitFor(
+    "a warning",
+    () => node.controller.lines.some((line) => line.includes("node keys cannot be written")),
+  );
+  await place.etcd.member(0).start();
+  await place.untilApplied(
+    "lb1",
+    await waitFor("a put", () => place.put("two", "127.0.0.1:9"), { deadlineMs: 30_000 }),
+  );
+});
+
+Deno.test("a node that may not write its keys says so once and serves on", async () => {
+  await using place = await setting();
+  await using one = startOrigin("one");
+  await place.put("one", one.address);
+  for (
+    const command of [
+      "user add root:pass",
+      "user grant-role root root",
+      "role add reader",
+      "role grant-permission reader read --prefix=true /",
+      "user add lb:pass",
+      "user grant-role lb reader",
+      "auth enable",
+    ]
+  ) await place.etcd.etcdctl(...command.split(" "));
+  await using node = await testNode({
+    ...endpointsOf(place.etcd),
+    args: args("lb1", "--user", "lb"),
+    env: { ETCD_PASSWORD: "pass" },
+  });
+  node.start();
+  await node.untilAnswer("one");
+  const warnings = () => node.controller.lines.filter((line) => line.includes("node keys"));
+  await waitFor("a warning", () => warnings().length > 0);
+  assert(warnings()[0]?.includes("may not be written"), warnings()[0]);
+  await place.etcd.etcdctl("--user", "root:pass", "put", "/services/backend/two", one.address);
+  await node.untilServers("backend", ["one", "two"]);
+  assertEquals(warnings().length, 1);
+});
+
+Deno.test("under churn a node puts its revision four times a second at most, and its status seldom", async () => {
+  await using place = await setting();
+  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
+  node.start();
+  await place.untilApplied("lb1", await place.put("one", "127.0.0.1:9"));
+  const versions = async () => {
+    const [applied, status] = await Promise.all([keyOf(place, "lb1/applied"), keyOf(place, "lb1/status")]);
+    return [Number(applied.version), Number(status.version)] as const;
+  };
+  const [appliedBefore, statusBefore] = await versions();
+  const startedAt = performance.now();
+  let revision = 0n;
+  let changes = 0;
+  while (performance.now() - startedAt < 12_000) {
+    changes += 2;
+    await place.put(`guest${changes % 3}`, { address: "127.0.0.1:9", weight: 10 + changes % 100 });
+    revision = await place.del(`guest${changes % 3}`);
+    await pause(20);
+  }
+  const [appliedAfter, statusAfter] = await versions();
+  const [appliedPuts, statusPuts] = [appliedAfter - appliedBefore, statusAfter - statusBefore];
+  const seconds = (performance.now() - startedAt) / 1_000;
+  await place.untilApplied("lb1", revision);
+  const perMinute = (puts: number) => Math.round(puts / seconds * 60);
+  console.log(
+    `      ${changes} changes in ${Math.round(seconds)} s: ${perMinute(appliedPuts)} puts of applied and ` +
+      `${perMinute(statusPuts)} of status a minute`,
+  );
+  assert(appliedPuts <= seconds * 4 + 1, `${appliedPuts} puts of applied in ${seconds} s`);
+  assert(statusPuts <= seconds / 10 + 1, `${statusPuts} puts of status in ${seconds} s`);
+  assert(appliedPuts > 1, "no revision was published under churn");
+});
