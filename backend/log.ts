@@ -1,4 +1,4 @@
-/** Writes one line to standard error. */
-export function log(message: string): void {
-  console.error(`backend: ${message}`);
+/** Writes one line to standard error, if there is one to write. */
+export function log(message: string | undefined): void {
+  if (message !== undefined) console.error(`backend: ${message}`);
 }

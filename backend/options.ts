@@ -1,10 +1,13 @@
 import { type Host, parseHost } from "../lib/address.ts";
 import { ControllerError } from "../lib/errors.ts";
+import { defaultId, nameOf } from "../lib/own_entry.ts";
 
 /** What the example service is told by its environment. */
 export interface BackendOptions {
   readonly endpoints: readonly string[];
   readonly servicesPrefix: string;
+  /** Where load-balancer nodes tell what they serve. */
+  readonly nodesPrefix: string;
   readonly service: string;
   /** The last part of its key: unique among the replicas of a service, the same for as long as the process lives. */
   readonly id: string;
@@ -14,6 +17,8 @@ export interface BackendOptions {
   /** The host under which it is registered; `undefined`: its own address. */
   readonly host: Host | undefined;
   readonly leaseTtlSeconds: number;
+  /** How long nodes may take to drain it when it leaves. */
+  readonly drainTimeoutMs: number;
 }
 
 /** One day. */
@@ -32,26 +37,16 @@ export function parseBackendOptions(env: Environment, hostname: string): Backend
   const port = integer(env, "SERVICE_PORT", { fallback: 8080, min: 1, max: 65_535 });
   return {
     endpoints: endpoints(env),
-    servicesPrefix: prefix(env),
+    servicesPrefix: prefix(env, "SERVICES_PREFIX", "/services/"),
+    nodesPrefix: prefix(env, "NODES_PREFIX", "/haproxy/nodes/"),
     service: name(env, "SERVICE_NAME", "backend"),
-    id: backendId(hostname, port),
-    name: name(env, "BACKEND_NAME", asName(hostname)),
+    id: defaultId(hostname, port),
+    name: name(env, "BACKEND_NAME", nameOf(hostname)),
     port,
     host: host(env),
     leaseTtlSeconds: integer(env, "LEASE_TTL", { fallback: 10, min: 1, max: MAX_TTL_SECONDS }),
+    drainTimeoutMs: duration(env, "DRAIN_TIMEOUT_MS", "10s"),
   };
-}
-
-/**
- * The host's name tells containers apart; where several processes share a host, and so its name, the port does.
- */
-export function backendId(hostname: string, port: number): string {
-  const suffix = `-${port}`;
-  return asName(hostname).slice(0, 128 - suffix.length) + suffix;
-}
-
-function asName(hostname: string): string {
-  return hostname.replace(/[^A-Za-z0-9._:-]/g, "-").slice(0, 128) || "backend";
 }
 
 function endpoints(env: Environment): string[] {
@@ -70,9 +65,9 @@ function isEndpoint(text: string): boolean {
   return /^https?:\/\/[^/?#@\s]+:[0-9]+\/?$/.test(text) && URL.canParse(text);
 }
 
-function prefix(env: Environment): string {
-  const text = env.SERVICES_PREFIX || "/services/";
-  if (!text.endsWith("/")) throw wrong("SERVICES_PREFIX", text, "a prefix of keys that ends in /");
+function prefix(env: Environment, variable: string, fallback: string): string {
+  const text = env[variable] || fallback;
+  if (!text.endsWith("/")) throw wrong(variable, text, "a prefix of keys that ends in /");
   return text;
 }
 
@@ -101,6 +96,14 @@ function integer(
     throw wrong(variable, text, `an integer from ${min} to ${max}`);
   }
   return value;
+}
+
+/** Milliseconds of a number with `ms`, `s` or `m`; a bare number is milliseconds. */
+function duration(env: Environment, variable: string, fallback: string): number {
+  const text = env[variable] || fallback;
+  const match = /^([0-9]{1,6})(ms|s|m)?$/.exec(text);
+  if (match === null) throw wrong(variable, text, "a time such as 500ms, 10s or 1m");
+  return Number(match[1]) * (match[2] === "m" ? 60_000 : match[2] === "s" ? 1_000 : 1);
 }
 
 function wrong(variable: string, text: string, wanted: string): ControllerError {

@@ -1,20 +1,18 @@
-import { delay } from "@std/async/delay";
-import type { Address, Host } from "../lib/address.ts";
+import type { Host } from "../lib/address.ts";
 import { ControllerError, messageOf } from "../lib/errors.ts";
 import { bounded } from "../lib/etcd/bounded.ts";
 import { createEtcdClient, type EtcdClient } from "../lib/etcd/client.ts";
+import { leave } from "../lib/etcd/leave.ts";
+import { findOwnHost } from "../lib/etcd/own_host.ts";
 import { register, type Registration } from "../lib/etcd/registration.ts";
 import { ownerText } from "../lib/etcd/registration_step.ts";
-import { entryValue } from "./entry.ts";
+import { leavingText } from "../lib/leaving.ts";
+import { entryValue } from "../lib/own_entry.ts";
 import { log } from "./log.ts";
 import { describeEvent, describeRemoval } from "./messages.ts";
 import type { BackendOptions } from "./options.ts";
-import { findOwnHost } from "./own_host.ts";
 import { serve } from "./server.ts";
 
-/** How long it goes on answering after it asked the load balancers to drain it. */
-const GRACE_MS = 3_000;
-const DRAIN_LIMIT_MS = 2_000;
 const REMOVE_LIMIT_MS = 2_500;
 const IN_FLIGHT_LIMIT_MS = 5_000;
 
@@ -25,19 +23,50 @@ export interface ServiceSignals {
 }
 
 /**
- * Serves and stays registered until it is asked to leave. Returns when it has left; requests that are then still in
- * flight have had their time.
+ * Serves and stays registered until it is asked to leave: then nodes drain it, it ends, and its key is removed.
  *
- * @throws {ControllerError} if the port cannot be listened on
+ * @throws {ControllerError} if the port cannot be listened on, or its key belongs to somebody else
  */
 export async function runService(options: BackendOptions, signals: ServiceSignals): Promise<void> {
   const server = serve(options);
   log(`${options.name} listens on port ${options.port}`);
-  const etcd = createEtcdClient({ endpoints: options.endpoints });
+  const client = createEtcdClient({ endpoints: options.endpoints });
   const host = options.host ?? await ownHost(options, signals.leave);
-  if (host !== undefined) await stayRegistered(etcd, { options, host, signals });
-  etcd.close();
+  const registration = host && await serveRegistered(client, { options, host, signals });
   await closeServer(server, signals.hurry);
+  if (registration !== undefined) await endRegistration(registration);
+  client.close();
+}
+
+async function endRegistration(registration: Registration): Promise<void> {
+  const removal = await registration.remove({ limitMs: REMOVE_LIMIT_MS });
+  const end = await registration.ended;
+  if (end.kind !== "taken") return log(describeRemoval(removal, registration.key));
+  throw new ControllerError("operator", `Cannot register ${registration.key}: ${ownerText(end.leaseId)}`);
+}
+
+/** All that a service does for its registration: put it, and have nodes drain it before it leaves. */
+async function serveRegistered(
+  client: EtcdClient,
+  { options, host, signals }: { options: BackendOptions; host: Host; signals: ServiceSignals },
+): Promise<Registration> {
+  const { servicesPrefix, nodesPrefix, service, id, port, leaseTtlSeconds, drainTimeoutMs } = options;
+  const entry = { address: { host, port } };
+  const server = `${service}/${id}`;
+  const key = `${servicesPrefix}${server}`;
+  const registration = register({
+    kv: client.kv,
+    key,
+    value: entryValue(entry, "ready"),
+    ttlSeconds: leaseTtlSeconds,
+    onEvent: (event) => log(describeEvent(event, key)),
+  });
+  await Promise.race([untilAborted(signals.leave), registration.ended]);
+  const drainValue = entryValue(entry, "drain");
+  const { hurry } = signals;
+  const limitMs = drainTimeoutMs;
+  log(leavingText(await leave({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry })));
+  return registration;
 }
 
 /** `undefined` if it was asked to leave before etcd could be reached. */
@@ -51,42 +80,6 @@ async function ownHost({ endpoints }: BackendOptions, leave: AbortSignal): Promi
     if (leave.aborted) return undefined;
     throw error;
   }
-}
-
-async function stayRegistered(
-  etcd: EtcdClient,
-  { options, host, signals }: { options: BackendOptions; host: Host; signals: ServiceSignals },
-): Promise<void> {
-  const { servicesPrefix, service, id, port, leaseTtlSeconds } = options;
-  const address = { host, port };
-  const key = `${servicesPrefix}${service}/${id}`;
-  const registration = register({
-    kv: etcd.kv,
-    key,
-    value: entryValue(address, "ready"),
-    ttlSeconds: leaseTtlSeconds,
-    onEvent: (event) => {
-      const message = describeEvent(event, key);
-      if (message !== undefined) log(message);
-    },
-  });
-  const ended = await Promise.race([untilAborted(signals.leave), registration.ended]);
-  if (ended?.kind === "taken") {
-    throw new ControllerError("operator", `Cannot register ${key}: ${ownerText(ended.leaseId)}`);
-  }
-  await drain(registration, address, signals.hurry);
-  log(describeRemoval(await registration.remove({ limitMs: REMOVE_LIMIT_MS }), key));
-}
-
-async function drain(registration: Registration, address: Address, hurry: AbortSignal): Promise<void> {
-  log(`draining for ${GRACE_MS} ms`);
-  try {
-    const update = registration.update(entryValue(address, "drain"));
-    await bounded(update, { limitMs: DRAIN_LIMIT_MS, signal: hurry });
-  } catch (error) {
-    if (!hurry.aborted) log(`cannot tell etcd to drain: ${messageOf(error)}`);
-  }
-  await delay(GRACE_MS, { signal: hurry }).catch(() => log("a second signal: not waiting any longer"));
 }
 
 async function closeServer(server: Deno.HttpServer, hurry: AbortSignal): Promise<void> {

@@ -10,9 +10,12 @@ export interface OptionSpec {
   /** Undefined: none. */
   readonly fallback: string | undefined;
   readonly help: string;
+  /** May be given several times; its raw setting is an array then. */
+  readonly repeats?: boolean;
 }
 
-const spec = (
+/** A setting with a value. */
+export const spec = (
   flag: string,
   value: string,
   env: string,
@@ -188,7 +191,7 @@ export const LOG_OPTIONS = [
 ] as const;
 
 /** Raw settings by flag, before they are validated. */
-export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;
+export type RawOptions = Readonly<Record<string, string | readonly string[] | boolean | undefined>>;
 
 /** A host and a port to listen on; an empty host means every address. */
 export interface Bind {
@@ -356,12 +359,14 @@ function usage(message: string): ControllerError {
   return new ControllerError("usage", message);
 }
 
-function optional(raw: RawOptions, flag: string): string | undefined {
+/** A setting that may be missing. */
+export function optional(raw: RawOptions, flag: string): string | undefined {
   const value = raw[flag];
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function text(raw: RawOptions, flag: string): string {
+/** @throws {ControllerError} (usage) when it is missing */
+export function text(raw: RawOptions, flag: string): string {
   const value = optional(raw, flag);
   if (value === undefined) throw usage(`--${flag} is empty`);
   return value;
@@ -378,8 +383,12 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_
 /** The longest time that a timer takes. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
-/** A number with `ms`, `s` or `m`; a bare number is milliseconds. */
-function readDuration(raw: RawOptions, flag: string, { minMs = 0 } = {}): number {
+/**
+ * A number with `ms`, `s` or `m`; a bare number is milliseconds.
+ *
+ * @throws {ControllerError} (usage) when it is none or out of range
+ */
+export function readDuration(raw: RawOptions, flag: string, { minMs = 0 } = {}): number {
   const value = text(raw, flag);
   const match = /^(\d{1,10})(ms|s|m)?$/.exec(value);
   const durationMs = match === null ? NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? NaN);

@@ -20,6 +20,7 @@ import {
   type RenderOptions,
   RUN_OPTIONS,
 } from "../options.ts";
+import { readRegisterOptions, REGISTER_OPTIONS } from "../register_options.ts";
 import { VERSION } from "../version.ts";
 import type { WrapHaproxy } from "./run.ts";
 
@@ -68,8 +69,11 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     name: string,
     text: string,
     specs: readonly OptionSpec[],
-    action: (raw: RawOptions) => Promise<number | void>,
-  ) => addCommand(program, { name, text, specs, action: async (raw) => setCode(await action(raw) ?? 0) });
+    action: (raw: RawOptions, operands: readonly string[]) => Promise<number | void>,
+  ) => {
+    const run: CommandSpec["action"] = async (raw, operands) => setCode(await action(raw, operands) ?? 0);
+    addCommand(program, { name, text, specs, action: run });
+  };
 
   add("run", "run the node: follow etcd, drive HAProxy, until SIGTERM", [
     ...ETCD_OPTIONS,
@@ -91,6 +95,12 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     const settings = { ...readSettings(raw), mode: readApplyMode(raw), guard: readGuard(raw) };
     return (await import("./diff.ts")).diff(settings, { exitCode: raw["exit-code"] === true });
   });
+  add(
+    "register [command...]",
+    "keep a registration, for a command that it runs (after --) or until SIGTERM",
+    [...ETCD_OPTIONS, ...REGISTER_OPTIONS, ...LOG_OPTIONS],
+    registerProcess,
+  );
   add("health", "ask the controller on this machine whether it lives", ADMIN_OPTIONS, async (raw) => {
     return (await import("./health.ts")).health(readAdminBind(raw));
   });
@@ -109,15 +119,26 @@ const EXIT_CODE: OptionSpec = {
   help: "exit with 1 when there is something to change",
 };
 
+async function registerProcess(raw: RawOptions, command: readonly string[]): Promise<number> {
+  const settings = { etcd: readEtcdOptions(raw), register: readRegisterOptions(raw, Deno.hostname()) };
+  await startLog(raw);
+  const { register } = await import("./register.ts");
+  return await register(settings, command);
+}
+
 async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
   const options = readRunOptions(raw);
   const attach = options.attach === undefined ? undefined : resolve(options.attach);
   const settings = { ...readSettings(raw), run: { ...options, attach } };
+  await startLog(raw);
+  const { run } = await import("./run.ts");
+  await run(settings, wrap);
+}
+
+async function startLog(raw: RawOptions): Promise<void> {
   const { format, level } = readLogOptions(raw);
   const { configureLog } = await import("../log.ts");
-  const { run } = await import("./run.ts");
   await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
-  await run(settings, wrap);
 }
 
 function readSettings(raw: RawOptions) {
@@ -134,10 +155,11 @@ function absolute(options: RenderOptions): RenderOptions {
 }
 
 interface CommandSpec {
+  /** With its operands, as commander takes them. */
   readonly name: string;
   readonly text: string;
   readonly specs: readonly OptionSpec[];
-  readonly action: (raw: RawOptions) => Promise<void>;
+  readonly action: (raw: RawOptions, operands: readonly string[]) => Promise<void>;
 }
 
 function addCommand(program: Command, { name, text, specs, action }: CommandSpec): void {
@@ -145,25 +167,27 @@ function addCommand(program: Command, { name, text, specs, action }: CommandSpec
   specs.forEach((spec) => command.addOption(commandOption(spec)));
   command.action(async () => {
     const given = command.opts();
-    await action(Object.fromEntries(specs.map((spec) => [spec.flag, rawValue(spec, given)])));
+    const raw = Object.fromEntries(specs.map((spec) => [spec.flag, rawValue(spec, given)]));
+    await action(raw, command.args);
   });
 }
 
-function commandOption({ flag, value, env, fallback, help }: OptionSpec): Option {
+function commandOption({ flag, value, env, fallback, help, repeats }: OptionSpec): Option {
   const notes = [env && `env ${env}`, fallback && `default ${fallback}`].filter(Boolean).join(", ");
-  return new Option(
+  const option = new Option(
     value === undefined ? `--${flag}` : `--${flag} <${value}>`,
     notes === "" ? help : `${help} (${notes})`,
   );
+  return repeats ? option.argParser((one: string, all: readonly string[] = []) => [...all, one]) : option;
 }
 
 /** A flag wins over the environment, which wins over the default; an empty variable counts as none. */
 function rawValue(
   { flag, env, fallback }: OptionSpec,
   given: Record<string, unknown>,
-): string | boolean | undefined {
+): string | readonly string[] | boolean | undefined {
   const value = given[flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
-  if (typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "string" || typeof value === "boolean" || Array.isArray(value)) return value;
   const fromEnv = env === undefined ? undefined : Deno.env.get(env);
   return fromEnv === undefined || fromEnv === "" ? fallback : fromEnv;
 }

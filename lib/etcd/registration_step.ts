@@ -90,5 +90,5 @@ export function claimOf(found: FoundKey | undefined, ownLeases: ReadonlySet<stri
 export function ownerText(leaseId: string): string {
   return leaseId === "0"
     ? "somebody put it without a lease"
-    : `lease ${BigInt(leaseId).toString(16)} owns it`;
+    : `lease ${BigInt(leaseId).toString(16).padStart(16, "0")} owns it`;
 }

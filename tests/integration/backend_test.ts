@@ -113,22 +113,54 @@ test("backend registers the name, address, service and prefix that it is told", 
   assertEquals(JSON.parse(value).address, backend.address.replace("127.0.0.1", "[2001:db8::5]"));
 });
 
-test("backend that gets SIGTERM drains, answers on, deletes its key, and ends with 0", async () => {
-  await using etcd = await startEtcdCluster({ members: 1 });
-  await using backend = startBackend(etcd.endpoints);
-  await untilRegistered(etcd, backend);
-  backend.process.kill("SIGTERM");
-  const value = await waitFor("the entry to say drain", async () => {
-    const value = await read(etcd, backend.key);
+/** A node that has acknowledged nothing yet; the revision that it serves can be put there. */
+const NODE = "/haproxy/nodes/lb1/applied";
+const NODE_STATUS = "/haproxy/nodes/lb1/status";
+const STATUS = {
+  ...{ node: "lb1", instance: "i", revision: 1, lagMs: 0, base: "b", servers: { total: 1, up: 1 } },
+  ...{ draining: [], rejections: 0, plan: "none", tookMs: 1, stale: false, at: "2026-01-01T00:00:00Z" },
+  ...{ version: "0.0.0", admin: "http://127.0.0.1:1" },
+};
+
+async function playNode(etcd: EtcdCluster): Promise<void> {
+  await etcd.etcdctl("put", NODE_STATUS, JSON.stringify(STATUS));
+  await etcd.etcdctl("put", NODE, "1");
+}
+
+function untilDraining(etcd: EtcdCluster, { key }: Backend): Promise<string> {
+  return waitFor("the entry to say drain", async () => {
+    const value = await read(etcd, key);
     return value.includes("drain") && value;
   });
+}
+
+test("backend that gets SIGTERM drains, answers on until nodes acknowledge, ends with 0, and its key is gone", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await playNode(etcd);
+  await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "10m" });
+  await untilRegistered(etcd, backend);
+  backend.process.kill("SIGTERM");
+  const value = await untilDraining(etcd, backend);
   assertEquals(JSON.parse(value), { address: backend.address, state: "drain" });
   assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
-  await untilGone(etcd, backend);
+  const fields = await etcd.etcdctl("get", backend.key, "-w", "fields");
+  await etcd.etcdctl("put", NODE, /"ModRevision" : (\d+)/.exec(fields)?.[1] ?? "");
   assertEquals(await untilEnd(backend), 0);
+  await said(backend, "drained: acknowledged by lb1 after");
+  assertEquals(await read(etcd, backend.key), "");
 });
 
-test("backend finishes a request that is in flight when its key is gone", async () => {
+test("backend that gets SIGTERM where no node lives leaves at once", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "10m" });
+  await untilRegistered(etcd, backend);
+  backend.process.kill("SIGTERM");
+  assertEquals(await untilEnd(backend), 0);
+  await said(backend, "no load-balancer node lives");
+  assertEquals(await read(etcd, backend.key), "");
+});
+
+test("backend finishes a request that is in flight when it leaves, and its key goes after that", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using backend = startBackend(etcd.endpoints);
   await untilRegistered(etcd, backend);
@@ -137,21 +169,24 @@ test("backend finishes a request that is in flight when its key is gone", async 
   const writer = upload.writable.getWriter();
   await writer.write(new TextEncoder().encode("first part"));
   backend.process.kill("SIGTERM");
-  await untilGone(etcd, backend);
+  await said(backend, "leaving at once");
+  assertEquals(JSON.parse(await read(etcd, backend.key)).state, "drain");
   await writer.close();
   assertEquals(await (await response).text(), "web1\n");
   assertEquals(await untilEnd(backend), 0);
+  assertEquals(await read(etcd, backend.key), "");
 });
 
 test("backend that gets a second signal does not wait any longer", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  await using backend = startBackend(etcd.endpoints);
+  await playNode(etcd);
+  await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "10m" });
   await untilRegistered(etcd, backend);
   backend.process.kill("SIGTERM");
-  await said(backend, "updated");
+  await untilDraining(etcd, backend);
   backend.process.kill("SIGINT");
   assertEquals(await untilEnd(backend), 0);
-  assert(backend.process.lines.some((line) => line.includes("a second signal: not waiting")));
+  await said(backend, "leaving without waiting any longer");
   assertEquals(await read(etcd, backend.key), "");
 });
 
@@ -202,7 +237,7 @@ test("backend that starts before etcd serves at once and registers when etcd is 
 
 test("backend that gets SIGTERM while etcd is away ends with 0", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  await using backend = startBackend(etcd.endpoints);
+  await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "1s" });
   await untilRegistered(etcd, backend);
   await etcd.member(0).stop();
   backend.process.kill("SIGTERM");

@@ -47,6 +47,12 @@ const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>
     says: "--services-prefix",
   },
   { what: "a bad environment variable", args: ["run"], env: { MAX_WAIT_MS: "x" }, says: "--max-wait" },
+  { what: "a registration without a port", args: ["register", "--service", "api"], says: "--port" },
+  {
+    what: "a weight that no node takes",
+    args: ["register", "--service", "api", "--port", "1", "--weight", "300", "--", "true"],
+    says: "--weight",
+  },
   { what: "a user without a password", args: ["check", "--user", "root"], says: "--password-file" },
 ];
 
@@ -62,7 +68,7 @@ for (const { what, args, env, says } of USAGE_ERRORS) {
 }
 
 Deno.test("--help on every command prints flags with environment names and defaults", async () => {
-  for (const command of ["run", "render", "check", "diff"]) {
+  for (const command of ["run", "render", "check", "diff", "register"]) {
     const { code, stdout } = await controller([command, "--help"]);
     assertEquals(code, 0);
     assertMatch(
@@ -71,7 +77,7 @@ Deno.test("--help on every command prints flags with environment names and defau
     );
   }
   const { stdout } = await controller(["help"]);
-  for (const command of ["run", "render", "check", "diff", "health", "version", "help"]) {
+  for (const command of ["run", "render", "check", "diff", "register", "health", "version", "help"]) {
     assertStringIncludes(stdout, command);
   }
 });

@@ -4,6 +4,7 @@
  */
 export const ORDER: readonly string[] = [
   ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model", "guard"],
+  ...["own_entry", "gate", "leaving"],
   ...["node_status"],
   ...["config_line", "config_section", "config_text", "server_line", "render", "served"],
   ...[
@@ -30,7 +31,8 @@ export const ORDER: readonly string[] = [
     "status",
     "own_status",
   ],
-  ...["options", "version", "log", "metrics", "sleep", "admission", "trigger", "controller"],
+  ...["options", "register_options", "version", "log", "metrics", "sleep"],
+  ...["admission", "trigger", "controller"],
 ];
 
 /** Files without any effect of their own: what they need of the world comes as an argument or through a port. */

@@ -6,8 +6,8 @@ import { type StackContext, startDeno } from "./context.ts";
 export const LEASE_TTL = 3;
 
 const PERMISSIONS = ["net", "read", "env", "sys"].map((name) => `--allow-${name}`);
-// It answers on for 3 s, and finishes what is in flight.
-const LEAVE_DEADLINE_MS = 15_000;
+// Nodes have 10 s to drain it; then it finishes what is in flight.
+const LEAVE_DEADLINE_MS = 20_000;
 
 /** One backend: the example service, which registers itself. */
 export class Backend {
@@ -33,7 +33,7 @@ export class Backend {
     });
   }
 
-  /** Asks it to leave, and waits until it has: it drains, answers on for 3 s, takes its key away, and ends. */
+  /** Asks it to leave, and waits until it has: nodes drain it, it ends, and its key goes. */
   async leave(): Promise<void> {
     const { code, signal } = await this.process.stop({ deadlineMs: LEAVE_DEADLINE_MS });
     if (code !== 0) {

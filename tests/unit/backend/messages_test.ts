@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { entryValue } from "../../../backend/entry.ts";
 import { describeEvent, describeRemoval } from "../../../backend/messages.ts";
 
 const key = "/services/backend/web1-8080";
@@ -29,9 +28,4 @@ Deno.test("describeRemoval() tells whether the key is gone", () => {
     describeRemoval({ kind: "left", error }, key),
     `cannot remove ${key}, it goes when its lease ends: 14 UNAVAILABLE; no connection`,
   );
-});
-
-Deno.test("entryValue() puts an IPv6 address into brackets", () => {
-  const address = { host: { kind: "ipv6", text: "2001:db8::5" }, port: 8080 } as const;
-  assertEquals(entryValue(address, "drain"), '{"address":"[2001:db8::5]:8080","state":"drain"}');
 });

@@ -1,17 +1,19 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { backendId, parseBackendOptions } from "../../../backend/options.ts";
+import { parseBackendOptions } from "../../../backend/options.ts";
 import { ControllerError } from "../../../lib/errors.ts";
 
 Deno.test("parseBackendOptions() has a default for every variable", () => {
   assertEquals(parseBackendOptions({}, "web1"), {
     endpoints: ["http://127.0.0.1:2379"],
     servicesPrefix: "/services/",
+    nodesPrefix: "/haproxy/nodes/",
     service: "backend",
     id: "web1-8080",
     name: "web1",
     port: 8080,
     host: undefined,
     leaseTtlSeconds: 10,
+    drainTimeoutMs: 10_000,
   });
 });
 
@@ -24,16 +26,20 @@ Deno.test("parseBackendOptions() takes every variable", () => {
     SERVICE_ADDRESS: "[2001:DB8::0:5]",
     BACKEND_NAME: "api-a",
     LEASE_TTL: "3",
+    NODES_PREFIX: "/demo-nodes/",
+    DRAIN_TIMEOUT_MS: "2s",
   };
   assertEquals(parseBackendOptions(env, "web1"), {
     endpoints: ["https://etcd1:2379", "https://[::1]:2379"],
     servicesPrefix: "/demo/",
+    nodesPrefix: "/demo-nodes/",
     service: "api",
     id: "web1-9000",
     name: "api-a",
     port: 9000,
     host: { kind: "ipv6", text: "2001:db8::5" },
     leaseTtlSeconds: 3,
+    drainTimeoutMs: 2_000,
   });
 });
 
@@ -53,6 +59,8 @@ const WRONG: Record<string, readonly string[]> = {
     "http://a:1,https://b:2",
   ],
   SERVICES_PREFIX: ["/services"],
+  NODES_PREFIX: ["/haproxy/nodes"],
+  DRAIN_TIMEOUT_MS: ["-1", "soon", "1h", "1.5s"],
   SERVICE_NAME: ["a/b", "a b", "x".repeat(129)],
   SERVICE_PORT: ["0", "65536", "-1", "80.5", "0x50", "http", " 80"],
   SERVICE_ADDRESS: ["10.0.0.5:80", "0.0.0.0", "::", "127.1", "224.0.0.1", "a_b c"],
@@ -72,13 +80,3 @@ for (const [variable, values] of Object.entries(WRONG)) {
     }
   });
 }
-
-Deno.test("backendId() tells processes on one host apart by their ports", () => {
-  assertEquals([backendId("web1", 8080), backendId("web1", 8081)], ["web1-8080", "web1-8081"]);
-});
-
-Deno.test("backendId() is a valid id whatever the host is called", () => {
-  assertEquals(backendId("my host/ä", 80), "my-host---80");
-  assertEquals(backendId("", 80), "backend-80");
-  assertEquals(backendId("h".repeat(253), 65_535), `${"h".repeat(122)}-65535`);
-});

@@ -96,5 +96,6 @@ Deno.test("claimOf() tells whose a key is by its lease", () => {
 
 Deno.test("ownerText() names a lease as etcdctl does", () => {
   assertEquals(ownerText("7587854862389345804"), "lease 694d79cb8feffe0c owns it");
+  assertEquals(ownerText("255"), "lease 00000000000000ff owns it");
   assertEquals(ownerText("0"), "somebody put it without a lease");
 });

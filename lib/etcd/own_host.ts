@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
-import { type Host, parseHost } from "../lib/address.ts";
-import { backoffDelay } from "../lib/backoff.ts";
-import { messageOf } from "../lib/errors.ts";
+import { type Host, parseHost } from "../address.ts";
+import { backoffDelay } from "../backoff.ts";
+import { messageOf } from "../errors.ts";
 
 const CONNECT_LIMIT_MS = 1_000;
 const RETRY = { minMs: 100, maxMs: 2_000 };

@@ -1,0 +1,60 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import { resolvesWithin } from "../sleep.ts";
+
+/** A command that runs in the place of this process: with its input, output and environment. */
+export interface Child {
+  readonly pid: number;
+  /** Its exit code; 128 and the signal's number if a signal ended it. Never rejects. */
+  readonly ended: Promise<number>;
+  /** Passes a signal on; does nothing when it has ended. */
+  send(signal: Deno.Signal): void;
+  /** Asks it to end, and kills it after `limitMs` or when `hurry` is aborted. Tells whether it had to be killed. */
+  stop(
+    options: { readonly limitMs: number; readonly hurry: AbortSignal },
+  ): Promise<{ readonly killed: boolean }>;
+}
+
+/**
+ * Starts a command. It gets a session of its own: Ctrl-C on a terminal must reach this process alone, which drains
+ * before it passes the end on.
+ *
+ * @throws {ControllerError} (operator) when it cannot be started
+ */
+export function startChild(command: string, args: readonly string[]): Child {
+  const child = spawn(command, args);
+  const ended = child.status.then(({ code }) => code);
+  const send = (signal: Deno.Signal) => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended.
+    }
+  };
+  return {
+    pid: child.pid,
+    ended,
+    send,
+    stop: async ({ limitMs, hurry }) => {
+      send("SIGTERM");
+      const inTime = await resolvesWithin(ended, limitMs, hurry);
+      if (!inTime) send("SIGKILL");
+      await ended;
+      return { killed: !inTime };
+    },
+  };
+}
+
+function spawn(command: string, args: readonly string[]): Deno.ChildProcess {
+  try {
+    return new Deno.Command(command, {
+      args: [...args],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    const state = error instanceof Deno.errors.NotFound ? "it is not there" : messageOf(error);
+    throw new ControllerError("operator", `Cannot start ${command}: ${state}`, { cause: error });
+  }
+}

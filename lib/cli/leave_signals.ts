@@ -1,0 +1,31 @@
+/** Asks of the operator, in their order. */
+export interface LeaveSignals {
+  /** Aborted by the first SIGTERM or SIGINT. */
+  readonly leave: AbortSignal;
+  /** A signal that the next SIGTERM or SIGINT from now on aborts: skip what is waited for. */
+  next(): AbortSignal;
+}
+
+/** What a process may be told besides to end. */
+const PASSED_ON: readonly Deno.Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"];
+
+/** Listens for SIGTERM and SIGINT until the process ends. */
+export function listenToLeave(): LeaveSignals {
+  const leave = new AbortController();
+  let current = leave;
+  const onSignal = () => current.abort();
+  Deno.addSignalListener("SIGTERM", onSignal);
+  Deno.addSignalListener("SIGINT", onSignal);
+  return {
+    leave: leave.signal,
+    next: () => {
+      if (current.signal.aborted) current = new AbortController();
+      return current.signal;
+    },
+  };
+}
+
+/** Passes other signals on until the process ends. */
+export function passSignalsOn(send: (signal: Deno.Signal) => void): void {
+  for (const signal of PASSED_ON) Deno.addSignalListener(signal, () => send(signal));
+}

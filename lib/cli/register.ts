@@ -1,0 +1,174 @@
+import type { Host } from "../address.ts";
+import { ControllerError, messageOf } from "../errors.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { leave } from "../etcd/leave.ts";
+import { findOwnHost } from "../etcd/own_host.ts";
+import { register as registerKey, type Registration } from "../etcd/registration.ts";
+import { ownerText } from "../etcd/registration_step.ts";
+import { log } from "../log.ts";
+import type { EtcdSettings } from "../options.ts";
+import { entryValue } from "../own_entry.ts";
+import type { RegisterOptions } from "../register_options.ts";
+import { type Child, startChild } from "./child.ts";
+import { etcdFromSettings } from "./etcd.ts";
+import { watchHealth } from "./health_gate.ts";
+import { type LeaveSignals, listenToLeave, passSignalsOn } from "./leave_signals.ts";
+import { logLeaving, logRegistration, logRemoval } from "./register_log.ts";
+
+export interface RegisterSettings {
+  readonly etcd: EtcdSettings;
+  readonly register: RegisterOptions;
+}
+
+/** The call that removes the key takes no longer; a lease that is not revoked ends by itself. */
+const REMOVE_LIMIT_MS = 2_500;
+
+/**
+ * `etcd-haproxy register`: keeps a registration for a command that it runs, or without one until SIGTERM or SIGINT.
+ *
+ * @returns the exit code of the command
+ * @throws {ControllerError} when the command cannot be started, or the key belongs to somebody else
+ */
+export async function register(settings: RegisterSettings, command: readonly string[]): Promise<number> {
+  const signals = listenToLeave();
+  const client = await etcdFromSettings(settings.etcd);
+  try {
+    const [program, ...args] = command;
+    const child = program === undefined ? undefined : startChild(program, args);
+    if (child !== undefined) passSignalsOn(child.send);
+    return await runUntilEnd({ settings, client, signals, child });
+  } finally {
+    client.close();
+  }
+}
+
+interface Parts {
+  readonly settings: RegisterSettings;
+  readonly client: EtcdClient;
+  readonly signals: LeaveSignals;
+  readonly child: Child | undefined;
+}
+
+type End =
+  | { readonly kind: "asked" }
+  | { readonly kind: "child"; readonly code: number }
+  | { readonly kind: "taken"; readonly leaseId: string };
+
+async function runUntilEnd(parts: Parts): Promise<number> {
+  const held = holdRegistration(parts);
+  const end = await firstEnd(parts, held.registration);
+  switch (end.kind) {
+    case "asked":
+      return await leaveOrderly(parts, held);
+    case "child":
+      log().info("the command has ended", { code: end.code });
+      await held.remove();
+      return end.code;
+    case "taken":
+      await held.remove();
+      await stopChild(parts);
+      throw new ControllerError(
+        "operator",
+        `Cannot register ${held.registration.key}: ${ownerText(end.leaseId)}`,
+      );
+  }
+}
+
+async function firstEnd({ signals, child }: Parts, { ended }: Registration): Promise<End> {
+  const { promise, resolve } = Promise.withResolvers<End>();
+  const onLeave = () => resolve({ kind: "asked" });
+  signals.leave.addEventListener("abort", onLeave);
+  if (signals.leave.aborted) onLeave();
+  child?.ended.then((code) => resolve({ kind: "child", code }));
+  ended.then((end) => {
+    if (end.kind === "taken") resolve(end);
+  });
+  return await promise;
+}
+
+async function leaveOrderly(parts: Parts, held: HeldRegistration): Promise<number> {
+  const { signals, child } = parts;
+  log().info("leaving", { key: held.registration.key });
+  const childEnded = new AbortController();
+  child?.ended.then(() => childEnded.abort());
+  await held.leave(AbortSignal.any([signals.next(), childEnded.signal]));
+  const code = await stopChild(parts);
+  await held.remove();
+  return code;
+}
+
+async function stopChild({ child, settings, signals }: Parts): Promise<number> {
+  if (child === undefined) return 0;
+  const limitMs = settings.register.stopTimeoutMs;
+  const { killed } = await child.stop({ limitMs, hurry: signals.next() });
+  const code = await child.ended;
+  if (killed) log().warn("the command did not end when it was asked to, and was killed", { limitMs });
+  else log().info("the command has ended", { code });
+  return code;
+}
+
+type HeldRegistration = ReturnType<typeof holdRegistration>;
+
+/** Keeps the registration as the health of the process asks, until it leaves. */
+function holdRegistration({ settings, client }: Parts) {
+  const { etcd, register: options } = settings;
+  const server = `${options.service}/${options.id}`;
+  const key = `${etcd.servicesPrefix}${server}`;
+  const registration = registerKey({
+    kv: client.kv,
+    key,
+    value: undefined,
+    ttlSeconds: options.leaseTtlSeconds,
+    onEvent: (event) => logRegistration(event, key),
+  });
+  const settled = new AbortController();
+  let host = options.host;
+  const value = (host: Host, state: "ready" | "drain") =>
+    entryValue({ ...options.entry, address: { host, port: options.port } }, state);
+
+  async function follow(signal: AbortSignal): Promise<void> {
+    const own = host ??= await ownHost(etcd, signal);
+    if (own === undefined) return;
+    if (options.check === undefined) return void registration.update(value(own, "ready"));
+    await watchHealth(options.check, {
+      signal,
+      onChange: (open) => {
+        log().info(open ? "health check passes" : "health check fails", { key });
+        if (open) registration.update(value(own, "ready"));
+        else registration.withdraw();
+      },
+    });
+  }
+
+  const following = follow(settled.signal);
+  return {
+    registration,
+    leave: async (hurry: AbortSignal) => {
+      settled.abort();
+      await following;
+      const drainValue = host === undefined ? "" : value(host, "drain");
+      const { nodesPrefix } = etcd;
+      const limitMs = options.drainTimeoutMs;
+      logLeaving(await leave({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry }));
+    },
+    remove: async () => {
+      settled.abort();
+      const wasKnown = registration.state().kind !== "ended";
+      const removal = await registration.remove({ limitMs: REMOVE_LIMIT_MS });
+      if (wasKnown) logRemoval(removal, key);
+    },
+  };
+}
+
+/** `undefined` if it has to leave before etcd could be reached. */
+async function ownHost({ endpoints }: EtcdSettings, signal: AbortSignal): Promise<Host | undefined> {
+  const onFailure = (error: unknown, attempt: number) => {
+    if (attempt === 1) log().warn("waiting for etcd, serving meanwhile", { reason: messageOf(error) });
+  };
+  try {
+    return await findOwnHost({ endpoints, onFailure, signal });
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { messageOf } from "../errors.ts";
+import type { RegistrationEvent, Removal } from "../etcd/registration_events.ts";
+import { type Leaving, leavingText } from "../leaving.ts";
+import { log } from "../log.ts";
+
+/** One log line for an event, if it is worth one: of a call that goes on failing only the first failure is. */
+export function logRegistration(event: RegistrationEvent, key: string): void {
+  switch (event.kind) {
+    case "registered":
+      return log().info("registered", { key, revision: event.revision });
+    case "updated":
+      return log().info("registration updated", { key, revision: event.revision });
+    case "withdrawn":
+      return log().warn("registration withdrawn", { key, revision: event.revision });
+    case "lost":
+      return log().warn("lease ended, registering again", { key, inMs: event.returnInMs });
+    case "deleted":
+      return log().warn("somebody deleted the key, putting it back", { key });
+    case "taken":
+      // Whoever runs it says so as it ends.
+      return;
+    case "failing":
+      if (event.attempt > 1) return;
+      return log().warn("etcd does not answer, serving on and trying again", {
+        key,
+        call: event.call,
+        reason: messageOf(event.error),
+      });
+    case "recovered":
+      return log().info("etcd answers again", { key, attempts: event.attempts });
+  }
+}
+
+/** One log line for the end of the waiting. */
+export function logLeaving(leaving: Leaving): void {
+  const text = leavingText(leaving);
+  const fine = leaving.kind === "acknowledged" || leaving.kind === "unregistered";
+  const fields = { ...leaving, kind: undefined };
+  if (fine) log().info(text, fields);
+  else log().warn(text, fields);
+}
+
+/** One log line for the end of a registration. */
+export function logRemoval(removal: Removal, key: string): void {
+  if (removal.kind === "removed") return log().info("registration removed", { key });
+  log().warn("registration not removed, it goes when its lease ends", {
+    key,
+    reason: messageOf(removal.error),
+  });
+}

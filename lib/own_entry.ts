@@ -1,0 +1,26 @@
+import { type Address, formatAddress } from "./address.ts";
+
+/** What a process registers of itself. */
+export interface OwnEntry {
+  readonly address: Address;
+  readonly weight?: number | undefined;
+  readonly maxconn?: number | undefined;
+  readonly meta?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The value that stands under the key of a process; what is undefined is left out. */
+export function entryValue(entry: OwnEntry, state: "ready" | "drain"): string {
+  const { address, weight, maxconn, meta } = entry;
+  return JSON.stringify({ address: formatAddress(address), state, weight, maxconn, meta });
+}
+
+/** The id of a process: the host's name tells containers apart; where several share a host, and so its name, the port does. */
+export function defaultId(hostname: string, port: number): string {
+  const suffix = `-${port}`;
+  return nameOf(hostname).slice(0, 128 - suffix.length) + suffix;
+}
+
+/** A host's name as a name in the registry. */
+export function nameOf(hostname: string): string {
+  return hostname.replace(/[^A-Za-z0-9._:-]/g, "-").slice(0, 128) || "backend";
+}

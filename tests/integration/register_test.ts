@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { pickPort, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { startRegistered } from "../support/registered.ts";
+
+/** A command of the shell that goes on until a signal ends it. */
+function shell(...traps: string[]): string[] {
+  return ["/bin/sh", "-c", [...traps, "echo started", "while :; do sleep 0.05; done"].join("\n")];
+}
+
+const NO_CHILD_LEFT = async (pid: number) => {
+  await waitFor("the command to be gone", () => Deno.stat(`/proc/${pid}`).then(() => false, () => true));
+};
+
+Deno.test("register puts what it is told, and at SIGTERM removes it", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--weight", "50", "--maxconn", "7", "--meta", "zone=a", "--meta", "note=x y"];
+  await using registered = startRegistered(etcd, { port: 8080, args });
+  assertEquals(JSON.parse(await registered.untilKey()), {
+    address: "127.0.0.1:8080",
+    state: "ready",
+    weight: 50,
+    maxconn: 7,
+    meta: { zone: "a", note: "x y" },
+  });
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 0);
+  assertEquals(await registered.read(), "");
+  assert(
+    registered.said("leaving at once: no load-balancer node lives"),
+    registered.process.lines.join("\n"),
+  );
+});
+
+Deno.test("register takes its settings from the environment", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const env = { SERVICE_ADDRESS: "10.0.0.5", SERVICE_WEIGHT: "3" };
+  await using registered = startRegistered(etcd, { port: 8080, env });
+  assertEquals(JSON.parse(await registered.untilKey()), {
+    address: "10.0.0.5:8080",
+    state: "ready",
+    weight: 3,
+  });
+});
+
+Deno.test("register puts the key while the check passes, and only then", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using origin = startOrigin("one", { status: 500 });
+  const check = [
+    "--check",
+    `${origin.url}healthz`,
+    "--check-interval",
+    "100ms",
+    "--rise",
+    "2",
+    "--fall",
+    "2",
+  ];
+  await using registered = startRegistered(etcd, { port: origin.port, args: check });
+  await waitFor("some checks", () => origin.requests > 5, { deadlineMs: 30_000 });
+  assertEquals(await registered.read(), "");
+  for (let round = 0; round < 2; round++) {
+    origin.behaviour.status = 200;
+    await registered.untilKey();
+    origin.behaviour.status = 500;
+    await registered.untilNoKey();
+  }
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 0);
+});
+
+Deno.test("register waits for the port of its command with --check tcp", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const port = pickPort();
+  const args = ["--check", "tcp", "--check-interval", "100ms"];
+  await using registered = startRegistered(etcd, { port, args, command: shell() });
+  await registered.untilSaid("started");
+  assertEquals(await registered.read(), "");
+  await using _origin = startOrigin("one", { port });
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  await registered.untilEnd();
+});
+
+Deno.test("register passes signals on and returns the exit code of its command", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const command = shell("trap 'echo hup' HUP", "trap 'exit 7' USR1");
+  await using registered = startRegistered(etcd, { port: 8080, command });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.kill("SIGHUP");
+  await registered.untilSaid("hup");
+  registered.process.kill("SIGUSR1");
+  assertEquals(await registered.untilEnd(), 7);
+  assertEquals(await registered.read(), "");
+});
+
+Deno.test("register returns 128 and the signal's number when a signal ends its command", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, command: shell() });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.kill("SIGQUIT");
+  assertEquals(await registered.untilEnd(), 131);
+  assertEquals(await registered.read(), "");
+});
+
+Deno.test("register that gets SIGTERM ends its command, and removes the key when it has ended", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const command = shell("trap 'echo stopping; exit 5' TERM");
+  await using registered = startRegistered(etcd, { port: 8080, command });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 5);
+  assertEquals(await registered.read(), "");
+  const order = ["leaving at once", "stopping", "the command has ended", "registration removed"];
+  const places = order.map((text) => registered.process.lines.findIndex((line) => line.includes(text)));
+  assertEquals(places, [...places].sort((a, b) => a - b), registered.process.lines.join("\n"));
+  assert(!places.includes(-1), registered.process.lines.join("\n"));
+});
+
+Deno.test("register kills a command that ignores SIGTERM, and says so", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "300ms"];
+  await using registered = startRegistered(etcd, { port: 8080, args, command: shell("trap '' TERM") });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 137);
+  assert(registered.said("did not end when it was asked to, and was killed"));
+  assertEquals(await registered.read(), "");
+});
+
+Deno.test("register that gets a further signal kills a command that does not end", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "5m"];
+  const command = shell("trap 'echo never' TERM");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  await registered.untilSaid("never");
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 137);
+});
+
+Deno.test("register leaves a key that another lease owns, names it, ends its command and exits with 1", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const lease = (await etcd.etcdctl("lease", "grant", "60")).split(" ")[1] ?? "";
+  await etcd.etcdctl("put", `--lease=${lease}`, "/services/backend/a", "other");
+  const before = await etcd.etcdctl("get", "/services/backend/a", "-w", "json");
+  const command = shell("trap 'echo asked; exit 0' TERM", "echo pid:$$:");
+  await using registered = startRegistered(etcd, { port: 8080, id: "a", command });
+  assertEquals(await registered.untilEnd(), 1);
+  const last = registered.process.lines.at(-1) ?? "";
+  assertEquals(last, `etcd-haproxy: Cannot register /services/backend/a: lease ${lease} owns it`);
+  const pid = /pid:(\d+):/.exec(registered.process.lines.join("\n"))?.[1];
+  if (pid !== undefined) await NO_CHILD_LEFT(Number(pid));
+  const kvs = (text: string) => JSON.parse(text).kvs;
+  assertEquals(kvs(await etcd.etcdctl("get", "/services/backend/a", "-w", "json")), kvs(before));
+});
+
+Deno.test("register that was frozen for longer than its lease comes back", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080 });
+  await registered.untilKey();
+  registered.process.freeze();
+  await registered.untilNoKey();
+  registered.process.resume();
+  await registered.untilKey();
+  await registered.untilSaid("lease ended, registering again");
+});
+
+Deno.test("register that comes back to a key of another lease gives it up", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, command: shell() });
+  await registered.untilSaid("started");
+  await registered.untilKey();
+  registered.process.freeze();
+  await registered.untilNoKey();
+  await using other = startRegistered(etcd, { port: 8080 });
+  const value = await other.untilKey();
+  registered.process.resume();
+  assertEquals(await registered.untilEnd(), 1);
+  assertMatch(registered.process.lines.at(-1) ?? "", /Cannot register \S+: lease [0-9a-f]+ owns it/);
+  assertEquals(await other.read(), value);
+});
+
+Deno.test("register puts its key back when somebody deletes it", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080 });
+  await registered.untilKey();
+  await etcd.etcdctl("del", registered.key);
+  await registered.untilKey();
+  await registered.untilSaid("somebody deleted the key");
+});
+
+Deno.test("register runs its command while etcd is away, says so, and registers when it is there", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await etcd.member(0).stop();
+  await using registered = startRegistered(etcd, { port: 8080, command: shell("trap 'exit 0' TERM") });
+  await registered.untilSaid("started");
+  await registered.untilSaid("waiting for etcd, serving meanwhile");
+  await etcd.member(0).start();
+  await registered.untilKey();
+  await etcd.member(0).stop();
+  await registered.untilSaid("etcd does not answer, serving on and trying again");
+  assertEquals(registered.process.exited, undefined);
+  await etcd.member(0).start();
+  await registered.untilSaid("etcd answers again");
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 0);
+});
+
+Deno.test("register that never reached etcd leaves at once", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await etcd.member(0).stop();
+  const command = shell("trap 'exit 0' TERM");
+  await using registered = startRegistered(etcd, { port: 8080, args: ["--drain-timeout", "10m"], command });
+  await registered.untilSaid("started");
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 0);
+  assert(registered.said("leaving at once: not registered"));
+});
+
+Deno.test("register says that its command is not there, and registers nothing", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, command: ["/no/such/program"] });
+  assertEquals(await registered.untilEnd(), 1);
+  assertEquals(registered.process.lines, ["etcd-haproxy: Cannot start /no/such/program: it is not there"]);
+  assertEquals(await registered.read(), "");
+});
+
+Deno.test("register with an entry that no node would take is a usage error", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, id: "a/b" });
+  assertEquals(await registered.untilEnd(), 2);
+  assertStringIncludes(registered.process.lines.join(), 'Cannot register "backend/a/b"');
+});
