@@ -10,13 +10,23 @@ import type { Step } from "./step.ts";
 
 /** How far a plan got. `observed` is what HAProxy was seen to run afterwards. */
 export type Outcome =
-  /** HAProxy runs what is wanted, or does not run and will start with it; so many removed servers still hold requests. */
-  | { readonly kind: "reached"; readonly observed: Observed; readonly pending: number }
+  /**
+   * HAProxy runs what is wanted, or does not run and will start with it; so many removed servers still hold requests.
+   * `unkept` tells why the last good copy could not be written, if it could not: what is served is not touched by that.
+   */
+  | {
+    readonly kind: "reached";
+    readonly observed: Observed;
+    readonly pending: number;
+    readonly unkept?: string;
+  }
   /** HAProxy does not take the text; nothing was changed. */
   | { readonly kind: "refused"; readonly alerts: readonly Alert[] }
   /** Steps were made at run time and did not have their effect; a reload is next. */
   | { readonly kind: "incomplete"; readonly reason: string }
-  /** The reload failed or was not tried, and the file that was there before is back. */
+  /** A reload was not tried, for it would have failed; nothing was changed. */
+  | { readonly kind: "vetoed"; readonly reason: string }
+  /** The reload failed, and the file that was there before is back. */
   | { readonly kind: "reload-failed"; readonly reason: string }
   /** Something else went wrong; HAProxy goes on as it was. */
   | { readonly kind: "failed"; readonly reason: string };
@@ -51,8 +61,14 @@ export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome>
 }
 
 async function reached({ haproxy, input }: ApplyOptions, observed: Observed, pending = 0): Promise<Outcome> {
-  if (observed.kind === "up") await haproxy.keepLastGood(joinConfig(input.wanted));
-  return { kind: "reached", observed, pending };
+  if (observed.kind !== "up") return { kind: "reached", observed, pending };
+  try {
+    await haproxy.keepLastGood(joinConfig(input.wanted));
+    return { kind: "reached", observed, pending };
+  } catch (error) {
+    if (!(error instanceof ControllerError)) throw error;
+    return { kind: "reached", observed, pending, unkept: messageOf(error) };
+  }
 }
 
 /** Checks and writes the file; returns an outcome only when it is refused. */
@@ -117,7 +133,7 @@ function withBackends(observed: Observed, seen: ObservedServers, backends: reado
 async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Outcome> {
   const { haproxy, input } = options;
   const taken = await bindProblem(options);
-  if (taken !== undefined) return { kind: "reload-failed", reason: taken };
+  if (taken !== undefined) return { kind: "vetoed", reason: taken };
   const refused = await write(options);
   if (refused !== undefined) return refused;
   const held = await round.held();

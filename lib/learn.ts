@@ -32,6 +32,11 @@ export interface Experience {
 /** How often removed servers that still hold requests are asked again. */
 const PENDING = { minMs: 100, maxMs: 2_000 };
 
+/** While a base is refused, its template is looked at again: one that was mended is another text. */
+const LOOK_MS = 3_000;
+/** A last good copy that could not be kept is written again after this time. */
+const KEEP_AGAIN_MS = 3_000;
+
 /** When the next pass is due although nothing changes. */
 export type Again =
   | { readonly kind: "at-once" }
@@ -46,7 +51,7 @@ export function learn(
 ): { memory: Memory; again: Again } {
   const { outcome, pace } = pass;
   if (outcome === undefined) return putOff(memory, pace);
-  const known = pass.plan.kind === "reload" && outcome.kind !== "refused"
+  const known = pass.plan.kind === "reload" && outcome.kind !== "refused" && outcome.kind !== "vetoed"
     ? withReload(memory, clock.now)
     : memory;
   if (outcome.kind === "reached") return content(known, { pass, outcome, clock });
@@ -54,8 +59,11 @@ export function learn(
     return { memory: { ...known, reloadNext: true, known: undefined }, again: { kind: "at-once" } };
   }
   if (outcome.kind === "refused") return refused(known, { pass, alerts: outcome.alerts, clock });
+  if (outcome.kind === "vetoed") {
+    return withoutBase(known, { pass, reason: outcome.reason, by: "vetoed", clock });
+  }
   if (outcome.kind === "reload-failed" && isNewBase(known, pass)) {
-    return withoutBase(known, { pass, reason: outcome.reason, clock });
+    return withoutBase(known, { pass, reason: outcome.reason, by: "refused", clock });
   }
   return tryLater(known, clock);
 }
@@ -87,7 +95,10 @@ function content(memory: Memory, { pass, outcome, clock }: Reached): { memory: M
     ...(pending > 0
       ? [clock.now + backoffDelay({ ...PENDING, attempt: pendingPasses, random: clock.random })]
       : []),
-    ...(wanted.base === "last-good" && next.refusedBase !== undefined ? [next.refusedBase.retryAt] : []),
+    ...(wanted.base === "last-good" && next.refusedBase !== undefined
+      ? [Math.min(next.refusedBase.retryAt, clock.now + LOOK_MS)]
+      : []),
+    ...(outcome.unkept === undefined ? [] : [clock.now + KEEP_AGAIN_MS]),
     ...(pass.reloadAt === undefined ? [] : [pass.reloadAt]),
   ];
   return {
@@ -108,7 +119,7 @@ function refused(memory: Memory, { pass, alerts, clock }: Refused): { memory: Me
     return { memory: withRefusals(memory, entries, pass.model), again: { kind: "at-once" } };
   }
   const reason = alerts.map(({ message }) => message).join("; ");
-  if (isNewBase(memory, pass)) return withoutBase(memory, { pass, reason, clock });
+  if (isNewBase(memory, pass)) return withoutBase(memory, { pass, reason, by: "refused", clock });
   return tryLater(memory, clock);
 }
 
@@ -131,11 +142,18 @@ function isNewBase({ goodBase }: Memory, { wanted }: Experience): boolean {
   return wanted.base === "rendered" && wanted.config.base !== goodBase;
 }
 
+interface BaseProblem {
+  readonly pass: Experience;
+  readonly reason: string;
+  readonly by: "refused" | "vetoed";
+  readonly clock: { now: number; random: number };
+}
+
 function withoutBase(
   memory: Memory,
-  { pass, reason, clock }: { pass: Experience; reason: string; clock: { now: number; random: number } },
+  { pass, reason, by, clock }: BaseProblem,
 ): { memory: Memory; again: Again } {
-  const next = withRefusedBase(memory, { digest: baseDigest(pass.wanted.config.base), reason, ...clock });
+  const next = withRefusedBase(memory, { digest: baseDigest(pass.wanted.config.base), reason, by, ...clock });
   if (next.goodBase !== undefined) return { memory: next, again: { kind: "at-once" } };
   return { memory: next, again: { kind: "at", at: next.refusedBase?.retryAt ?? clock.now } };
 }

@@ -49,8 +49,16 @@ export const FRESH_MEMORY: Memory = {
   guard: FRESH_GUARD,
 };
 
-/** Bounds between attempts at a refused base, and after a failed pass. */
-const BACKOFF = { minMs: 500, maxMs: 30_000 };
+/** After a failed pass: whatever made it fail, the node is to be right again within 5 s of its end. */
+const FAILURE_BACKOFF = { minMs: 500, maxMs: 3_000 };
+/**
+ * Between attempts at a refused base. Checking or loading it costs HAProxy's work each time, and a human has to change
+ * something: another text is tried at once. A veto costs nothing, and the address may be free at any moment.
+ */
+const BASE_BACKOFF = {
+  refused: { minMs: 500, maxMs: 30_000 },
+  vetoed: { minMs: 500, maxMs: 3_000 },
+};
 
 /** Remembers entries that HAProxy refused; refusals of entries that were changed or deleted since are forgotten. */
 export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusal>, model: Model): Memory {
@@ -70,11 +78,11 @@ export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusa
 /** Remembers that a base was refused; the same base is tried again by back-off, another one at once. */
 export function withRefusedBase(
   memory: Memory,
-  refused: { digest: string; reason: string; now: number; random: number },
+  refused: { digest: string; reason: string; by: keyof typeof BASE_BACKOFF; now: number; random: number },
 ): Memory {
-  const { digest, reason, now, random } = refused;
+  const { digest, reason, by, now, random } = refused;
   const attempts = memory.refusedBase?.digest === digest ? memory.refusedBase.attempts + 1 : 1;
-  const retryAt = now + backoffDelay({ ...BACKOFF, attempt: attempts, random });
+  const retryAt = now + backoffDelay({ ...BASE_BACKOFF[by], attempt: attempts, random });
   return { ...memory, refusedBase: { digest, reason, attempts, retryAt } };
 }
 
@@ -98,6 +106,6 @@ export function withFailure(
   const failures = memory.failures + 1;
   return {
     memory: { ...memory, failures, known: undefined },
-    retryAt: now + backoffDelay({ ...BACKOFF, attempt: failures, random }),
+    retryAt: now + backoffDelay({ ...FAILURE_BACKOFF, attempt: failures, random }),
   };
 }

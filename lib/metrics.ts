@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { PassReport } from "./reconcile.ts";
 import { type NodeFacts, pendingOf, readinessOf, serverCounts } from "./status.ts";
+import { TROUBLE_KINDS, troublesOf } from "./trouble.ts";
 import { countServers } from "./model.ts";
 
 /** Counters and gauges of a node, in the Prometheus format. */
@@ -42,13 +43,13 @@ export function createMetrics(): Metrics {
   });
   for (const kind of ["nothing", "write", "runtime", "reload"]) plans.inc({ kind }, 0);
   for (const kind of ["runtime", "reload"]) putOff.inc({ kind }, 0);
-  for (const outcome of ["reached", "refused", "incomplete", "reload-failed", "failed"]) {
+  for (const outcome of ["reached", "refused", "incomplete", "vetoed", "reload-failed", "failed"]) {
     outcomes.inc({ outcome }, 0);
   }
   for (const kind of ["add", "replace", "remove", "address", "weight", "maint", "ready"]) {
     steps.inc({ kind }, 0);
   }
-  for (const result of ["loaded", "failed"]) reloads.inc({ result }, 0);
+  for (const result of ["loaded", "failed", "vetoed"]) reloads.inc({ result }, 0);
 
   const gauges = {
     revision: gauge("revision", "Registry revision of the last pass"),
@@ -69,6 +70,7 @@ export function createMetrics(): Metrics {
     stale: gauge("stale", "1 while the node serves what an earlier run left"),
     staleAge: gauge("stale_age_seconds", "Age of what a stale node serves"),
     refusedBase: gauge("base_refused", "1 while the rendered base is refused and the last good one goes on"),
+    trouble: gauge("trouble", "1 while this is wrong; /api/state tells the reason", ["kind"]),
     info: gauge("info", "Versions", ["version", "haproxy"]),
   };
 
@@ -83,7 +85,7 @@ export function createMetrics(): Metrics {
       if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps.inc({ kind }));
       outcomes.inc({ outcome: outcome.kind });
       if (plan.kind === "reload" && outcome.kind !== "refused") {
-        reloads.inc({ result: outcome.kind === "reached" ? "loaded" : "failed" });
+        reloads.inc({ result: reloadResult(outcome) });
       }
       if (plan.kind !== "nothing") apply.observe(tookMs / 1_000);
     },
@@ -96,6 +98,11 @@ export function createMetrics(): Metrics {
       return registry.metrics();
     },
   };
+}
+
+function reloadResult({ kind }: NonNullable<PassReport["outcome"]>): "loaded" | "vetoed" | "failed" {
+  if (kind === "reached") return "loaded";
+  return kind === "vetoed" ? "vetoed" : "failed";
 }
 
 type Gauges = Record<
@@ -117,13 +124,15 @@ type Gauges = Record<
 >;
 
 function setGauges(
-  gauges: Gauges & { info: Gauge<"version" | "haproxy"> },
+  gauges: Gauges & { info: Gauge<"version" | "haproxy">; trouble: Gauge<"kind"> },
   facts: NodeFacts,
   now: number,
 ): void {
   const { lastPass } = facts;
   const readiness = readinessOf(facts, now);
   const isStale = readiness.ready && readiness.stale;
+  const troubles = new Set(troublesOf(facts).map(({ kind }) => kind));
+  for (const kind of TROUBLE_KINDS) gauges.trouble.set({ kind }, troubles.has(kind) ? 1 : 0);
   gauges.info.set({ version: facts.version, haproxy: facts.haproxyVersion }, 1);
   gauges.admissions.set(facts.admissionsWaiting);
   gauges.lag.set(facts.lagMs / 1_000);

@@ -26,8 +26,10 @@ export type Observed =
   | { readonly kind: "starting" }
   /** No HAProxy runs. */
   | { readonly kind: "down"; readonly reason: string }
-  /** HAProxy runs, but its runtime socket does not answer. */
+  /** HAProxy runs, but its runtime socket is not there or answers something else. */
   | { readonly kind: "silent"; readonly reason: string }
+  /** The worker takes connections and says nothing, so it serves nobody; a reload would wait for it. */
+  | { readonly kind: "stuck"; readonly reason: string }
   | {
     readonly kind: "up";
     /** The digest of the base that the worker was started from; undefined when it was not started from our text. */

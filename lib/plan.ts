@@ -31,6 +31,7 @@ export function plan(input: PlanInput): Plan {
   const { wanted, observed, file } = input;
   if (observed.kind === "starting") return { kind: "nothing" };
   if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
+  if (observed.kind === "stuck") return writePlan(input, `HAProxy does not answer: ${observed.reason}`);
   if (observed.kind === "silent") {
     return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
   }

@@ -57,10 +57,25 @@ export interface HaproxyPort {
 
 /** Whether HAProxy runs. */
 export type HaproxyState =
-  | { readonly kind: "starting" }
+  /** `reason` is what keeps an HAProxy that is there from being adopted. */
+  | { readonly kind: "starting"; readonly reason?: string }
   | { readonly kind: "up"; readonly pid: number; readonly adopted: boolean }
   | { readonly kind: "down"; readonly reason: string; readonly retryInMs: number }
   | { readonly kind: "stopped" };
+
+/** Whether one side of HAProxy answers. */
+export type Answer =
+  | { readonly kind: "answers" }
+  /** Its socket is not there, or is somebody else's; HAProxy itself may serve on. */
+  | { readonly kind: "lost"; readonly reason: string }
+  /** It takes connections and says nothing. */
+  | { readonly kind: "stuck"; readonly reason: string };
+
+/** What a regular look at both sockets of HAProxy found: the worker, which serves, and the master, which reloads. */
+export interface Sight {
+  readonly worker: Answer;
+  readonly master: Answer;
+}
 
 /** Lets servers serve when somebody has seen them healthy. */
 export interface Admission {

@@ -208,10 +208,18 @@ async function want(model: Model, memory: Memory, ports: ReconcilePorts): Promis
     return { wanted: chooseWanted(rendered, memory, ports.now()), rendered, memory };
   } catch (error) {
     if (!(error instanceof ControllerError) || memory.goodBase === undefined) throw error;
-    const refused = { digest: "", reason: messageOf(error), now: ports.now(), random: ports.random() };
     const wanted = wantedWithoutTemplate(model, memory.goodBase);
-    return { wanted, rendered: undefined, memory: withRefusedBase(memory, refused) };
+    return { wanted, rendered: undefined, memory: withFailedTemplate(memory, messageOf(error), ports) };
   }
+}
+
+/** A template has no digest. It is rendered in every pass; only one that comes after the back-off counts as an attempt. */
+function withFailedTemplate(memory: Memory, reason: string, ports: ReconcilePorts): Memory {
+  const { refusedBase } = memory;
+  const now = ports.now();
+  const isKnown = refusedBase?.digest === "" && refusedBase.reason === reason && now < refusedBase.retryAt;
+  if (isKnown) return memory;
+  return withRefusedBase(memory, { digest: "", reason, by: "refused", now, random: ports.random() });
 }
 
 interface Choice {

@@ -5,7 +5,7 @@ import { escapeText } from "./escape.ts";
 import { countServers } from "./model.ts";
 import type { Observed } from "./observed.ts";
 import { describePlan } from "./plan.ts";
-import type { HaproxyState } from "./ports.ts";
+import type { HaproxyState, Sight } from "./ports.ts";
 import type { PassReport } from "./reconcile.ts";
 
 /** How the connection with etcd stands. */
@@ -26,6 +26,7 @@ export interface NodeFacts {
   readonly version: string;
   readonly haproxyVersion: string;
   readonly haproxy: HaproxyState;
+  readonly sight: Sight;
   readonly etcd: EtcdState;
   readonly stopping: boolean;
   /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
@@ -34,6 +35,14 @@ export interface NodeFacts {
   readonly lastPass: PassReport | undefined;
   /** The last pass that changed something or tried to, and when. */
   readonly lastChange: { readonly report: PassReport; readonly at: number } | undefined;
+  /** Why the last pass could not be made at all; undefined when it could. */
+  readonly passError: string | undefined;
+  /** Why HAProxy does not run what the registry asks for; undefined when it does, or when nothing was tried yet. */
+  readonly unreached: string | undefined;
+  /** Why the last good configuration could not be kept; undefined when it could. */
+  readonly unkept: string | undefined;
+  /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
+  readonly passRunningMs: number;
   /** Whether a state from the registry was reached since the start. */
   readonly served: boolean;
   /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
@@ -61,12 +70,21 @@ export type Readiness =
 /** A node is ready while HAProxy serves a state that came from the registry, be it an earlier run's. */
 export function readinessOf(facts: NodeFacts, now: number): Readiness {
   if (facts.stopping) return { ready: false, reason: "stopping" };
-  if (facts.haproxy.kind !== "up") return { ready: false, reason: `HAProxy is ${facts.haproxy.kind}` };
+  if (facts.haproxy.kind !== "up") {
+    return { ready: false, reason: `HAProxy is ${haproxyText(facts.haproxy)}` };
+  }
+  // Only a worker that takes connections and says nothing serves nobody; one whose socket is lost goes on.
+  if (facts.sight.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
   if (facts.served) return { ready: true, stale: false };
   if (facts.inheritedAt !== undefined) {
     return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
   }
   return { ready: false, reason: "nothing was read from the registry yet" };
+}
+
+function haproxyText(state: HaproxyState): string {
+  const reason = "reason" in state ? state.reason : undefined;
+  return reason === undefined ? state.kind : `${state.kind}: ${escapeText(reason, 2_000)}`;
 }
 
 /** The node as JSON. Registry text is escaped; values and `meta` are not in it. */

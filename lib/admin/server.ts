@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { asciiJson } from "../escape.ts";
 import { type NodeFacts, readinessOf, stateJson } from "../status.ts";
+import { troublesOf } from "../trouble.ts";
 
 /** What the admin server shows. */
 export interface AdminPorts {
@@ -18,21 +19,20 @@ export function createAdmin(
   const app = new Hono();
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   app.get("/readyz", async (context) => {
-    const readiness = readinessOf(await facts({ health: false }), now());
-    return context.json(readiness, readiness.ready ? 200 : 503);
+    const known = await facts({ health: false });
+    const readiness = readinessOf(known, now());
+    return context.json({ ...readiness, troubles: troublesOf(known) }, readiness.ready ? 200 : 503);
   });
   app.get(
     "/metrics",
     async (context) =>
       context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
-  app.get(
-    "/api/state",
-    async (context) =>
-      context.body(asciiJson(stateJson(await facts({ health: true }), now())), 200, {
-        "content-type": "application/json",
-      }),
-  );
+  app.get("/api/state", async (context) => {
+    const known = await facts({ health: true });
+    const text = asciiJson({ ...stateJson(known, now()), troubles: troublesOf(known) });
+    return context.body(text, 200, { "content-type": "application/json" });
+  });
   app.notFound((context) =>
     context.json({ error: "no such page", pages: ["/healthz", "/readyz", "/metrics", "/api/state"] }, 404)
   );

@@ -1,6 +1,6 @@
 import { createAttachment, lookForMaster, refuseOwnMaster } from "../haproxy/attachment.ts";
 import type { BootOrigin } from "../haproxy/boot.ts";
-import { observe } from "../haproxy/runtime.ts";
+import { runningBase } from "../haproxy/runtime.ts";
 import type { StateDir } from "../haproxy/state_dir.ts";
 import type { Supervisor } from "../haproxy/supervisor.ts";
 import type { HaproxyState } from "../ports.ts";
@@ -22,12 +22,12 @@ export interface AttachPorts {
 
 /** Attaches to the HAProxy of somebody else. The file that it reads must be there before it is. */
 export async function attach(
-  { masterSocket, runtimeSocket }: StateDir,
+  sockets: StateDir,
   ports: AttachPorts,
 ): Promise<Supervisor> {
   const origin = await ports.prepare();
-  const { kind } = await lookForMaster(masterSocket);
-  const runsAnother = kind === "there" && (await observe(runtimeSocket)).kind !== "up";
+  const { kind } = await lookForMaster(sockets.masterSocket);
+  const runsAnother = kind === "there" && await runningBase(sockets) === undefined;
   if (origin !== "built-in" && !runsAnother) await ports.noteInherited();
-  return createAttachment({ masterSocket, onState: ports.onState });
+  return createAttachment({ masterSocket: sockets.masterSocket, onState: ports.onState });
 }

@@ -38,7 +38,7 @@ export async function diff(
     networks: networksOf(settings.render, settings.adminBind),
     observed,
     file,
-    haproxy: { observeBackends: (backends) => observeBackends(dir.runtimeSocket, backends) },
+    haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
     guard: guardPort(settings.guard, dir),
     render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
@@ -83,5 +83,5 @@ async function observeNode(dir: StateDir): Promise<Observed> {
   } catch (error) {
     return { kind: "down", reason: messageOf(error) };
   }
-  return observe(dir.runtimeSocket);
+  return observe(dir);
 }

@@ -1,7 +1,8 @@
 import { joinConfig } from "../config_text.ts";
 import { messageOf } from "../errors.ts";
 import { prepareBoot } from "../haproxy/boot.ts";
-import { adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
+import { haproxyVersion } from "../haproxy/check.ts";
+import { type AdoptionWait, adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
 import { untilReady } from "../haproxy/ready.ts";
 import type { StateDir } from "../haproxy/state_dir.ts";
 import { log } from "../log.ts";
@@ -27,16 +28,17 @@ export async function builtIn(
 
 /** What the supervisor, or the attachment in its place, needs to start, adopt and judge a master. */
 export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
-  haproxy: string;
+  /** The program, looked up when it is used: it may be replaced while the node runs. */
+  haproxy: () => string;
   dir: StateDir;
   configPath: string;
   builtIn: () => Promise<string>;
   recorder: NodeRecorder;
 }) {
   const options = {
-    haproxy,
     configPath,
     masterSocket: dir.masterSocket,
+    runtimeSocket: dir.runtimeSocket,
     startedWith: dir.startedWith,
     onLine: logHaproxyLine,
   };
@@ -45,15 +47,18 @@ export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
     if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
   };
   const prepare = async () => {
-    const boot = await prepareBoot({ ...dirPaths(dir), haproxy, configPath, builtIn: await builtIn() });
+    const program = haproxy();
+    recorder.onHaproxyVersion(await haproxyVersion(program));
+    const config = { configPath, builtIn: await builtIn() };
+    const boot = await prepareBoot({ ...dirPaths(dir), ...config, haproxy: program });
     boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
     return boot.origin;
   };
   return {
     prepare,
     noteInherited,
-    adopt: async () => {
-      const master = await adoptMaster(options);
+    adopt: async (wait: AdoptionWait) => {
+      const master = await adoptMaster(options, wait);
       if (master !== undefined) await noteInherited();
       return master;
     },
@@ -61,7 +66,7 @@ export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
       const origin = await prepare();
       if (origin !== "built-in") await noteInherited();
       log().info("starting haproxy", { config: configPath, origin });
-      return startMaster(options);
+      return startMaster({ ...options, haproxy: haproxy() });
     },
     untilReady: (master: Master) => untilReady(dir, master),
   };

@@ -3,19 +3,23 @@ import type { PublisherEvent } from "../etcd/node_publisher.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { countServers, serverKey } from "../model.ts";
-import type { HaproxyState } from "../ports.ts";
+import type { HaproxyState, Sight } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
 import { describePlan, type Plan } from "../plan.ts";
 import { isServed, type NodeFacts, outcomeReason, pendingOf } from "../status.ts";
+import { createUnkeptLog, logSight } from "./trouble_log.ts";
 
 /** Gathers what happens to the node, and makes one log line of each thing. */
 export interface NodeRecorder {
   facts(): NodeFacts;
+  onPassStart(): void;
   onPass(report: PassReport): void;
   onPassError(error: { message: string; retryInMs: number }): void;
   onEtcdEvent(event: MirrorEvent): void;
   onHaproxyState(state: HaproxyState): void;
   onNodeKeys(event: PublisherEvent): void;
+  onHaproxyVersion(version: string): void;
+  onSight(sight: Sight): void;
   onStopping(): void;
   /** HAProxy was started from what an earlier run left, verified at the given time. */
   onInherited(verifiedAt: number): void;
@@ -38,11 +42,16 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
   let facts: NodeFacts = {
     ...start,
     haproxy: { kind: "starting" },
+    sight: { worker: { kind: "answers" }, master: { kind: "answers" } },
     etcd: { kind: "connecting" },
     stopping: false,
     inheritedAt: undefined,
     lastPass: undefined,
     lastChange: undefined,
+    passError: undefined,
+    unreached: undefined,
+    unkept: undefined,
+    passRunningMs: 0,
     served: false,
     lagMs: 0,
     admissionsWaiting: 0,
@@ -51,12 +60,26 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
   };
   const logRejections = createRejectionLog();
   const logHeld = createHeldLog();
+  const logUnkept = createUnkeptLog();
+  let passStartedAt: number | undefined;
 
   return {
-    facts: () => ({ ...facts, lagMs: ports.lagMs(), admissionsWaiting: ports.admissionsWaiting() }),
+    facts: () => ({
+      ...facts,
+      lagMs: ports.lagMs(),
+      admissionsWaiting: ports.admissionsWaiting(),
+      passRunningMs: passStartedAt === undefined ? 0 : performance.now() - passStartedAt,
+    }),
     onStopping: () => facts = { ...facts, stopping: true },
     onInherited: (verifiedAt) => facts = { ...facts, inheritedAt: verifiedAt },
+    onHaproxyVersion: (version) => facts = { ...facts, haproxyVersion: version },
+    onSight: (sight) => {
+      logSight(facts.sight, sight);
+      facts = { ...facts, sight };
+    },
+    onPassStart: () => passStartedAt = performance.now(),
     onPass: (report) => {
+      passStartedAt = undefined;
       ports.metrics.onPass(report);
       const isNews = report.plan.kind !== "nothing";
       facts = {
@@ -64,15 +87,20 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
         lastPass: report,
         lastChange: isNews ? { report, at: ports.now() } : facts.lastChange,
         served: facts.served || isServed(report),
+        passError: undefined,
+        ...failuresOf(report, facts),
       };
       logRejections(report);
       logHeld(report);
+      logUnkept(report);
       for (const setback of report.setbacks) {
         log().warn("pass started over", { outcome: setback.kind, reason: outcomeReason(setback) });
       }
       if (isNews) logPass(report);
     },
     onPassError: ({ message, retryInMs }) => {
+      passStartedAt = undefined;
+      facts = { ...facts, passError: message };
       ports.metrics.onPassError();
       log().error("pass failed, keeping what is served", { reason: message, retryInMs });
     },
@@ -85,7 +113,11 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
       logNodeKeys(event);
     },
     onHaproxyState: (state) => {
+      const isNews = state.kind !== facts.haproxy.kind || !("reason" in facts.haproxy);
       facts = { ...facts, haproxy: state };
+      if (state.kind === "starting" && state.reason !== undefined && isNews) {
+        log().error("haproxy does not answer, waiting for it", { reason: state.reason });
+      }
       if (state.kind === "up") {
         log().info(
           ports.attached ? "haproxy attached" : state.adopted ? "haproxy adopted" : "haproxy started",
@@ -101,6 +133,13 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
       log().error(what, { reason: state.reason, retryInMs: state.retryInMs });
     },
   };
+}
+
+/** A plan that was put off tells nothing new of what failed before. */
+function failuresOf({ outcome }: PassReport, before: NodeFacts): Pick<NodeFacts, "unreached" | "unkept"> {
+  if (outcome === undefined) return { unreached: before.unreached, unkept: before.unkept };
+  if (outcome.kind === "reached") return { unreached: undefined, unkept: outcome.unkept };
+  return { unreached: outcomeReason(outcome), unkept: before.unkept };
 }
 
 function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["etcd"] {

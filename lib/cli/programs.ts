@@ -1,4 +1,6 @@
-import { ControllerError } from "../errors.ts";
+import { ControllerError, messageOf } from "../errors.ts";
+import { haproxyVersion } from "../haproxy/check.ts";
+import { log } from "../log.ts";
 
 /** Servers stand in directories that an ordinary user's PATH may lack. */
 const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -17,6 +19,16 @@ export function findHaproxy(name: string): string {
   const found = candidates.find(isExecutable);
   if (found !== undefined) return found;
   throw new ControllerError("operator", `Cannot find ${name}: install HAProxy, or name it with --haproxy`);
+}
+
+/** The version, or `unknown`: a program that cannot be run is looked for again whenever it is needed. */
+export async function versionIfThere(haproxy: () => string): Promise<string> {
+  try {
+    return await haproxyVersion(haproxy());
+  } catch (error) {
+    log().error("haproxy cannot be run, trying again", { reason: messageOf(error) });
+    return "unknown";
+  }
 }
 
 function isExecutable(path: string): boolean {

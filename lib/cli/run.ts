@@ -10,8 +10,8 @@ import { bringUp } from "../haproxy/change.ts";
 import { healthUpLine } from "../haproxy/commands.ts";
 import { claimConfigFile } from "../haproxy/boot.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
-import { haproxyVersion } from "../haproxy/check.ts";
 import { openInstance } from "../haproxy/instance.ts";
+import { createLookout } from "../haproxy/lookout.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
 import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
 import { createSupervisor } from "../haproxy/supervisor.ts";
@@ -36,8 +36,9 @@ import { builtIn, masterPorts } from "./masters.ts";
 import { networksOf } from "./networks.ts";
 import { createRecorder, type NodeRecorder } from "./node.ts";
 import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
-import { findHaproxy } from "./programs.ts";
-import { renderSettings } from "./settings.ts";
+import { findHaproxy, versionIfThere } from "./programs.ts";
+import { createResync } from "./resync.ts";
+import { renderSettings, socketSpelling } from "./settings.ts";
 import { createSight } from "./sight.ts";
 import { listenForSignals, type Signals } from "./signals.ts";
 import { templateSource } from "./template.ts";
@@ -61,8 +62,8 @@ const RESYNC_MS = 30_000;
  * @throws {ControllerError} when the node cannot start
  */
 export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) => haproxy): Promise<void> {
-  const haproxy = findHaproxy(settings.render.haproxy);
-  const version = await haproxyVersion(haproxy);
+  const haproxy = () => findHaproxy(settings.render.haproxy);
+  const version = await versionIfThere(haproxy);
   const { dir: ownDir, release } = await openStateDir(settings.render.stateDir);
   const dir = await attachedDir(ownDir, settings.run.attach);
   const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
@@ -89,7 +90,7 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
 type Node = Awaited<ReturnType<typeof assembleNode>>;
 
 interface Found {
-  readonly haproxy: string;
+  readonly haproxy: () => string;
   readonly version: string;
   readonly dir: StateDir;
   readonly wrap: WrapHaproxy;
@@ -102,6 +103,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const { haproxy, version, dir, wrap, stop } = found;
   const { render: renderOptions, run: runOptions } = settings;
   const trigger = createTrigger(runOptions);
+  const resync = createResync(trigger.ring);
   const lag = createLag();
   const ring = () => {
     lag.onChange();
@@ -110,7 +112,12 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const metrics = createMetrics();
   const admission = runOptions.admission === "none" ? ADMIT_ALL : createAdmission({
     probe,
-    bringUp: (keys) => bringUp(dir.runtimeSocket, keys.map(healthUpLine)),
+    bringUp: async (keys) => {
+      const errors = await bringUp(dir.runtimeSocket, keys.map(healthUpLine));
+      if (errors.length > 0) {
+        log().debug("servers not brought up, left to HAProxy's checks", { keys, errors });
+      }
+    },
     signal: stop,
   });
   const recorder = createRecorder(
@@ -125,6 +132,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
   );
   const template = templateSource(renderOptions.template);
   const rendering = renderSettings(renderOptions);
+  const spelling = socketSpelling(renderOptions);
   const masters = masterPorts({
     haproxy,
     dir,
@@ -139,6 +147,18 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const supervisor = runOptions.attach === undefined
     ? createSupervisor({ ...masters, onState })
     : await attach(dir, { ...masters, onState });
+  const lookout = createLookout({
+    dir,
+    state: supervisor.state,
+    onSight: (sight) => {
+      recorder.onSight(sight);
+      resync.ask();
+    },
+    onLost: () => {
+      spelling.turn();
+      resync.ask();
+    },
+  });
   const client = await etcdFromSettings(settings.etcd);
   const prefixes = prefixesOf(settings.etcd);
   const source = createSource(runOptions.source, {
@@ -149,14 +169,21 @@ async function assembleNode(settings: RunSettings, found: Found) {
   });
   const ports = {
     haproxy: wrap(
-      createHaproxyPort({ haproxy, configPath: renderOptions.config, dir, state: supervisor.state }),
+      createHaproxyPort({
+        haproxy,
+        configPath: renderOptions.config,
+        dir,
+        state: supervisor.state,
+        sight: lookout.sight,
+      }),
     ),
     admission,
     guard: guardPort(runOptions.guard, dir),
     mode: runOptions.apply,
     prefixes,
     networks: networksOf(renderOptions, settings.adminBind),
-    render: async (model: Model) => renderConfig(model, await template(), rendering),
+    render: async (model: Model) =>
+      renderConfig(model, await template(), { ...rendering, runtimeSocket: spelling.now() }),
     reloadIntervalMs: runOptions.reloadIntervalMs,
     now: () => performance.now(),
     random: Math.random,
@@ -178,7 +205,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     haproxy: supervisor.state,
     facts: () => factsNow({ health: true }),
   });
-  return { trigger, lag, recorder, supervisor, client, source, ports, admin, keys };
+  return { trigger, resync, lookout, lag, recorder, supervisor, client, source, ports, admin, keys };
 }
 
 async function nodeKeys(settings: RunSettings, parts: {
@@ -214,37 +241,21 @@ function createSource(mode: RunOptions["source"], options: SourceOptions): Sourc
 }
 
 async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortController): Promise<void> {
-  const hangup = createHangup(node.trigger.ring);
-  const signals = listenForSignals(hangup.onSignal);
+  const signals = listenForSignals(node.resync.ask);
   const supervised = node.supervisor.run();
   const followed = node.source.run(stopFollowing.signal);
   const published = node.keys.run(stopFollowing.signal);
-  const controlled = controlNode(node, { signal: stopFollowing.signal, resyncAsked: hangup.takeAsked });
+  const looked = node.lookout.run(stopFollowing.signal);
+  const controlled = controlNode(node, stopFollowing.signal);
   // A refused adoption or a bug ends the node; otherwise these end only when told to.
-  await Promise.race([untilStopped(signals, node, run), supervised, controlled, published]);
+  await Promise.race([untilStopped(signals, node, run), supervised, looked, controlled, published]);
   stopFollowing.abort();
-  await Promise.all([controlled, followed, published]);
+  await Promise.all([controlled, followed, looked, published]);
   await node.supervisor.stop({ timeoutMs: run.stopTimeoutMs, hurry: signals.hurry });
   await supervised;
   // Until HAProxy has ended it serves what the keys say, and whoever leaves has to wait for it.
   await node.keys.stop();
   node.client.close();
-}
-
-/** SIGHUP: look at template and HAProxy now. */
-function createHangup(ring: () => void) {
-  let asked = false;
-  return {
-    onSignal: () => {
-      asked = true;
-      ring();
-    },
-    takeAsked: () => {
-      const was = asked;
-      asked = false;
-      return was;
-    },
-  };
 }
 
 async function untilStopped(
@@ -261,8 +272,8 @@ async function untilStopped(
 }
 
 function controlNode(
-  { trigger, lag, source, ports, recorder, keys }: Node,
-  { signal, resyncAsked }: { signal: AbortSignal; resyncAsked: () => boolean },
+  { trigger, resync, lag, source, ports, recorder, keys }: Node,
+  signal: AbortSignal,
 ): Promise<void> {
   let startedAt = 0;
   return runController({
@@ -270,10 +281,12 @@ function controlNode(
     ports,
     signal,
     resyncMs: RESYNC_MS,
-    resyncAsked,
-    snapshot: () => {
+    resyncAsked: resync.takeAsked,
+    snapshot: async () => {
       startedAt = performance.now();
-      return source.snapshot();
+      const snapshot = await source.snapshot();
+      if (snapshot !== undefined) recorder.onPassStart();
+      return snapshot;
     },
     onPass: (report) => {
       if (isServed(report)) lag.onReached(startedAt);

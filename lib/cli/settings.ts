@@ -1,4 +1,5 @@
 import type { RenderOptions } from "../options.ts";
+import { createSpelling, type Spelling } from "../haproxy/spelling.ts";
 import { stateDirAt } from "../haproxy/state_dir.ts";
 import type { RenderSettings } from "../render.ts";
 import { bindWords, hasIpv6 } from "./listen.ts";
@@ -10,11 +11,24 @@ export function renderSettings(options: RenderOptions): RenderSettings {
   return {
     bind: bindWords(options.bind, ipv6),
     statsBind: bindWords(options.statsBind, ipv6),
-    runtimeSocket: dir.runtimeSocket,
+    runtimeSocket: socketSpelling(options).now(),
     stateFile: dir.stateFile,
     hardStopAfterMs: options.hardStopAfterMs,
     hasResolvConf: isReadable("/etc/resolv.conf"),
   };
+}
+
+/** The runtime socket as the configuration file spells it. */
+export function socketSpelling({ stateDir, config }: Pick<RenderOptions, "stateDir" | "config">): Spelling {
+  return createSpelling(stateDirAt(stateDir).runtimeSocket, readIfThere(config));
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function isReadable(path: string): boolean {

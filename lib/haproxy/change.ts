@@ -95,14 +95,17 @@ async function sendAll(session: Session, lines: readonly string[]): Promise<stri
   return [];
 }
 
-/** Lets servers serve that were held until somebody saw them healthy. Never rejects. */
-export async function bringUp(socketPath: string, lines: readonly string[]): Promise<void> {
+/**
+ * Lets servers serve that were held until somebody saw them healthy. Never rejects: returns what HAProxy complained of,
+ * whose own checks bring them up a moment later.
+ */
+export async function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
   let session: Session | undefined;
   try {
     session = await openSession(socketPath);
-    await sendAll(session, lines);
-  } catch {
-    // HAProxy's own checks bring them up a moment later.
+    return await sendAll(session, lines);
+  } catch (error) {
+    return [messageOf(error)];
   } finally {
     session?.close();
   }

@@ -3,7 +3,9 @@ import { ControllerError, messageOf } from "../errors.ts";
 import type { CheckResult } from "../ports.ts";
 import { parseAlerts } from "./reply.ts";
 
+/** A file with tens of thousands of servers takes seconds to check. */
 const CHECK_TIMEOUT_MS = 30_000;
+const VERSION_TIMEOUT_MS = 5_000;
 
 /**
  * Checks a configuration file with `haproxy -c`.
@@ -11,7 +13,7 @@ const CHECK_TIMEOUT_MS = 30_000;
  * @throws {ControllerError} (operator) when haproxy cannot be run or does not end in time
  */
 export async function checkConfig(haproxy: string, path: string): Promise<CheckResult> {
-  const output = await runHaproxy(haproxy, ["-c", "-f", path]);
+  const output = await runHaproxy(haproxy, ["-c", "-f", path], CHECK_TIMEOUT_MS);
   if (output.code === 0) return { kind: "valid" };
   const alerts = parseAlerts(output.text, path);
   if (alerts.length > 0) return { kind: "refused", alerts };
@@ -19,9 +21,13 @@ export async function checkConfig(haproxy: string, path: string): Promise<CheckR
   return { kind: "refused", alerts: [{ line: undefined, server: undefined, message }] };
 }
 
-/** The version of a haproxy binary, such as `2.6.12-1+deb12u4`. */
+/**
+ * The version of a haproxy binary, such as `2.6.12-1+deb12u4`.
+ *
+ * @throws {ControllerError} (operator) when haproxy cannot be run, does not end in time or prints something else
+ */
 export async function haproxyVersion(haproxy: string): Promise<string> {
-  const { text } = await runHaproxy(haproxy, ["-v"]);
+  const { text } = await runHaproxy(haproxy, ["-v"], VERSION_TIMEOUT_MS);
   const version = /version (\S+)/.exec(text)?.[1];
   if (version === undefined) {
     throw new ControllerError("operator", `Cannot read the version of ${haproxy}: unexpected output`);
@@ -34,25 +40,29 @@ export function haproxyEnvironment(): Record<string, string> {
   return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 }
 
-async function runHaproxy(haproxy: string, args: string[]): Promise<{ code: number; text: string }> {
-  const abort = new AbortController();
+async function runHaproxy(
+  haproxy: string,
+  args: string[],
+  timeoutMs: number,
+): Promise<{ code: number; text: string }> {
+  let child: Deno.ChildProcess | undefined;
   try {
-    const command = new Deno.Command(haproxy, {
+    child = new Deno.Command(haproxy, {
       args,
       clearEnv: true,
       env: haproxyEnvironment(),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      signal: abort.signal,
-    });
-    const { code, stdout, stderr } = await deadline(command.output(), CHECK_TIMEOUT_MS);
+    }).spawn();
+    const { code, stdout, stderr } = await deadline(child.output(), timeoutMs);
     const decoder = new TextDecoder();
     return { code, text: `${decoder.decode(stdout)}\n${decoder.decode(stderr)}` };
   } catch (error) {
-    abort.abort();
-    throw new ControllerError("operator", `Cannot run ${haproxy} ${args[0]}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const isLate = error instanceof DOMException && error.name === "TimeoutError";
+    // One that hangs may not heed anything milder.
+    if (isLate) child?.kill("SIGKILL");
+    const state = isLate ? `it did not end within ${timeoutMs} ms` : messageOf(error);
+    throw new ControllerError("operator", `Cannot run ${haproxy} ${args[0]}: ${state}`, { cause: error });
   }
 }

@@ -71,8 +71,12 @@ export async function replaceFile(target: string, text: string): Promise<void> {
 
 /** Removes what a controller that was killed left staged in a directory. No other controller may be at work there. */
 export async function sweepStaged(directory: string): Promise<void> {
-  for await (const { name } of Deno.readDir(directory)) {
-    if (name.startsWith(".") && name.endsWith(STAGED_SUFFIX)) await removeQuietly(join(directory, name));
+  try {
+    for await (const { name } of Deno.readDir(directory)) {
+      if (name.startsWith(".") && name.endsWith(STAGED_SUFFIX)) await removeQuietly(join(directory, name));
+    }
+  } catch {
+    // A directory that cannot be read cannot be written either, which the first write says.
   }
 }
 

@@ -4,6 +4,7 @@ import { resolvesWithin, sleep } from "../sleep.ts";
 import { haproxyEnvironment } from "./check.ts";
 import { readText, replaceFile } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
+import { ask, isTimeout } from "./socket.ts";
 
 /** A running HAProxy master process. */
 export interface Master {
@@ -16,10 +17,11 @@ export interface Master {
   signal(signal: Deno.Signal): void;
 }
 
+/** What is known of a master, be it found or started. */
 export interface MasterOptions {
-  readonly haproxy: string;
   readonly configPath: string;
   readonly masterSocket: string;
+  readonly runtimeSocket: string;
   /** A file that holds the path of the configuration file which the master was started with. */
   readonly startedWith: string;
   /** Each line that HAProxy writes. */
@@ -30,7 +32,7 @@ export interface MasterOptions {
 const KEPT_ALERTS = 3;
 const OUTPUT_END_MS = 200;
 const POLL_MS = 250;
-/** A master that executes itself again is silent for less; one that stands still is for the supervisor's user to end. */
+/** A master that executes itself again is silent for less. */
 const GONE_AFTER_MS = 15_000;
 const RETRY_MS = 50;
 /** How long a master that executes itself again may refuse connections: 600 ms were seen with 10,000 servers. */
@@ -41,7 +43,7 @@ const EXECUTING_MS = 1_500;
  *
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
-export async function startMaster(options: MasterOptions): Promise<Master> {
+export async function startMaster(options: MasterOptions & { readonly haproxy: string }): Promise<Master> {
   await replaceFile(options.startedWith, options.configPath);
   const child = spawn(options);
   const alerts: string[] = [];
@@ -57,6 +59,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     ended: child.status.then(async ({ code, signal }) => {
       // The last lines tell why; a worker that outlives the master may hold the pipe open, so the wait is bounded.
       await resolvesWithin(output, OUTPUT_END_MS);
+      endFamily(child.pid);
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
       return [`it ended with ${how}`, ...alerts].join("; ");
     }),
@@ -64,7 +67,9 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   };
 }
 
-function spawn({ haproxy, configPath, masterSocket }: MasterOptions): Deno.ChildProcess {
+function spawn(
+  { haproxy, configPath, masterSocket }: MasterOptions & { readonly haproxy: string },
+): Deno.ChildProcess {
   try {
     return new Deno.Command(haproxy, {
       args: ["-W", "-db", "-S", `${masterSocket},mode,600`, "-f", configPath],
@@ -88,14 +93,21 @@ async function readLines(
   for await (const line of lines) if (line !== "") onLine(line);
 }
 
+/** How long an adoption may take: for ever, while somebody stands behind the socket and does not answer. */
+export interface AdoptionWait {
+  readonly signal: AbortSignal;
+  /** Told again and again while it waits. */
+  readonly onWaiting: (reason: string) => void;
+}
+
 /**
  * Takes over the master behind a master socket, left by a controller that was killed; undefined when none answers. Two
  * masters on one port would share it silently.
  *
  * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
-export async function adoptMaster(options: MasterOptions): Promise<Master | undefined> {
-  const pid = await masterBehind(options.masterSocket);
+export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): Promise<Master | undefined> {
+  const pid = await masterBehind(options.masterSocket, wait);
   if (pid === undefined) return undefined;
   const file = await readText(options.startedWith);
   if (file !== undefined && file !== options.configPath) {
@@ -105,23 +117,28 @@ export async function adoptMaster(options: MasterOptions): Promise<Master | unde
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, options.masterSocket),
+    ended: untilGone(pid, options).finally(() => endFamily(pid)),
     signal: (signal) => signalQuietly(pid, signal),
   };
 }
 
-/** A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. */
-async function masterBehind(socket: string): Promise<number | undefined> {
+/**
+ * A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. One that
+ * takes them and stands still may serve by its worker: a second HAProxy beside it would share its ports silently.
+ */
+async function masterBehind(socket: string, wait: AdoptionWait): Promise<number | undefined> {
   if (!await isThere(socket)) return undefined;
   const deadline = performance.now() + EXECUTING_MS;
-  for (;;) {
+  while (!wait.signal.aborted) {
     try {
       return (await showProcesses(socket)).masterPid;
-    } catch {
-      if (performance.now() > deadline) return undefined;
-      await sleep(RETRY_MS);
+    } catch (error) {
+      if (isTimeout(error)) wait.onWaiting(messageOf(error));
+      else if (performance.now() > deadline) return undefined;
+      await sleep(RETRY_MS, wait.signal);
     }
   }
+  return undefined;
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -134,16 +151,37 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /** An adopted master is no child, so its end has to be looked for. */
-async function untilGone(pid: number, masterSocket: string): Promise<string> {
+async function untilGone(pid: number, options: MasterOptions): Promise<string> {
   let silentSince: number | undefined;
   while (isAlive(pid)) {
-    // A zombie that nobody reaps, or another process by now, has the id but not the socket.
-    const answers = await showProcesses(masterSocket).then(({ masterPid }) => masterPid === pid, () => false);
-    silentSince = answers ? undefined : silentSince ?? performance.now();
+    silentSince = await isHeard(pid, options) ? undefined : silentSince ?? performance.now();
     if (silentSince !== undefined && performance.now() - silentSince > GONE_AFTER_MS) break;
     await sleep(POLL_MS);
   }
   return "it ended (it was adopted, so its exit code is unknown)";
+}
+
+/**
+ * Whether the master answers, or at least its worker does. A zombie that nobody reaps, or another process by now, has the
+ * id but not the sockets.
+ */
+async function isHeard(
+  pid: number,
+  { masterSocket, runtimeSocket }: Pick<MasterOptions, "masterSocket" | "runtimeSocket">,
+): Promise<boolean> {
+  try {
+    return (await showProcesses(masterSocket)).masterPid === pid;
+  } catch {
+    return await ask(runtimeSocket, "show version").then(() => true, () => false);
+  }
+}
+
+/**
+ * Ends what a master has left behind in its session. A worker ends with its master, but not one that stands still: it
+ * would go on to hold the ports, and share them with the next HAProxy.
+ */
+function endFamily(masterPid: number): void {
+  signalQuietly(-masterPid, "SIGKILL");
 }
 
 /** The signal is one that does nothing by default (signal(7)); a process that is not there cannot get it. */

@@ -13,9 +13,9 @@ const POLL_MS = 15;
  *
  * @throws {ControllerError} (transient) when the master does not answer
  */
-export async function showProcesses(socketPath: string): Promise<ProcessTable> {
+export async function showProcesses(socketPath: string, timeoutMs?: number): Promise<ProcessTable> {
   // HAProxy 2.6 keeps the connection open after an answer: without `quit` the end would never come.
-  const reply = await ask(socketPath, "show proc;quit");
+  const reply = await ask(socketPath, "show proc;quit", timeoutMs);
   const table = parseProcesses(reply);
   if (table === undefined) {
     throw new ControllerError("transient", `Cannot read "show proc" of ${socketPath}: unexpected answer`);
@@ -24,11 +24,15 @@ export async function showProcesses(socketPath: string): Promise<ProcessTable> {
 }
 
 /**
- * Tells the master to reload and waits for the result.
+ * Tells the master to reload and waits for the result. A master whose socket is gone is told by a signal, and makes its
+ * socket anew; whether the file was loaded is then for the worker to tell.
  *
  * @throws {ControllerError} (transient) when the master cannot be asked, or the reload does not end in time
  */
-export async function reload(socketPath: string): Promise<ReloadResult> {
+export async function reload(socketPath: string, masterPid: number | undefined): Promise<ReloadResult> {
+  if (masterPid !== undefined && await isMissing(socketPath)) {
+    return await reloadBySignal(socketPath, masterPid);
+  }
   const before = await showProcesses(socketPath);
   const reply = await sendReload(socketPath);
   const after = await reloadEnd(socketPath, before);
@@ -49,7 +53,10 @@ async function sendReload(socketPath: string): Promise<string> {
  * While the master executes itself again, its socket refuses connections; that is no failure. Another master was started
  * meanwhile, from the file that was to be loaded.
  */
-async function reloadEnd(socketPath: string, before: ProcessTable): Promise<ProcessTable> {
+async function reloadEnd(
+  socketPath: string,
+  before: Pick<ProcessTable, "masterPid" | "reloads">,
+): Promise<ProcessTable> {
   const deadline = performance.now() + RELOAD_TIMEOUT_MS;
   let last = "the count of reloads did not move";
   while (performance.now() < deadline) {
@@ -65,6 +72,27 @@ async function reloadEnd(socketPath: string, before: ProcessTable): Promise<Proc
     "transient",
     `Cannot learn the result of the reload within ${RELOAD_TIMEOUT_MS} ms: ${last}`,
   );
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
+async function reloadBySignal(socketPath: string, masterPid: number): Promise<ReloadResult> {
+  try {
+    Deno.kill(masterPid, "SIGUSR2");
+  } catch (error) {
+    throw new ControllerError("transient", `Cannot signal HAProxy master ${masterPid}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  await reloadEnd(socketPath, { masterPid, reloads: -1 });
+  return { kind: "loaded" };
 }
 
 function failureReason(reply: string): string {

@@ -1,4 +1,4 @@
-import type { HaproxyPort, HaproxyState } from "../ports.ts";
+import type { HaproxyPort, HaproxyState, Sight } from "../ports.ts";
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
@@ -11,20 +11,33 @@ import type { StateDir } from "./state_dir.ts";
 const TOUCH_EVERY_MS = 20_000;
 
 export interface HaproxyPortOptions {
-  readonly haproxy: string;
+  /** The program, looked up when it is used; throws a ControllerError when it is not there. */
+  readonly haproxy: () => string;
   readonly configPath: string;
   readonly dir: StateDir;
   readonly state: () => HaproxyState;
+  readonly sight: () => Sight;
 }
 
 /** The HAProxy of this node, as passes see it. */
-export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPortOptions): HaproxyPort {
+export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
+  const { haproxy, configPath, dir, state, sight } = options;
+  const sockets = () => {
+    const isLost = sight().worker.kind === "lost";
+    return { runtimeSocket: isLost ? undefined : dir.runtimeSocket, masterSocket: dir.masterSocket };
+  };
+  const masterPid = () => {
+    const now = state();
+    return now.kind === "up" ? now.pid : undefined;
+  };
   let lastGood: string | undefined;
   let touchedAt = performance.now();
   return {
     observe: () => {
       const now = state();
-      if (now.kind === "up") return observe(dir.runtimeSocket);
+      const { worker } = sight();
+      // Asking once more would only take its time.
+      if (now.kind === "up") return worker.kind === "stuck" ? Promise.resolve(worker) : observe(sockets());
       if (now.kind === "starting") return Promise.resolve({ kind: "starting" });
       return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
     },
@@ -33,35 +46,38 @@ export function createHaproxyPort({ haproxy, configPath, dir, state }: HaproxyPo
       const [processes, base] = await Promise.all([
         // A master that is busy executing itself has no answer.
         showProcesses(dir.masterSocket).catch(() => undefined),
-        runningBase(dir.runtimeSocket),
+        runningBase(sockets()),
       ]);
       return { workerPid: processes?.workers[0]?.pid, base, oldWorkers: processes?.oldWorkers.length ?? 0 };
     },
-    observeBackends: (backends) => observeBackends(dir.runtimeSocket, backends),
+    observeBackends: (backends) => observeBackends(sockets(), backends),
     change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
     readConfig: createFileReader(configPath),
     readLastGood: () => readText(dir.lastGood),
     stageConfig: (text) => stageFile(configPath, text),
-    check: (path) => checkConfig(haproxy, path),
+    check: (path) => checkConfig(haproxy(), path),
     writeServerState: async (text) => {
       if (text !== undefined) return await replaceFile(dir.stateFile, text);
       await removeFile(dir.stateFile);
     },
-    reload: () => reload(dir.masterSocket),
+    reload: () => reload(dir.masterSocket, masterPid()),
     keepLastGood: async (text) => {
       lastGood ??= await readText(dir.lastGood);
       if (text === lastGood && performance.now() - touchedAt < TOUCH_EVERY_MS) return;
-      touchedAt = performance.now();
-      if (text === lastGood) return await touch(dir.lastGood);
-      await replaceFile(dir.lastGood, text);
-      lastGood = text;
+      if (text !== lastGood || !await touch(dir.lastGood)) await replaceFile(dir.lastGood, text);
+      [lastGood, touchedAt] = [text, performance.now()];
     },
   };
 }
 
-/** The time of the last good file tells until when it was known to be right. */
-async function touch(path: string): Promise<void> {
+/** The time of the last good file tells until when it was known to be right; false when it is not there any more. */
+async function touch(path: string): Promise<boolean> {
   const now = new Date();
-  await Deno.utime(path, now, now);
+  try {
+    await Deno.utime(path, now, now);
+    return true;
+  } catch {
+    return false;
+  }
 }

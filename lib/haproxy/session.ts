@@ -1,4 +1,5 @@
 import { ControllerError, messageOf } from "../errors.ts";
+import { timeoutAfter } from "./socket.ts";
 
 /** A connection to the runtime socket that stays open for many commands. */
 export interface Session {
@@ -79,12 +80,18 @@ function createReader(connection: Deno.Conn, path: string) {
     return text.slice(0, text.lastIndexOf("\n", text.indexOf(mark)) + 1);
   };
   const until = async (mark: string): Promise<string> => {
-    timer = setTimeout(() => closeQuietly(connection), TIMEOUT_MS);
+    let timedOut = false;
+    timer = setTimeout(() => {
+      timedOut = true;
+      closeQuietly(connection);
+    }, TIMEOUT_MS);
     try {
       return await readUntil(mark);
     } catch (error) {
-      const state = messageOf(error);
-      throw new ControllerError("transient", `Cannot change HAProxy on ${path}: ${state}`, { cause: error });
+      const cause = timedOut ? timeoutAfter(TIMEOUT_MS) : error;
+      throw new ControllerError("transient", `Cannot change HAProxy on ${path}: ${messageOf(cause)}`, {
+        cause,
+      });
     } finally {
       clearTimeout(timer);
     }

@@ -3,6 +3,17 @@ import { ControllerError, messageOf } from "../errors.ts";
 /** How long one question to HAProxy may take, in milliseconds, unless the caller says otherwise. */
 export const ASK_TIMEOUT_MS = 2_000;
 
+/** Whether an error of this folder says that the other side took the connection and did not answer in time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof ControllerError && error.cause instanceof DOMException &&
+    error.cause.name === "TimeoutError";
+}
+
+/** The cause of an error that `isTimeout` knows. */
+export function timeoutAfter(timeoutMs: number): DOMException {
+  return new DOMException(`no answer within ${timeoutMs} ms`, "TimeoutError");
+}
+
 /**
  * Writes one line to a unix socket of HAProxy and returns all that is answered until the other side closes.
  *
@@ -17,15 +28,19 @@ export async function ask(path: string, line: string, timeoutMs = ASK_TIMEOUT_MS
   }, timeoutMs);
   try {
     connection = await Deno.connect({ transport: "unix", path });
-    if (timedOut) throw new Error("timed out");
+    if (timedOut) throw timeoutAfter(timeoutMs);
     await writeAll(connection, new TextEncoder().encode(`${line}\n`));
     return await readToEnd(connection);
   } catch (error) {
-    const state = timedOut ? `no answer within ${timeoutMs} ms` : messageOf(error);
+    const cause = timedOut ? timeoutAfter(timeoutMs) : error;
     const command = line.split(/[ ;]/).slice(0, 2).join(" ");
-    throw new ControllerError("transient", `Cannot ask HAProxy "${command}" on ${path}: ${state}`, {
-      cause: error,
-    });
+    throw new ControllerError(
+      "transient",
+      `Cannot ask HAProxy "${command}" on ${path}: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
   } finally {
     clearTimeout(timer);
     closeQuietly(connection);

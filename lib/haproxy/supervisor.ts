@@ -2,12 +2,12 @@ import { backoffDelay } from "../backoff.ts";
 import { messageOf } from "../errors.ts";
 import type { HaproxyState } from "../ports.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
-import type { Master } from "./master.ts";
+import type { AdoptionWait, Master } from "./master.ts";
 
 /** What the supervisor needs of the world. */
 export interface SupervisorPorts {
-  /** A master that runs already, asked once. */
-  adopt(): Promise<Master | undefined>;
+  /** A master that runs already, asked once; waits while somebody is there who does not answer. */
+  adopt(wait: AdoptionWait): Promise<Master | undefined>;
   /** Starts a master; called again whenever the last one ended. */
   start(): Promise<Master>;
   /** Resolves when the master's worker answers, rejects when it does not in time. */
@@ -24,7 +24,8 @@ export interface Supervisor {
   stop(options: { timeoutMs: number; hurry: AbortSignal }): Promise<void>;
 }
 
-const BACKOFF = { minMs: 100, maxMs: 5_000 };
+/** Whatever keeps HAProxy from starting, it is to serve within 5 s of the end of that. */
+const BACKOFF = { minMs: 100, maxMs: 3_000 };
 /** One that ran for longer than this did not fail at its start. */
 const STABLE_MS = 10_000;
 const KILL_AFTER_MS = 5_000;
@@ -55,12 +56,14 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
     }
   };
   const failed = async (error: unknown): Promise<string> => {
-    master?.signal("SIGTERM");
-    await master?.ended;
+    if (master !== undefined) await end(master);
     return messageOf(error);
   };
   const run = async () => {
-    const adopted = await ports.adopt();
+    const adopted = await ports.adopt({
+      signal: stopping.signal,
+      onWaiting: (reason) => enter({ kind: "starting", reason }),
+    });
     let attempt = 0;
     for (let next = adopted; !stopping.signal.aborted; next = undefined) {
       const since = performance.now();
@@ -95,11 +98,17 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
       const running = master;
       if (running !== undefined) {
         await stopGracefully(running, { timeoutMs, hurry });
-        running.signal("SIGTERM");
-        await resolvesWithin(running.ended, KILL_AFTER_MS);
-        running.signal("SIGKILL");
+        await end(running);
       }
       await finished;
     },
   };
+}
+
+/** SIGTERM, and SIGKILL for one that does not heed it. */
+async function end(master: Master): Promise<void> {
+  master.signal("SIGTERM");
+  if (await resolvesWithin(master.ended, KILL_AFTER_MS)) return;
+  master.signal("SIGKILL");
+  await master.ended;
 }

@@ -76,7 +76,7 @@ function shown(place: string, server: { address: string; weight: number; maint: 
 }
 
 async function runningServers(node: TestNode): Promise<string[]> {
-  const observed = await observe(node.runtimeSocket);
+  const observed = await observe(node);
   if (observed.kind !== "up") throw new Error(`HAProxy is ${observed.kind}`);
   const all = [...observed.servers].flatMap(([backend, servers]) =>
     [...servers.values()].map(({ name, ip, port, weight, maint, draining }) =>

@@ -267,7 +267,7 @@ Deno.test("apply() tries to bind what is new, and touches nothing when somebody 
   const wanted = configOf({ a: A }, FRONTEND.replace("bind :8080", "bind :8080\n    bind :8081"));
   const outcome = await applied(haproxy, wanted, { runningBase: before.base });
   assertEquals(outcome, {
-    kind: "reload-failed",
+    kind: "vetoed",
     reason: "Cannot bind :8081: the address is in use by another process",
   });
   assertEquals(haproxy.effects, ["try to bind :8081"]);

@@ -166,11 +166,29 @@ Deno.test("learn() counts a reload that failed, and goes back to the good base a
   assertEquals(memory.reloads.lastEndedAt, 10_000);
 });
 
-Deno.test("learn() comes back for a refused base while the last good one goes on", () => {
-  const refusedBase = { digest: "x", reason: "no", attempts: 3, retryAt: 15_000 };
-  const wanted = { config: CONFIG, base: "last-good", waiting: [] } as const;
-  const { memory, again } = learn(memoryOf({ refusedBase }), pass(reached(), { wanted }), CLOCK);
-  assertEquals([memory.refusedBase, again], [refusedBase, { kind: "at", at: 15_000 }]);
+Deno.test("learn() counts no reload that was vetoed, and goes back to the good base at once", () => {
+  const vetoed: Outcome = { kind: "vetoed", reason: "Cannot bind :80" };
+  const { memory, again } = learn(memoryOf({ goodBase: "old\n" }), pass(vetoed, { plan: RELOAD }), CLOCK);
+  assertEquals([again, memory.refusedBase?.reason], [AT_ONCE, "Cannot bind :80"]);
+  assertEquals(memory.reloads.lastEndedAt, undefined);
+});
+
+for (const [retryAt, at] of [[12_000, 12_000], [25_000, 13_000]] as const) {
+  Deno.test(`learn() looks at ${at} after a template whose base is tried again at ${retryAt}`, () => {
+    const refusedBase = { digest: "x", reason: "no", attempts: 3, retryAt };
+    const wanted = { config: CONFIG, base: "last-good", waiting: [] } as const;
+    const { memory, again } = learn(memoryOf({ refusedBase }), pass(reached(), { wanted }), CLOCK);
+    assertEquals([memory.refusedBase, again], [refusedBase, { kind: "at", at }]);
+  });
+}
+
+Deno.test("learn() comes back for a last good copy that could not be kept", () => {
+  const { again } = learn(
+    GOOD,
+    pass({ kind: "reached", observed: EMPTY_HAPROXY, pending: 0, unkept: "no space left" }),
+    CLOCK,
+  );
+  assertEquals(again, { kind: "at", at: 13_000 });
 });
 
 for (const kind of ["failed", "reload-failed"] as const) {

@@ -39,7 +39,10 @@ Deno.test("withRefusals() forgets the refusal of an entry that was written again
   assertEquals(again.refusals, new Map([["s/a", refusal(5n)]]));
 });
 
-const refused = (digest: string, now: number) => ({ digest, reason: "no such keyword", now, random: 0 });
+const refused = (digest: string, now: number, by: "refused" | "vetoed" = "refused") => ({
+  ...{ digest, reason: "no such keyword", by },
+  ...{ now, random: 0 },
+});
 
 Deno.test("withRefusedBase() tries the same base again ever later, and another one from the start", () => {
   let memory = withRefusedBase(FRESH_MEMORY, refused("one", 1_000));
@@ -53,6 +56,20 @@ Deno.test("withRefusedBase() tries the same base again ever later, and another o
   assertEquals([memory.refusedBase?.attempts, memory.refusedBase?.retryAt], [2, 3_000]);
   memory = withRefusedBase(memory, refused("two", 4_000));
   assertEquals([memory.refusedBase?.attempts, memory.refusedBase?.retryAt], [1, 4_500]);
+});
+
+for (const [by, maxMs] of [["refused", 30_000], ["vetoed", 3_000]] as const) {
+  Deno.test(`withRefusedBase() tries a ${by} base again after ${maxMs / 1_000} s at the most`, () => {
+    let memory = FRESH_MEMORY;
+    for (let attempt = 0; attempt < 12; attempt++) memory = withRefusedBase(memory, refused("one", 0, by));
+    assertEquals(memory.refusedBase?.retryAt, maxMs);
+  });
+}
+
+Deno.test("withFailure() tries again after 3 s at the most", () => {
+  let failed = withFailure(FRESH_MEMORY, { now: 0, random: 0 });
+  for (let attempt = 0; attempt < 12; attempt++) failed = withFailure(failed.memory, { now: 0, random: 0 });
+  assertEquals(failed.retryAt, 3_000);
 });
 
 Deno.test("withVerified() remembers the base that runs, and ends its refusal and the failures", () => {

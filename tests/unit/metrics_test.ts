@@ -1,3 +1,4 @@
+import { TROUBLE_KINDS } from "../../lib/trouble.ts";
 import { assertEquals } from "@std/assert";
 import { createMetrics, type Metrics } from "../../lib/metrics.ts";
 import type { Observed } from "../../lib/observed.ts";
@@ -43,6 +44,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     'outcomes_total{outcome="reached"}',
     'outcomes_total{outcome="refused"}',
     'outcomes_total{outcome="reload-failed"}',
+    'outcomes_total{outcome="vetoed"}',
     "pass_errors_total",
     "passes_total",
     "pending_removals",
@@ -56,6 +58,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     "rejections",
     'reloads_total{result="failed"}',
     'reloads_total{result="loaded"}',
+    'reloads_total{result="vetoed"}',
     "revision",
     "servers",
     "servers_up",
@@ -69,8 +72,17 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     'steps_total{kind="remove"}',
     'steps_total{kind="replace"}',
     'steps_total{kind="weight"}',
+    ...TROUBLE_KINDS.map((kind) => `trouble{kind="${kind}"}`).sort(),
     "unknown_fields",
   ]);
+});
+
+Deno.test("createMetrics() has a series of 1 for each thing that is wrong", async () => {
+  const all = await series(createMetrics(), { ...servingFacts(MODEL), passError: "x" });
+  assertEquals(
+    TROUBLE_KINDS.map((kind) => all[`trouble{kind="${kind}"}`]),
+    TROUBLE_KINDS.map((kind) => kind === "pass-failed" ? 1 : 0),
+  );
 });
 
 const RUNNING: Observed = {
@@ -152,6 +164,16 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
       "passes_total",
       'plans_total{kind="reload"}',
       'reloads_total{result="loaded"}',
+    ],
+  ],
+  "a reload that was not tried": [
+    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "vetoed", reason: "x" } }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="vetoed"}',
+      "passes_total",
+      'plans_total{kind="reload"}',
+      'reloads_total{result="vetoed"}',
     ],
   ],
   "a reload that failed": [

@@ -32,7 +32,22 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
   }],
   "not ready while HAProxy is down": [
     { served: true, haproxy: { kind: "down", reason: "exit code 1", retryInMs: 5 } },
-    { ready: false, reason: "HAProxy is down" },
+    { ready: false, reason: "HAProxy is down: exit code 1" },
+  ],
+  "not ready while a master that is there cannot be adopted": [
+    { inheritedAt: NOW, haproxy: { kind: "starting", reason: "no answer" } },
+    { ready: false, reason: "HAProxy is starting: no answer" },
+  ],
+  "not ready while the worker takes connections and says nothing": [
+    { served: true, sight: { worker: { kind: "stuck", reason: "x" }, master: { kind: "answers" } } },
+    { ready: false, reason: "HAProxy does not answer" },
+  ],
+  "ready while only the sockets are lost": [
+    {
+      served: true,
+      sight: { worker: { kind: "lost", reason: "x" }, master: { kind: "lost", reason: "y" } },
+    },
+    { ready: true, stale: false },
   ],
   "not ready while HAProxy starts": [
     { inheritedAt: NOW, haproxy: { kind: "starting" } },

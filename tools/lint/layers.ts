@@ -30,6 +30,7 @@ export const ORDER: readonly string[] = [
     "publication",
     "status",
     "own_status",
+    "trouble",
   ],
   ...["options", "register_options", "version", "log", "metrics", "sleep"],
   ...["admission", "trigger", "controller"],

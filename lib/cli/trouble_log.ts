@@ -1,0 +1,27 @@
+import { log } from "../log.ts";
+import type { Answer, Sight } from "../ports.ts";
+import type { PassReport } from "../reconcile.ts";
+
+/** Logs once that the last good configuration could not be kept, and once that it could again. */
+export function createUnkeptLog(): (report: PassReport) => void {
+  let known: string | undefined;
+  return ({ outcome }) => {
+    if (outcome?.kind !== "reached" || outcome.unkept === known) return;
+    known = outcome.unkept;
+    if (known === undefined) log().info("last good config kept again");
+    else log().error("last good config not kept, trying again", { reason: known });
+  };
+}
+
+/** Logs what changed in how HAProxy answers. */
+export function logSight(before: Sight, now: Sight): void {
+  logAnswer("worker", before.worker, now.worker);
+  logAnswer("master", before.master, now.master);
+}
+
+function logAnswer(process: keyof Sight, before: Answer, now: Answer): void {
+  if (before.kind === now.kind) return;
+  if (now.kind === "answers") return log().info("haproxy answers again", { process });
+  const what = now.kind === "stuck" ? "haproxy does not answer" : "socket of haproxy lost, making it anew";
+  log().error(what, { process, reason: now.reason });
+}

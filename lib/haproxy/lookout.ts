@@ -1,0 +1,120 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import type { Answer, HaproxyState, Sight } from "../ports.ts";
+import { sleep } from "../sleep.ts";
+import { showProcesses } from "./master_cli.ts";
+import { askThroughMaster } from "./runtime.ts";
+import { ask, isTimeout } from "./socket.ts";
+import type { StateDir } from "./state_dir.ts";
+
+export interface LookoutOptions {
+  readonly dir: Pick<StateDir, "runtimeSocket" | "masterSocket">;
+  readonly state: () => HaproxyState;
+  /** Called when what is seen differs from what was seen last. */
+  readonly onSight: (sight: Sight) => void;
+  /** Called when a socket is lost, and again every 10 s while one is. */
+  readonly onLost: () => void;
+}
+
+/** Looks at both sockets of HAProxy again and again, so that silence is noticed although nothing is to be changed. */
+export interface Lookout {
+  /** What was seen last. */
+  sight(): Sight;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const LOOK_MS = 300;
+const ASK_MS = 900;
+/** After the controller itself was frozen, its timers are heard before the answers that came meanwhile. */
+const ASK_AGAIN_MS = 500;
+const MISSING_AFTER_MS = 800;
+/** A master that executes itself again refuses connections: for up to 600 ms, with many servers for longer. */
+const REFUSED_AFTER_MS = 10_000;
+const LOST_AGAIN_MS = 10_000;
+const ANSWERS = { kind: "answers" } as const;
+
+/** Creates a lookout; nothing is asked before `run()`. All is noticed within 3 s. */
+export function createLookout({ dir, state, onSight, onLost }: LookoutOptions): Lookout {
+  let sight: Sight = { worker: ANSWERS, master: ANSWERS };
+  const [worker, master] = [createPatience(), createPatience()];
+  let lostAgainAt = 0;
+  const enter = (next: Sight) => {
+    const isNews = next.worker.kind !== sight.worker.kind || next.master.kind !== sight.master.kind;
+    const isLost = next.worker.kind === "lost" || next.master.kind === "lost";
+    sight = next;
+    if (!isLost) lostAgainAt = 0;
+    else if (performance.now() >= lostAgainAt) {
+      lostAgainAt = performance.now() + LOST_AGAIN_MS;
+      onLost();
+    }
+    if (isNews) onSight(next);
+  };
+  const look = async () => {
+    if (state().kind !== "up") return enter({ worker: ANSWERS, master: ANSWERS });
+    const [seenWorker, seenMaster] = await Promise.all([lookAtWorker(dir), lookAtMaster(dir.masterSocket)]);
+    if (state().kind !== "up") return;
+    enter({ worker: worker(seenWorker), master: master(seenMaster) });
+  };
+  return {
+    sight: () => sight,
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await look();
+        await sleep(LOOK_MS, signal);
+      }
+    },
+  };
+}
+
+/** A socket counts as lost when it has been so for a while. */
+function createPatience(): (seen: Seen) => Answer {
+  let lostSince: number | undefined;
+  return (seen) => {
+    lostSince = seen.kind === "lost" ? lostSince ?? performance.now() : undefined;
+    if (seen.kind !== "lost" || lostSince === undefined) return seen;
+    const { reason } = seen;
+    return performance.now() - lostSince < seen.afterMs ? ANSWERS : { kind: "lost", reason };
+  };
+}
+
+/** One look, not judged yet; it is believed when it has been so for `afterMs`. */
+type Seen = Exclude<Answer, { kind: "lost" }> | {
+  readonly kind: "lost";
+  readonly reason: string;
+  readonly afterMs: number;
+};
+
+/** A worker that answers by way of its master lives: it is only its socket that is lost. */
+async function lookAtWorker({ runtimeSocket, masterSocket }: LookoutOptions["dir"]): Promise<Seen> {
+  const direct = await answer((timeoutMs) => ask(runtimeSocket, "show version", timeoutMs));
+  if (direct.kind !== "stuck") return direct;
+  const byMaster = await askThroughMaster(masterSocket, "show version", ASK_AGAIN_MS).catch(() => undefined);
+  return byMaster === undefined ? direct : { kind: "lost", reason: direct.reason, afterMs: 0 };
+}
+
+function lookAtMaster(masterSocket: string): Promise<Seen> {
+  return answer((timeoutMs) => showProcesses(masterSocket, timeoutMs));
+}
+
+async function answer(question: (timeoutMs: number) => Promise<unknown>): Promise<Seen> {
+  try {
+    await question(ASK_MS);
+    return ANSWERS;
+  } catch (error) {
+    if (!isTimeout(error)) return lost(error);
+  }
+  try {
+    await question(ASK_AGAIN_MS);
+    return ANSWERS;
+  } catch (error) {
+    return isTimeout(error) ? { kind: "stuck", reason: messageOf(error) } : lost(error);
+  }
+}
+
+function lost(error: unknown): Seen {
+  const isMissing = error instanceof ControllerError && error.cause instanceof Deno.errors.NotFound;
+  return {
+    kind: "lost",
+    reason: messageOf(error),
+    afterMs: isMissing ? MISSING_AFTER_MS : REFUSED_AFTER_MS,
+  };
+}

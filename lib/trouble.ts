@@ -1,0 +1,65 @@
+import { escapeText } from "./escape.ts";
+import type { Answer } from "./ports.ts";
+import type { NodeFacts } from "./status.ts";
+
+/** What can be wrong with a node. */
+export const TROUBLE_KINDS = [
+  "haproxy-down",
+  "worker-stuck",
+  "runtime-socket-lost",
+  "master-stuck",
+  "master-socket-lost",
+  "etcd-lost",
+  "etcd-reads-refused",
+  "pass-failed",
+  "pass-slow",
+  "not-applied",
+  "base-refused",
+  "last-good-not-kept",
+] as const;
+
+export type TroubleKind = typeof TROUBLE_KINDS[number];
+
+/** One thing that is wrong now; the node goes on trying. */
+export interface Trouble {
+  readonly kind: TroubleKind;
+  readonly reason: string;
+}
+
+/** A pass that takes longer than this is waiting for something. */
+const SLOW_PASS_MS = 2_000;
+
+/** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
+export function troublesOf(facts: NodeFacts): Trouble[] {
+  const { haproxy, etcd, sight, passError, unreached, unkept, passRunningMs, lastPass } = facts;
+  const troubles: (Trouble | undefined)[] = [
+    haproxy.kind === "down" ? { kind: "haproxy-down", reason: haproxy.reason } : undefined,
+    haproxy.kind === "starting" && haproxy.reason !== undefined
+      ? { kind: "master-stuck", reason: haproxy.reason }
+      : undefined,
+    silence(sight.worker, { stuck: "worker-stuck", lost: "runtime-socket-lost" }),
+    silence(sight.master, { stuck: "master-stuck", lost: "master-socket-lost" }),
+    etcd.kind === "lost" ? { kind: "etcd-lost", reason: etcd.reason } : undefined,
+    etcd.kind === "watching" && etcd.readsRefused !== undefined
+      ? { kind: "etcd-reads-refused", reason: etcd.readsRefused }
+      : undefined,
+    passError === undefined ? undefined : { kind: "pass-failed", reason: passError },
+    unreached === undefined ? undefined : { kind: "not-applied", reason: unreached },
+    lastPass?.refusedBase === undefined
+      ? undefined
+      : { kind: "base-refused", reason: lastPass.refusedBase.reason },
+    unkept === undefined ? undefined : { kind: "last-good-not-kept", reason: unkept },
+    passRunningMs > SLOW_PASS_MS
+      ? { kind: "pass-slow", reason: `a pass has been running for ${Math.round(passRunningMs / 1_000)} s` }
+      : undefined,
+  ];
+  return troubles.filter((trouble) => trouble !== undefined)
+    .map(({ kind, reason }) => ({ kind, reason: escapeText(reason, 2_000) }));
+}
+
+function silence(
+  answer: Answer,
+  kinds: Readonly<Record<"stuck" | "lost", TroubleKind>>,
+): Trouble | undefined {
+  return answer.kind === "answers" ? undefined : { kind: kinds[answer.kind], reason: answer.reason };
+}

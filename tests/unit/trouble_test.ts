@@ -1,0 +1,57 @@
+import { assertEquals } from "@std/assert";
+import type { NodeFacts } from "../../lib/status.ts";
+import { type Trouble, troublesOf } from "../../lib/trouble.ts";
+import { factsOf, reportOf, servingFacts } from "./fixtures.ts";
+import { EMPTY_MODEL } from "../../lib/model.ts";
+
+const ANSWERS = { kind: "answers" } as const;
+
+const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = {
+  "nothing of a node that follows and serves": [servingFacts(), []],
+  "nothing of a node that starts": [{ haproxy: { kind: "starting" } }, []],
+  "a HAProxy that ended": [
+    { haproxy: { kind: "down", reason: "exit code 1", retryInMs: 5 } },
+    [{ kind: "haproxy-down", reason: "exit code 1" }],
+  ],
+  "a master that does not let itself be adopted": [
+    { haproxy: { kind: "starting", reason: "no answer" } },
+    [{ kind: "master-stuck", reason: "no answer" }],
+  ],
+  "a worker that says nothing": [
+    { sight: { worker: { kind: "stuck", reason: "a" }, master: ANSWERS } },
+    [{ kind: "worker-stuck", reason: "a" }],
+  ],
+  "both sockets lost": [
+    { sight: { worker: { kind: "lost", reason: "a" }, master: { kind: "lost", reason: "b" } } },
+    [{ kind: "runtime-socket-lost", reason: "a" }, { kind: "master-socket-lost", reason: "b" }],
+  ],
+  "etcd away": [{ etcd: { kind: "lost", reason: "a" } }, [{ kind: "etcd-lost", reason: "a" }]],
+  "reads that etcd refuses": [
+    { etcd: { kind: "watching", member: "1", readsRefused: "a" } },
+    [{ kind: "etcd-reads-refused", reason: "a" }],
+  ],
+  "a pass that could not be made": [{ passError: "a" }, [{ kind: "pass-failed", reason: "a" }]],
+  "a plan that was not reached": [{ unreached: "a" }, [{ kind: "not-applied", reason: "a" }]],
+  "a refused base": [
+    {
+      lastPass: reportOf(EMPTY_MODEL, { refusedBase: { digest: "0", reason: "a", attempts: 1, retryAt: 0 } }),
+    },
+    [{ kind: "base-refused", reason: "a" }],
+  ],
+  "a last good copy that was not kept": [{ unkept: "a" }, [{ kind: "last-good-not-kept", reason: "a" }]],
+  "a pass that hangs": [
+    { passRunningMs: 4_200 },
+    [{ kind: "pass-slow", reason: "a pass has been running for 4 s" }],
+  ],
+  "no pass that only takes its time": [{ passRunningMs: 1_500 }, []],
+};
+
+for (const [what, [facts, troubles]] of Object.entries(cases)) {
+  Deno.test(`troublesOf() tells ${what}`, () => assertEquals(troublesOf(factsOf(facts)), troubles));
+}
+
+Deno.test("troublesOf() escapes what comes from outside", () => {
+  assertEquals(troublesOf(factsOf({ passError: "a\u001b[31m" })), [
+    { kind: "pass-failed", reason: "a\\x1b[31m" },
+  ]);
+});
