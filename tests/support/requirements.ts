@@ -1,10 +1,17 @@
 /** A right that not every machine grants. */
-export type Requirement = "tmpfs" | "netns";
+export type Requirement = "tmpfs" | "mount" | "netns";
 
 const PROBES: Readonly<Record<Requirement, () => Promise<boolean>>> = {
   tmpfs: async () => {
     const dir = await Deno.makeTempDir();
     const mounted = await succeeds("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir]);
+    if (mounted) await succeeds("umount", [dir]);
+    await Deno.remove(dir);
+    return mounted;
+  },
+  mount: async () => {
+    const dir = await Deno.makeTempDir();
+    const mounted = await succeeds("mount", ["--bind", dir, dir]);
     if (mounted) await succeeds("umount", [dir]);
     await Deno.remove(dir);
     return mounted;
@@ -19,6 +26,7 @@ const PROBES: Readonly<Record<Requirement, () => Promise<boolean>>> = {
 
 const REASONS: Readonly<Record<Requirement, string>> = {
   tmpfs: "this user may not mount a tmpfs here",
+  mount: "this user may not mount here (mount --bind)",
   netns: "this user may not make network namespaces here (ip netns)",
 };
 

@@ -221,7 +221,7 @@ export class Stage implements AsyncDisposable {
     const since = this.#overAt;
     if (since === undefined) throw new Error("Cannot wait for the end: the fault is not over");
     await this.register("after");
-    await Promise.all([this.untilRight(), this.#untilAnswersFromAll()]);
+    await Promise.all([this.untilRight(), this.#untilAnswersFromAll(), this.#untilNoTrouble()]);
     this.#rightMs = performance.now() - since;
     this.note(`right again after ${duration(this.#rightMs)}`);
   }
@@ -279,6 +279,14 @@ export class Stage implements AsyncDisposable {
     const wanted = [...this.origins.keys()].sort().join();
     if (names !== wanted) throw new Error(`HAProxy runs ${names} instead of ${wanted}`);
     return true;
+  }
+
+  async #untilNoTrouble(): Promise<void> {
+    await this.#onEachNode("a node without trouble", async (node) => {
+      const { troubles } = await node.state();
+      if (troubles.length > 0) throw new Error(JSON.stringify(troubles));
+      return true;
+    });
   }
 
   async #untilAnswersFromAll(): Promise<void> {

@@ -1,0 +1,20 @@
+import { freeze, haproxyPids, readyInTrouble } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** The worker serves on and is changed by its own socket; only reloads have to wait. */
+export const scenario: Scenario = {
+  name: "haproxy_master_frozen",
+  fault: "HAProxy's master is frozen (SIGSTOP)",
+  takes: "short",
+  etcd: 1,
+  async run(stage) {
+    const { master } = await haproxyPids(stage.node);
+    let frozen = { goOn: () => {} };
+    await stage.fault("the master is frozen", () => void (frozen = freeze(stage, master)));
+    await stage.noticed("the master is stuck, still ready", readyInTrouble("master-stuck"));
+    await stage.register("meanwhile");
+    await stage.untilRight();
+    await stage.over("the master goes on", () => frozen.goOn());
+    await stage.rightAgain();
+  },
+};

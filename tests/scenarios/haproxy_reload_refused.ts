@@ -1,0 +1,23 @@
+import { readyInTrouble, startWithTemplate } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** `haproxy -c` says yes, and the new worker cannot start all the same: the old one serves on, its file is put back. */
+export const scenario: Scenario = {
+  name: "haproxy_reload_refused",
+  fault: "HAProxy refuses the reload of a template that its check took",
+  takes: "short",
+  etcd: 1,
+  ownStart: true,
+  async run(stage) {
+    const template = await startWithTemplate(stage);
+    const nowhere = `${stage.node.dir}/nowhere/x.sock`;
+    await stage.fault("a socket in no directory is asked for", () => {
+      return template.append(`frontend x\n    bind unix@${nowhere}`);
+    });
+    await stage.noticed("the base is refused, still ready", readyInTrouble("base-refused"));
+    await stage.register("meanwhile");
+    await stage.untilRight();
+    await stage.over("the template is mended", () => template.append(""));
+    await stage.rightAgain();
+  },
+};

@@ -1,0 +1,21 @@
+import { readyInTrouble } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** Somebody else stands behind the path: the worker lives, as its master can tell, and gets a socket of its own again. */
+export const scenario: Scenario = {
+  name: "haproxy_runtime_socket_silent",
+  fault: "the runtime socket takes connections and says nothing",
+  takes: "short",
+  etcd: 1,
+  async run(stage) {
+    const { runtimeSocket: path } = stage.node;
+    await stage.fault("a silent socket stands in its place", async () => {
+      await Deno.remove(path);
+      const listener = Deno.listen({ transport: "unix", path });
+      stage.closing.defer(() => listener.close());
+    });
+    await stage.noticed("the socket is lost, still ready", readyInTrouble("runtime-socket-lost"));
+    await stage.over("nothing has to be done");
+    await stage.rightAgain();
+  },
+};

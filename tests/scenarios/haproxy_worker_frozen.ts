@@ -1,0 +1,21 @@
+import { freeze, haproxyPids, notReadyInTrouble } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** It takes connections and says nothing. Ending it would lose them; when it goes on, it answers them. */
+export const scenario: Scenario = {
+  name: "haproxy_worker_frozen",
+  fault: "HAProxy's worker is frozen (SIGSTOP)",
+  takes: "short",
+  etcd: 1,
+  mayFail: "time limits of requests that were under way may pass meanwhile",
+  async run(stage) {
+    const { worker } = await haproxyPids(stage.node);
+    let frozen = { goOn: () => {} };
+    await stage.fault("the worker is frozen", () => void (frozen = freeze(stage, worker)));
+    await stage.noticed("the worker is stuck, not ready", notReadyInTrouble("worker-stuck"));
+    await stage.register("meanwhile");
+    await stage.unregister("two");
+    await stage.over("the worker goes on", () => frozen.goOn());
+    await stage.rightAgain();
+  },
+};
