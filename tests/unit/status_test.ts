@@ -165,7 +165,7 @@ Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quo
     lastChange: { report, at: NOW },
   };
   const shown = JSON.stringify(stateJson(facts, NOW));
-  assertEquals(shown.split("\\\\x1b[2J\\\\u{202e}\\\\x9b\\\\x0a").length - 1, 5);
+  assertEquals(shown.split("\\\\x1b[2J\\\\u{202e}\\\\x9b\\\\x0a").length - 1, 6);
   assertEquals(/[^\x20-\x7e]|\\u001b|\\n/.test(shown), false);
 });
 
