@@ -53,3 +53,25 @@ for (const format of ["text", "json"]) {
     );
   });
 }
+
+Deno.test("a flood of bad entries is told in few log lines, and listed in the state", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  const { kv, close } = createEtcdClient({ endpoints: etcd.endpoints });
+  using cleanup = new DisposableStack();
+  cleanup.defer(close);
+  for (let service = 0; service < 3; service++) {
+    const puts = Array.from(
+      { length: 100 },
+      (_, id) => kv.put(`/services/s${service}/${id}`).value("nowhere"),
+    );
+    await kv.if("/services/", "Version", "==", 0).then(...puts).commit();
+  }
+  node.start();
+  await node.untilState("rejections", ({ rejections }) => rejections.length === 300);
+  const logged = node.controller.lines.filter((line) => line.includes("entry rejected"));
+  assertEquals(logged.length, 100);
+  assert(
+    node.controller.lines.some((line) => line.includes("more entries rejected, see /api/state count=200")),
+  );
+});

@@ -110,19 +110,30 @@ export function goodEntry(address: fc.Arbitrary<Spelled>, names = goodName): fc.
     weight: fc.option(fc.constantFrom(0, 1, 100, 256), { nil: undefined }),
     maint: fc.boolean(),
     form: fc.constantFrom("plain", "json", "apart"),
-    path: fc.constantFrom(undefined, "/healthz", "/a;b=(c)*!&%20,", `/${"p".repeat(255)}`),
-    more: fc.constantFrom({}, { meta: { "a\nb": "\u001b[31m" } }, {
-      __proto: 1,
-      "constructor": 2,
-      "\u202e": 3,
-    }),
-  }).map(({ service, id, address: { ip, host }, port, weight = 100, maint, form, path, more }) => {
+    check: fc.record({
+      disabled: fc.boolean(),
+      port: fc.constantFrom(1, 65_535),
+      path: fc.constantFrom("/healthz", "/a;b=(c)*!&%20,", `/${"p".repeat(255)}`),
+    }, { requiredKeys: [] }),
+    more: fc.constantFrom<Record<string, unknown>>(
+      { proto: "h2" },
+      { ssl: true },
+      { ssl: true, verify: "none", proto: "h2", backup: true },
+      { maxconn: 1_000_000, backup: true },
+      {},
+      { meta: { "a\nb": "\u001b[31m" } },
+      {
+        __proto: 1,
+        "constructor": 2,
+        "\u202e": 3,
+      },
+    ),
+  }).map(({ service, id, address: { ip, host }, port, weight = 100, maint, form, check, more }) => {
     const key = bytes(`/services/${service}/${id}`);
     if (form === "plain") {
       return { service, id, ip, port, weight: 100, maint: false, key, value: bytes(`${host}:${port}`) };
     }
     const place = form === "json" ? { address: `${host}:${port}` } : { address: host, port };
-    const check = path === undefined ? { disabled: true } : { disabled: true, path };
     const fields = { ...more, ...place, weight, state: maint ? "maint" : "ready", check };
     return { service, id, ip, port, weight, maint, key, value: bytes(JSON.stringify(fields)) };
   });
@@ -176,6 +187,13 @@ const hostileText = fc.array(
 ).map((parts) => parts.join(""));
 
 const ADDRESSES = [
+  ...[
+    "localhost:80",
+    "web_1.Example:65535",
+    `${"a".repeat(63)}.example:80`,
+    `${"a.".repeat(126)}z:80`,
+    "n--n:80",
+  ],
   ...[
     "127.0.0.1:0",
     "127.0.0.1:65536",
