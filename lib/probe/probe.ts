@@ -23,13 +23,16 @@ export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<b
   }
 }
 
-/** A connection attempt cannot be taken back: one that succeeds too late is closed. */
+/**
+ * The attempt is taken back when the signal is aborted, or else it would hold its descriptor for minutes. One that succeeds
+ * in that moment is closed.
+ */
 async function connectBefore(
   signal: AbortSignal,
   { host, port }: ProbeTarget,
 ): Promise<Deno.TcpConn | undefined> {
   if (signal.aborted) return undefined;
-  const attempt = Deno.connect({ hostname: host, port });
+  const attempt = Deno.connect({ hostname: host, port, signal });
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const giveUp = () => resolve(undefined);
   signal.addEventListener("abort", giveUp);

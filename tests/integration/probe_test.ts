@@ -167,6 +167,24 @@ Deno.test({
   },
 });
 
+/** Sockets of this process that wait for an answer to their first packet from this port. */
+async function attemptsTo(port: number): Promise<number> {
+  const waits = `:${port.toString(16).toUpperCase().padStart(4, "0")} 02 `;
+  return (await Deno.readTextFile("/proc/net/tcp")).split("\n").filter((line) => line.includes(waits)).length;
+}
+
+Deno.test({
+  name: "probe() takes its attempt back: many that get no answer would use up the descriptors of the process",
+  ignore: !isThere,
+  fn: async () => {
+    using blackhole = await startBlackhole();
+    const probes = () =>
+      Array.from({ length: 50 }, () => probe(at(blackhole.port), AbortSignal.timeout(200)));
+    await Promise.all(probes());
+    await waitFor("no attempt", async () => await attemptsTo(blackhole.port) === 0);
+  },
+});
+
 const hasIpv6 = (() => {
   try {
     Deno.listen({ hostname: "::1", port: 0 }).close();
