@@ -6,6 +6,8 @@ export interface OptionSpec {
   readonly flag: string;
   /** Undefined for switches. */
   readonly value: string | undefined;
+  /** The value may be left out. */
+  readonly optional?: boolean;
   readonly env: string | undefined;
   /** Undefined: none. */
   readonly fallback: string | undefined;
@@ -355,7 +357,8 @@ function holdEachOther(a: string, b: string): boolean {
   return a.startsWith(b) || b.startsWith(a);
 }
 
-function usage(message: string): ControllerError {
+/** An error about the command line. */
+export function usage(message: string): ControllerError {
   return new ControllerError("usage", message);
 }
 

@@ -3,6 +3,15 @@ import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../errors.ts";
 import { escapeLines } from "../escape.ts";
 import {
+  OPERATOR_OPTIONS,
+  type OperatorAction,
+  readOperatorOptions,
+  readServerName,
+  readStatusOptions,
+  readWeight,
+  STATUS_OPTIONS,
+} from "../node_options.ts";
+import {
   ADMIN_OPTIONS,
   APPLY_OPTIONS,
   ETCD_OPTIONS,
@@ -104,11 +113,38 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
   add("health", "ask the controller on this machine whether it lives", ADMIN_OPTIONS, async (raw) => {
     return (await import("./health.ts")).health(readAdminBind(raw));
   });
+  add("status", "show all nodes, or wait for them", [...ETCD_OPTIONS, ...STATUS_OPTIONS], async (raw) => {
+    const settings = readEtcdOptions(raw);
+    const options = readStatusOptions(raw);
+    return (await import("./status.ts")).status(settings, options);
+  });
+  const operating = [...ETCD_OPTIONS, ...OPERATOR_OPTIONS];
+  for (const [kind, text] of OPERATOR_STATES) {
+    add(`${kind} <service/id>`, text, operating, (raw, [server]) => operateOn(raw, server, { kind }));
+  }
+  add(
+    "weight <service/id> <weight>",
+    "give a server another weight, whatever its entry says",
+    operating,
+    (raw, [server, weight = ""]) => operateOn(raw, server, { kind: "weight", weight: readWeight(weight) }),
+  );
   add("version", "print the version", [], () => {
     console.log(VERSION);
     return Promise.resolve();
   });
   return program;
+}
+
+const OPERATOR_STATES = [
+  ["drain", "keep new requests from a server, whatever its entry says"],
+  ["maint", "put a server into maintenance, whatever its entry says"],
+  ["ready", "take back what drain, maint and weight have changed"],
+] as const;
+
+async function operateOn(raw: RawOptions, server = "", action: OperatorAction): Promise<number> {
+  const settings = readEtcdOptions(raw);
+  const command = { ...readOperatorOptions(raw), server: readServerName(server), action };
+  return await (await import("./operator.ts")).operate(settings, command);
 }
 
 const EXIT_CODE: OptionSpec = {
@@ -172,10 +208,10 @@ function addCommand(program: Command, { name, text, specs, action }: CommandSpec
   });
 }
 
-function commandOption({ flag, value, env, fallback, help, repeats }: OptionSpec): Option {
+function commandOption({ flag, value, env, fallback, help, optional, repeats }: OptionSpec): Option {
   const notes = [env && `env ${env}`, fallback && `default ${fallback}`].filter(Boolean).join(", ");
   const option = new Option(
-    value === undefined ? `--${flag}` : `--${flag} <${value}>`,
+    value === undefined ? `--${flag}` : optional ? `--${flag} [${value}]` : `--${flag} <${value}>`,
     notes === "" ? help : `${help} (${notes})`,
   );
   return repeats ? option.argParser((one: string, all: readonly string[] = []) => [...all, one]) : option;

@@ -69,6 +69,28 @@ async function compareNewest(kv: Etcd3, { entries, revision }: Mirrored): Promis
   return `the newest key of the mirror, of revision ${newest.modRevision}, is another one in etcd`;
 }
 
+/**
+ * The store's revision, if nothing below the prefixes has changed up to it: no key was put since the mirror's revision, and
+ * there are as many. Undefined if something has.
+ */
+export async function unchangedUntil(
+  kv: Etcd3,
+  prefixes: readonly string[],
+  { entries, revision }: Mirrored,
+): Promise<bigint | undefined> {
+  let until: string | undefined;
+  let count = 0;
+  for (const prefix of prefixes) {
+    const range = kv.getAll().prefix(prefix).minModRevision(`${revision + 1n}`).limit(1);
+    const answer = await (until === undefined ? range : range.revision(until)).exec();
+    until ??= answer.header.revision;
+    // The count is that of all keys, whatever their revision.
+    count += Number(answer.count);
+    if (answer.kvs.length > 0) return undefined;
+  }
+  return until === undefined || count !== entries.size ? undefined : BigInt(until);
+}
+
 function isSame(a: RawEntry, b: RawEntry): boolean {
   return a.modRevision === b.modRevision && a.value.length === b.value.length &&
     a.value.every((byte, index) => byte === b.value[index]);

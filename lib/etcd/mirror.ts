@@ -2,7 +2,7 @@ import { messageOf } from "../errors.ts";
 import type { RawEntry, Snapshot } from "../snapshot.ts";
 import type { EtcdClient } from "./client.ts";
 import { type EtcdEvent, followEtcd } from "./follow.ts";
-import { compareAll, compareCount, compareHistory, type Mirrored } from "./compare.ts";
+import { compareAll, compareCount, compareHistory, type Mirrored, unchangedUntil } from "./compare.ts";
 import type { FullRead } from "./read.ts";
 import type { WatchedPrefix, WatchEvent, WatchLimits } from "./watch.ts";
 
@@ -30,10 +30,14 @@ export interface SourceOptions {
   readonly countEveryMs?: number;
   /** How often all of the mirror is compared with etcd, in milliseconds; jittered. */
   readonly compareEveryMs?: number;
+  /** How often a mirror that nothing changes in finds out that it holds for later revisions too, in milliseconds; jittered. */
+  readonly advanceEveryMs?: number;
 }
 
 const COUNT_EVERY_MS = 60_000;
 const COMPARE_EVERY_MS = 30 * 60_000;
+/** Sooner than a store that compacts every five minutes. */
+const ADVANCE_EVERY_MS = 2 * 60_000;
 
 /**
  * Keeps a copy of the keys below the prefixes, kept up by a watch. It is replaced by a full read whenever it may be wrong,
@@ -72,6 +76,21 @@ export function createMirror(options: SourceOptions): Source {
       options.onEvent({ kind: "check-failed", reason: messageOf(error) });
     }
   };
+  /** While only other keys change, the revision falls behind, and is compacted away in the end. */
+  const advance = async () => {
+    const before = { entries, revision };
+    if (entries === undefined) return;
+    try {
+      const until = await unchangedUntil(kv, prefixes, { entries, revision });
+      if (until === undefined || until <= revision) return;
+      // Events that came meanwhile have moved it on, or soon will.
+      if (entries !== before.entries || revision !== before.revision) return;
+      revision = until;
+      options.onChange();
+    } catch (error) {
+      options.onEvent({ kind: "check-failed", reason: messageOf(error) });
+    }
+  };
   const { client: { kv }, prefixes } = options;
   const resumed = (watched: readonly WatchedPrefix[]) => {
     // As they are now: events that come while etcd is asked move them on.
@@ -92,6 +111,7 @@ export function createMirror(options: SourceOptions): Source {
           options.compareEveryMs ?? COMPARE_EVERY_MS,
           () => check((mirrored) => compareAll(kv, prefixes, mirrored)),
         ),
+        every(options.advanceEveryMs ?? ADVANCE_EVERY_MS, advance),
       ];
       const untrusted = () => (distrust = new AbortController()).signal;
       await followEtcd({ ...options, sink: { reset, apply, resumed }, signal, untrusted });

@@ -31,9 +31,12 @@ export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
   /** The cluster that the revision is of; undefined: the one that answers first. */
   readonly clusterId?: string;
+  /** Even if it is 0, the keys are read once. */
   readonly limitMs: number;
   readonly signal?: AbortSignal;
 }
+
+const FIRST_READ_MS = 1_000;
 
 /** How waiting for the nodes ended. */
 export type NodesWait =
@@ -60,7 +63,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   const view = createView(options);
   try {
     const read = readAll(client.kv, [options.nodesPrefix]);
-    const end = view.onRead(await bounded(read, { limitMs, signal }));
+    const end = view.onRead(await bounded(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
     if (end !== undefined) return end;
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };

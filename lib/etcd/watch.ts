@@ -36,6 +36,10 @@ export interface WatchOptions {
   onEvents(events: readonly WatchEvent[]): void;
   /** The member with this id, written as etcdctl does, has accepted the watch. */
   onCreated(member: string): void;
+  /** Asked for its progress, the member tells a revision up to which all events have been sent. */
+  readonly onProgress?: (revision: bigint) => void;
+  /** The watch ends because what it asks for was compacted away, up to this revision. */
+  readonly onCompacted?: (revision: bigint) => void;
   readonly signal: AbortSignal;
   readonly limits?: WatchLimits;
 }
@@ -122,6 +126,7 @@ function watchReader(options: WatchOptions, { end }: StreamHandlers): (response:
   let toCreate = options.prefixes.length;
   return (response) => {
     if (response.canceled) {
+      if (response.compact_revision !== "0") options.onCompacted?.(BigInt(response.compact_revision));
       end("gone", cancelReason(response));
       return false;
     }
@@ -132,6 +137,9 @@ function watchReader(options: WatchOptions, { end }: StreamHandlers): (response:
     }
     const watched = options.prefixes[Number(response.watch_id) - 1];
     if (watched !== undefined && response.events.length > 0) readEvents(response, watched, options);
+    if (!response.created && response.events.length === 0) {
+      options.onProgress?.(BigInt(response.header.revision));
+    }
     return toCreate <= 0;
   };
 }

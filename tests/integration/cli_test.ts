@@ -1,25 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startEtcdCluster, startOrigin } from "../support/mod.ts";
-import { controllerCommand, testNode } from "../support/node.ts";
-
-/** Runs the program to its end, with an environment of its own. */
-async function controller(args: readonly string[], env: Record<string, string> = {}) {
-  const { command, args: before } = controllerCommand();
-  const { code, stdout, stderr } = await new Deno.Command(command, {
-    args: [...before, ...args],
-    clearEnv: true,
-    env: {
-      PATH: Deno.env.get("PATH") ?? "",
-      HOME: Deno.env.get("HOME") ?? "",
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
-      NO_COLOR: "1",
-      ...env,
-    },
-    stdin: "null",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+import { testNode } from "../support/node.ts";
+import { runProgram as controller } from "../support/program.ts";
 
 const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>; says: string }[] = [
   { what: "no command", args: [], says: "no command" },

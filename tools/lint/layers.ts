@@ -32,7 +32,17 @@ export const ORDER: readonly string[] = [
     "own_status",
     "trouble",
   ],
-  ...["options", "register_options", "version", "log", "metrics", "sleep"],
+  ...[
+    "options",
+    "register_options",
+    "node_options",
+    "override",
+    "nodes_table",
+    "version",
+    "log",
+    "metrics",
+    "sleep",
+  ],
   ...["admission", "trigger", "controller"],
 ];
 

@@ -1,0 +1,94 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { type OverrideResult, writeOverride } from "../etcd/override.ts";
+import type { OperatorAction, OperatorOptions } from "../node_options.ts";
+import { serverKey } from "../model.ts";
+import type { EtcdSettings } from "../options.ts";
+import { etcdFromSettings, prefixesOf } from "./etcd.ts";
+import { waitInWords } from "./waiting.ts";
+
+export interface OperatorCommand extends OperatorOptions {
+  readonly server: { readonly service: string; readonly id: string };
+  readonly action: OperatorAction;
+}
+
+/**
+ * `etcd-haproxy drain`, `ready`, `maint` and `weight`: override a server, and with `--wait` wait until every live node
+ * does as it is told. Returns the exit code, 0 or 1.
+ */
+export async function operate(settings: EtcdSettings, command: OperatorCommand): Promise<number> {
+  const client = await etcdFromSettings(settings);
+  try {
+    const result = await write(client, settings, command);
+    const name = serverKey(command.server);
+    console.log(`${name}: ${inWords(command.action, result)}`);
+    if (!result.hasEntry) console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
+    if (!command.wait || result.revision === undefined) return 0;
+    return await wait(client, settings, {
+      ...command,
+      revision: result.revision,
+      clusterId: result.clusterId,
+    });
+  } finally {
+    client.close();
+  }
+}
+
+async function write(
+  client: EtcdClient,
+  settings: EtcdSettings,
+  { server, action }: OperatorCommand,
+): Promise<OverrideResult> {
+  const { services, overrides } = prefixesOf(settings);
+  const name = serverKey(server);
+  try {
+    return await writeOverride(
+      client.kv,
+      { key: `${overrides}${name}`, entryKey: `${services}${name}` },
+      action,
+    );
+  } catch (error) {
+    if (error instanceof ControllerError) throw error;
+    throw new ControllerError(
+      "transient",
+      `Cannot override ${name} in ${settings.endpoints.join(", ")}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function inWords(action: OperatorAction, { changed, revision }: OverrideResult): string {
+  if (action.kind === "ready") {
+    return changed ? `override deleted at revision ${revision}` : "there is no override";
+  }
+  const what = action.kind === "weight" ? `weight ${action.weight}` : `state ${action.kind}`;
+  return changed
+    ? `${what} at revision ${revision}`
+    : `${what} already, since revision ${revision} at the latest`;
+}
+
+/** A server that is to stop has to be without requests; of the others only the revision counts. */
+async function wait(
+  client: EtcdClient,
+  { nodesPrefix }: EtcdSettings,
+  { server, action, timeoutMs, revision, clusterId }: OperatorCommand & {
+    revision: bigint;
+    clusterId: string;
+  },
+): Promise<number> {
+  const stops = action.kind === "drain" || action.kind === "maint" ||
+    action.kind === "weight" && action.weight === 0;
+  const waited = await waitInWords(client, {
+    nodesPrefix,
+    revision,
+    clusterId,
+    limitMs: timeoutMs,
+    ...(stops ? { server: serverKey(server) } : {}),
+  });
+  if (waited.kind === "behind") {
+    waited.lines.forEach((line) => console.error(`etcd-haproxy: not in time: ${line}`));
+    return 1;
+  }
+  waited.lines.forEach((line) => console.log(line));
+  return 0;
+}

@@ -1,0 +1,84 @@
+import { ControllerError, messageOf } from "../errors.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { newestChange } from "../etcd/newest_change.ts";
+import { type NodesRead, readNodes } from "../etcd/node_keys.ts";
+import type { StatusOptions, WaitFor } from "../node_options.ts";
+import { nodesJson, nodesTable } from "../nodes_table.ts";
+import type { EtcdSettings } from "../options.ts";
+import { etcdFromSettings, prefixesOf } from "./etcd.ts";
+import { waitInWords } from "./waiting.ts";
+import { watchNodes } from "./watch_nodes.ts";
+
+/** `etcd-haproxy status`: shows all nodes, and with `--wait` waits for them. Returns the exit code, 0 or 1. */
+export async function status(settings: EtcdSettings, options: StatusOptions): Promise<number> {
+  const client = await etcdFromSettings(settings);
+  try {
+    if (options.watch) return await watchNodes(client, settings.nodesPrefix);
+    const code = options.wait === undefined
+      ? 0
+      : await wait(client, settings, { ...options, wait: options.wait });
+    show(await read(client, settings), options);
+    return code;
+  } finally {
+    client.close();
+  }
+}
+
+function show(nodes: NodesRead, { json }: StatusOptions): void {
+  if (!json) return nodesTable(nodes, Date.now()).forEach((line) => console.log(line));
+  const { revision, clusterId } = nodes;
+  console.log(JSON.stringify({ revision: Number(revision), clusterId, ...nodesJson(nodes) }, null, 2));
+}
+
+async function read({ kv }: EtcdClient, settings: EtcdSettings): Promise<NodesRead> {
+  try {
+    return await readNodes(kv, settings.nodesPrefix);
+  } catch (error) {
+    const state = messageOf(error);
+    throw new ControllerError(
+      "transient",
+      `Cannot read the nodes' keys from ${settings.endpoints.join(", ")}: ${state}`,
+      { cause: error },
+    );
+  }
+}
+
+async function wait(
+  client: EtcdClient,
+  settings: EtcdSettings,
+  { wait, timeoutMs }: StatusOptions & { wait: Exclude<WaitFor, undefined> },
+): Promise<number> {
+  const deadline = performance.now() + timeoutMs;
+  const { revision: now, clusterId, nodes } = await read(client, settings);
+  const at = wait === "newest" ? now : wait;
+  if (at > now) {
+    throw new ControllerError(
+      "operator",
+      `Cannot wait for revision ${at}: the store is at revision ${now}, so it is another one or was restored`,
+    );
+  }
+  // Most nodes serve it already, and then nothing has to be searched.
+  const isServed = nodes.every(({ applied }) => applied !== undefined && applied >= at);
+  const revision = isServed ? at : await newestBy(client, settings, { at, clusterId, timeoutMs });
+  const limitMs = Math.max(0, deadline - performance.now());
+  const waited = await waitInWords(client, {
+    nodesPrefix: settings.nodesPrefix,
+    revision,
+    clusterId,
+    limitMs,
+  });
+  if (waited.kind === "passed") return 0;
+  waited.lines.forEach((line) => console.error(`etcd-haproxy: revision ${revision} is not served: ${line}`));
+  return 1;
+}
+
+/** Changes of other keys do not count: no node hears of them. */
+async function newestBy(
+  client: EtcdClient,
+  settings: EtcdSettings,
+  { at, clusterId, timeoutMs }: { at: bigint; clusterId: string; timeoutMs: number },
+): Promise<bigint> {
+  const { services, overrides } = prefixesOf(settings);
+  const signal = AbortSignal.timeout(timeoutMs);
+  return await newestChange(client, { prefixes: [services, overrides], at, clusterId, signal });
+}

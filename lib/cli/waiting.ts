@@ -1,0 +1,38 @@
+import { ControllerError } from "../errors.ts";
+import { escapeText } from "../escape.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { type NodesWaitOptions, waitForNodes } from "../etcd/node_keys.ts";
+import { behindText } from "../nodes_table.ts";
+import type { NodeView } from "../node_status.ts";
+
+/** How waiting ended, in words. Only `passed` tells that somebody serves the revision. */
+export interface Waited {
+  readonly kind: "passed" | "nobody" | "behind";
+  readonly lines: readonly string[];
+}
+
+/**
+ * Waits for all nodes and puts the result into words.
+ *
+ * @throws {ControllerError} when the nodes' keys cannot be read, or are those of another store
+ */
+export async function waitInWords(client: EtcdClient, options: NodesWaitOptions): Promise<Waited> {
+  const { revision, server } = options;
+  const end = await waitForNodes(client, options);
+  switch (end.kind) {
+    case "passed":
+      return { kind: "passed", lines: [`served by ${namesOf(end.nodes)}`] };
+    case "nobody":
+      return { kind: "nobody", lines: ["no node is alive"] };
+    case "behind":
+      return { kind: "behind", lines: end.nodes.map((node) => behindText(node, revision, server)) };
+    case "unreadable":
+      throw new ControllerError("transient", `Cannot wait for the nodes: ${end.reason}`);
+    case "other-store":
+      throw new ControllerError("operator", `Cannot wait for revision ${revision}: ${end.reason}`);
+  }
+}
+
+function namesOf(nodes: readonly NodeView[]): string {
+  return nodes.map(({ node }) => escapeText(node)).join(", ");
+}

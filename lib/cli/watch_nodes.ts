@@ -1,0 +1,108 @@
+import { escapeText } from "../escape.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { type EtcdEvent, followEtcd } from "../etcd/follow.ts";
+import { parseNodes } from "../node_status.ts";
+import { nodesTable } from "../nodes_table.ts";
+import type { RawEntry } from "../snapshot.ts";
+import { sleep } from "../sleep.ts";
+import { listenForSignals } from "./signals.ts";
+
+/** Changes that come together are shown once. */
+const QUIET_MS = 100;
+/** On a terminal ages go on by themselves. */
+const TICK_MS = 1_000;
+
+/** Shows all nodes at every change until SIGINT or SIGTERM; on a terminal in place, else one table below the other. */
+export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promise<number> {
+  const { stop } = listenForSignals(() => {});
+  const screen = Deno.stdout.isTerminal() ? terminalScreen() : plainScreen();
+  const entries = new Map<string, RawEntry>();
+  let trouble: string | undefined;
+  let isRead = false;
+  let changed = new AbortController();
+  const followed = followEtcd({
+    client,
+    prefixes: [nodesPrefix],
+    sink: {
+      reset: (read) => {
+        isRead = true;
+        entries.clear();
+        read.entries.forEach((entry, key) => entries.set(key, entry));
+        changed.abort();
+      },
+      apply: (events) => {
+        for (const event of events) {
+          if (event.kind === "put") entries.set(event.entry.key, event.entry);
+          else entries.delete(event.key);
+        }
+        changed.abort();
+      },
+    },
+    onEvent: (event) => {
+      const before = trouble;
+      trouble = troubleOf(event, trouble);
+      if (trouble !== before) changed.abort();
+    },
+    signal: stop,
+    untrusted: () => NEVER,
+  });
+  screen.open();
+  while (!stop.aborted) {
+    changed = new AbortController();
+    if (isRead || trouble !== undefined) {
+      const table = isRead ? nodesTable(parseNodes(entries.values(), nodesPrefix), Date.now()) : [];
+      screen.show([...table, ...(trouble === undefined ? [] : [`etcd: ${escapeText(trouble)}`])]);
+    }
+    await sleep(screen.tickMs, AbortSignal.any([stop, changed.signal]));
+    await sleep(QUIET_MS, stop);
+  }
+  screen.close();
+  await followed;
+  return 0;
+}
+
+const NEVER = new AbortController().signal;
+
+function troubleOf(event: EtcdEvent, before: string | undefined): string | undefined {
+  if (event.kind === "waiting" || event.kind === "watch-ended") return event.reason;
+  return event.kind === "watching" ? undefined : before;
+}
+
+interface Screen {
+  readonly tickMs: number;
+  open(): void;
+  show(lines: readonly string[]): void;
+  close(): void;
+}
+
+function plainScreen(): Screen {
+  let last = "";
+  return {
+    // Nothing is printed when only time has passed.
+    tickMs: 3_600_000,
+    open: () => {},
+    show: (lines) => {
+      const text = lines.join("\n");
+      if (text === last) return;
+      write(`${last === "" ? "" : "\n"}${text}\n`);
+      last = text;
+    },
+    close: () => {},
+  };
+}
+
+/** The other screen of the terminal (xterm control sequences): what stood there before is back at the end. */
+function terminalScreen(): Screen {
+  return {
+    tickMs: TICK_MS,
+    open: () => write("\x1b[?1049h\x1b[?25l"),
+    // One write from the upper left corner, each line cleared behind its text: nothing flickers.
+    show: (lines) => write(`\x1b[H${lines.map((line) => `${line}\x1b[K\r\n`).join("")}\x1b[J`),
+    close: () => write("\x1b[?25h\x1b[?1049l"),
+  };
+}
+
+function write(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let sent = 0; sent < bytes.length;) sent += Deno.stdout.writeSync(bytes.subarray(sent));
+}

@@ -1,0 +1,130 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { startEtcdCluster, startProcess, waitFor } from "../support/mod.ts";
+import { controllerCommand, testNode } from "../support/node.ts";
+import { runProgram } from "../support/program.ts";
+
+const PREFIX = "/haproxy/nodes/";
+
+async function setting() {
+  const etcd = await startEtcdCluster({ members: 1 });
+  const put = (key: string, value: string) => etcd.etcdctl("put", key, value);
+  return {
+    etcd,
+    put,
+    applied: (node: string, revision: number) => put(`${PREFIX}${node}/applied`, `${revision}`),
+    revision: async () => JSON.parse(await etcd.etcdctl("get", "x", "-w", "json")).header.revision as number,
+    status: (...args: string[]) => runProgram(["status", "--endpoints", etcd.endpoints.join(), ...args]),
+    async [Symbol.asyncDispose]() {
+      await etcd[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("status shows every node in a table or as JSON, and waits until all of them serve the newest change", async () => {
+  await using place = await setting();
+  await using first = await testNode({ endpoints: place.etcd.endpoints, args: ["--node-id", "lb1"] });
+  await using second = await testNode({ endpoints: place.etcd.endpoints, args: ["--node-id", "lb2"] });
+  first.start();
+  second.start();
+  await Promise.all(
+    [first, second].map((node) =>
+      waitFor(
+        "the node's keys",
+        () => node.controller.lines.some((line) => line.includes("node keys published")),
+        {
+          deadlineMs: 30_000,
+        },
+      )
+    ),
+  );
+  await place.put("/services/backend/gone", "127.0.0.1:9");
+  await place.put("/services/backend/one", "127.0.0.1:9");
+  await place.etcd.etcdctl("del", "/services/backend/gone");
+  const waited = await place.status("--wait", "--json", "--timeout", "60s");
+  assertEquals([waited.code, waited.stderr], [0, ""]);
+  const { nodes, revision } = JSON.parse(waited.stdout);
+  assertEquals(nodes.map(({ node }: { node: string }) => node), ["lb1", "lb2"]);
+  assert(nodes.every(({ applied }: { applied: number }) => applied <= revision && applied > 0));
+
+  const table = await place.status();
+  assertEquals(table.code, 0);
+  assertMatch(table.stdout, /^NODE +REVISION +LAG +UP +PLAN .*\nlb1 +\d+ .*\nlb2 +\d+ .*\n$/);
+});
+
+Deno.test("status --wait exits with 1 and names the nodes that are behind", async () => {
+  await using place = await setting();
+  await place.put("/services/backend/one", "127.0.0.1:9");
+  const revision = await place.revision();
+  await place.applied("lb1", revision);
+  await place.applied("lb2", revision - 1);
+  for (const args of [["--wait"], ["--wait", `${revision}`]]) {
+    const result = await place.status(...args, "--timeout", "1s");
+    assertEquals(result.code, 1);
+    assertEquals(
+      result.stderr,
+      `etcd-haproxy: revision ${revision} is not served: lb2 serves revision ${revision - 1}\n`,
+    );
+    assertMatch(result.stdout, /lb1 .*\nlb2 /);
+  }
+});
+
+Deno.test("status --wait counts changes of other keys against no node", async () => {
+  await using place = await setting();
+  await place.put("/services/backend/one", "127.0.0.1:9");
+  await place.applied("lb1", await place.revision());
+  await place.put("/other", "x");
+  await place.put("/other", "y");
+  assertEquals((await place.status("--wait", "--timeout", "20s")).code, 0);
+  assertEquals((await place.status("--wait", `${await place.revision()}`, "--timeout", "20s")).code, 0);
+});
+
+Deno.test("status --wait fails at once when no node is alive, and for a revision that the store has not reached", async () => {
+  await using place = await setting();
+  const nobody = await place.status("--wait", "--timeout", "60s");
+  assertEquals(nobody.code, 1);
+  assertStringIncludes(nobody.stderr, "no node is alive");
+  await place.applied("lb1", 1);
+  const restored = await place.status("--wait", "1000000", "--timeout", "60s");
+  assertEquals(restored.code, 1);
+  assertMatch(
+    restored.stderr,
+    /^etcd-haproxy: Cannot wait for revision 1000000: the store is at revision \d+, so it is another one or was restored\n$/,
+  );
+});
+
+Deno.test("status fails in one line when etcd is away", async () => {
+  await using place = await setting();
+  await place.etcd.member(0).kill();
+  const result = await place.status("--wait");
+  assertEquals([result.code, result.stdout], [1, ""]);
+  assertMatch(result.stderr, /^etcd-haproxy: Cannot read the nodes' keys from [^\n]+\n$/);
+});
+
+Deno.test("status shows hostile keys and values without obeying them", async () => {
+  await using place = await setting();
+  await place.put(`${PREFIX}lb1/status`, "\x1b]0;owned\x07");
+  await place.put(`${PREFIX}\x1b[2J/applied`, "1");
+  const result = await place.status();
+  assertEquals(result.code, 0);
+  assertStringIncludes(result.stdout, "cannot read /haproxy/nodes/\\x1b[2J/applied: key is not");
+  assertMatch(result.stdout, /^[\x20-\x7e\n]*$/);
+});
+
+Deno.test("status --watch shows each change as a plain table where there is no terminal, and ends on SIGINT", async () => {
+  await using place = await setting();
+  await place.applied("lb1", 1);
+  const { command, args } = controllerCommand();
+  await using watching = startProcess({
+    name: "status",
+    command,
+    args: [...args, "status", "--watch", "--endpoints", place.etcd.endpoints.join()],
+  });
+  await waitFor("the node", () => watching.lines.some((line) => /^lb1 +1 /.test(line)), {
+    deadlineMs: 30_000,
+  });
+  await place.applied("lb1", 2);
+  await waitFor("the change", () => watching.lines.some((line) => /^lb1 +2 /.test(line)));
+  watching.kill("SIGINT");
+  assertEquals((await watching.status).code, 0);
+  assert(watching.lines.every((line) => !line.includes("\x1b")));
+});
