@@ -1,6 +1,6 @@
 import { type Etcd3, EtcdPermissionDeniedError } from "etcd3";
 import { backoffDelay } from "../backoff.ts";
-import { messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../errors.ts";
 import { formatStatus, parseApplied } from "../node_status.ts";
 import { type News, nextPut, NOTHING_PUBLISHED, type Published, type PutStep } from "../publication.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
@@ -86,6 +86,8 @@ export function publishNode(options: PublisherOptions): NodePublisher {
         attempt = 0;
         await rest(until - now());
       } catch (error) {
+        // By the time that etcd answers again, it may hold something else.
+        if (tenure !== undefined) tenure.claim = undefined;
         if (!stop.signal.aborted) await backOff(error, ++attempt);
       }
     }
@@ -193,7 +195,7 @@ export function publishNode(options: PublisherOptions): NodePublisher {
   };
 
   const backOff = async (error: unknown, attempt: number): Promise<void> => {
-    const refused = error instanceof EtcdPermissionDeniedError;
+    const refused = error instanceof ControllerError && error.cause instanceof EtcdPermissionDeniedError;
     tell({ kind: "failing", reason: messageOf(error), refused });
     const bounds = refused ? REFUSED_RETRY : RETRY;
     await sleep(backoffDelay({ ...bounds, attempt, random: Math.random() }), stop.signal);
