@@ -31,8 +31,11 @@ interface Call<T> {
  * have been replaced meanwhile is made again, on another endpoint; what remains of its failures is told in words.
  */
 export function createCalls(renewal: RenewableConnections): Calls {
+  // A watch is opened when the one before has ended: another endpoint is the better place then, whatever has happened.
+  const watchPlaces = shuffledPlaces();
+
   async function make<T>(call: Call<T>): Promise<T> {
-    const place = shuffledPlaces();
+    const place = call.service === "Watch" ? watchPlaces : shuffledPlaces();
     for (let attempts = 1;; attempts++) {
       const connections = await renewal.current();
       const endpoint = place(connections.endpoints);
