@@ -5,7 +5,10 @@ import type { Scenario } from "../support/scenario.ts";
 const QUOTA_BYTES = 2 * 1024 * 1024;
 const LEASE_SECONDS = 3;
 
-/** etcd refuses writes and goes on with reads, watches and leases: nothing that is registered may go. */
+/**
+ * etcd refuses to put and to grant leases; reads, watches, deletions and the renewal of leases go on. So nothing that is
+ * registered may go, and a node notices when it wants to tell what it serves.
+ */
 export const scenario: Scenario = {
   name: "etcd_out_of_space",
   fault: "etcd is out of space (NOSPACE), for longer than the leases of all servers",
@@ -15,10 +18,14 @@ export const scenario: Scenario = {
   leaseSeconds: LEASE_SECONDS,
   async run(stage) {
     const { etcd } = stage;
-    await stage.fault("etcd is filled until it refuses to write", () => fill(etcd));
-    // The node writes nothing and is served all that it asks for.
+    await fill(etcd);
+    await stage.fault("etcd refuses to put, and a server leaves", () => stage.unregister("two"));
+    await stage.noticed(
+      "node keys cannot be written",
+      ({ nodeKeys }) => nodeKeys.kind === "failing" && /space exceeded/.test(nodeKeys.reason ?? ""),
+    );
     await pause(2 * LEASE_SECONDS * 1_000);
-    await stage.untilRight();
+    await stage.node.untilServers("backend", [...stage.origins.keys()]);
     await stage.over("history is compacted, space given back and the alarm taken away", () => makeRoom(etcd));
     await stage.rightAgain();
   },

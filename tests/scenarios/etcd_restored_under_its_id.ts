@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import { tempDir } from "../../tools/local/temp_dir.ts";
 import type { Scenario } from "../support/scenario.ts";
 
@@ -32,5 +33,6 @@ export const scenario: Scenario = {
     await stage.over("every cable is mended", () => stage.cables.forEach((cable) => cable.mend()));
     stage.registryIs(then);
     await stage.rightAgain();
+    assertEquals(await stage.node.metric("mirror_wrong_total"), 1);
   },
 };

@@ -30,6 +30,7 @@ export interface NodeState {
     readonly member?: string;
     readonly readsRefused?: string;
   };
+  readonly nodeKeys: { readonly kind: string; readonly reason?: string };
   readonly haproxy: {
     readonly kind: string;
     readonly pid?: number;

@@ -271,10 +271,10 @@ export class Stage implements AsyncDisposable {
   }
 
   async #isRight(node: TestNode): Promise<true> {
-    const { readiness, etcd, haproxy, revision } = await node.state();
+    const { readiness, etcd, haproxy, nodeKeys, revision } = await node.state();
     const isWell = readiness.ready && readiness.stale === false && etcd.kind === "watching" &&
-      haproxy.kind === "up";
-    if (!isWell) throw new Error(JSON.stringify({ readiness, etcd, haproxy, revision }));
+      haproxy.kind === "up" && nodeKeys.kind === "published";
+    if (!isWell) throw new Error(JSON.stringify({ readiness, etcd, haproxy, nodeKeys, revision }));
     const names = (await node.runningServers("backend")).map(({ name }) => name).sort().join();
     const wanted = [...this.origins.keys()].sort().join();
     if (names !== wanted) throw new Error(`HAProxy runs ${names} instead of ${wanted}`);

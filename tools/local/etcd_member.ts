@@ -89,13 +89,18 @@ export class EtcdMember {
    * @throws {Error} when the file cannot be restored
    */
   async restore(file: string, { token }: { token: string }): Promise<void> {
-    await removeDir(this.dataDir);
+    await this.wipe();
     const { name, host, peerPort, initialCluster } = this.#options;
     await runEtcdctl([], [
       ...["snapshot", "restore", file, "--data-dir", this.dataDir],
       ...["--name", name, "--initial-cluster", initialCluster, "--initial-cluster-token", token],
       ...["--initial-advertise-peer-urls", `http://${host}:${peerPort}`],
     ]);
+  }
+
+  /** Removes its data; the process must have ended. When every member starts without data, etcd is empty. */
+  async wipe(): Promise<void> {
+    await removeDir(this.dataDir);
   }
 
   /** Starts the process on its data and waits until it answers, which takes a majority of members. */
