@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { missingRequirement } from "../tests/support/requirements.ts";
 import { playScenario, type Scenario } from "../tests/support/scenario.ts";
 import { listScenarios } from "../tests/support/scenario_list.ts";
-import { type ChaosResult, chaosTable, replaceTable } from "./chaos/table.ts";
+import { type ChaosResult, chaosTable, lateLines, replaceTable } from "./chaos/table.ts";
 import { bold, dim, duration, green, red, say } from "./local/terminal.ts";
 
 const PAGE = new URL("../docs/reliability.md", import.meta.url);
@@ -31,6 +31,7 @@ async function main(options: ChaosOptions): Promise<number> {
   const table = chaosTable(results);
   say();
   say(table);
+  for (const line of lateLines(results)) say(red(`Later than it should be: ${line}`));
   const broken = results.filter(({ kind }) => kind === "broken");
   if (broken.length > 0) {
     say(red(`${broken.length} of ${results.length} scenarios did not go as they should`));

@@ -30,6 +30,19 @@ export function chaosTable(results: readonly ChaosResult[]): string {
   return [line(HEADS), rule, ...rows.map(line), ...skippedLines(results)].join("\n");
 }
 
+/** What was later than it should be, in a line for each. */
+export function lateLines(results: readonly ChaosResult[]): string[] {
+  return results.filter((result) => result.kind === "played").flatMap((
+    { name, noticedMs = 0, rightMs = 0 },
+  ) => [
+    ...(noticedMs > NOTICED_WITHIN_MS ? [`${name}: noticed after ${duration(noticedMs)}`] : []),
+    ...(rightMs > RIGHT_WITHIN_MS ? [`${name}: right again after ${duration(rightMs)}`] : []),
+  ]);
+}
+
+const NOTICED_WITHIN_MS = 3_000;
+const RIGHT_WITHIN_MS = 5_000;
+
 /** Puts the table between the two marks of a page. */
 export function replaceTable(page: string, table: string): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type ChaosResult, chaosTable, replaceTable } from "../../../../tools/chaos/table.ts";
+import { type ChaosResult, chaosTable, lateLines, replaceTable } from "../../../../tools/chaos/table.ts";
 
 const PLAYED: ChaosResult = {
   kind: "played",
@@ -36,6 +36,14 @@ Deno.test("chaosTable() says why requests may fail, and names what was skipped",
     "Skipped:",
     "",
     "- `disk_full` (the disk is full): no tmpfs",
+  ]);
+});
+
+Deno.test("lateLines() names what was noticed or right again too late", () => {
+  assertEquals(lateLines([PLAYED, { ...PLAYED, noticedMs: undefined, rightMs: undefined }]), []);
+  assertEquals(lateLines([{ ...PLAYED, noticedMs: 3_200, rightMs: 5_001 }]), [
+    "etcd_down: noticed after 3.2 s",
+    "etcd_down: right again after 5.0 s",
   ]);
 });
 
