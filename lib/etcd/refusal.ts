@@ -94,7 +94,12 @@ function plain(error: unknown): string {
     .replace(/^etcdserver: /, "");
 }
 
-const ACTIONS: Readonly<Record<string, string>> = { range: "read", put: "write", deleteRange: "delete" };
+const ACTIONS: Readonly<Record<string, string>> = {
+  range: "read",
+  put: "write",
+  deleteRange: "delete",
+  txn: "change",
+};
 
 function action(method: string, payload: unknown): string {
   const verb = ACTIONS[method];
@@ -103,8 +108,11 @@ function action(method: string, payload: unknown): string {
   return `${verb} ${escapeText(key)}`;
 }
 
+/** The key of a request; of a transaction the first one that it compares. */
 function keyOf(payload: unknown): string | undefined {
-  if (typeof payload !== "object" || payload === null || !("key" in payload)) return undefined;
+  if (typeof payload !== "object" || payload === null) return undefined;
+  if ("compare" in payload && Array.isArray(payload.compare)) return keyOf(payload.compare[0]);
+  if (!("key" in payload)) return undefined;
   const { key } = payload;
   if (typeof key === "string") return key;
   return key instanceof Uint8Array ? new TextDecoder("latin1").decode(key) : undefined;
