@@ -82,8 +82,11 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
     endpoints: settings.etcd.endpoints,
   });
   await runNode(node, settings, stopFollowing);
-  // The next start would wait for a master that is executing itself again.
-  if (settings.run.attach === undefined) await removeFile(ownDir.masterSocket);
+  // The next start would wait for a master that is starting, or executing itself again.
+  if (settings.run.attach === undefined) {
+    await removeFile(ownDir.masterSocket);
+    await removeFile(ownDir.startedWith);
+  }
   release();
 }
 

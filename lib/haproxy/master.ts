@@ -38,6 +38,9 @@ const RETRY_MS = 50;
 /** How long a master that executes itself again may refuse connections: 600 ms were seen with 10,000 servers. */
 const EXECUTING_MS = 1_500;
 
+/** One that a controller started right before it was killed makes its socket so soon after. */
+const STARTING_MS = 3_000;
+
 /**
  * Starts HAProxy in master-worker mode, in a session of its own: Ctrl-C on a terminal must reach the controller alone.
  *
@@ -107,7 +110,7 @@ export interface AdoptionWait {
  * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
 export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): Promise<Master | undefined> {
-  const pid = await masterBehind(options.masterSocket, wait);
+  const pid = await masterBehind(options, wait);
   if (pid === undefined) return undefined;
   const file = await readText(options.startedWith);
   if (file !== undefined && file !== options.configPath) {
@@ -126,12 +129,16 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
  * A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. One that
  * takes them and stands still may serve by its worker: a second HAProxy beside it would share its ports silently.
  */
-async function masterBehind(socket: string, wait: AdoptionWait): Promise<number | undefined> {
-  if (!await isThere(socket)) return undefined;
-  const deadline = performance.now() + EXECUTING_MS;
+async function masterBehind(
+  { masterSocket, startedWith }: MasterOptions,
+  wait: AdoptionWait,
+): Promise<number | undefined> {
+  const isFresh = await ageMs(startedWith) < STARTING_MS;
+  if (!isFresh && !await isThere(masterSocket)) return undefined;
+  const deadline = performance.now() + (isFresh ? STARTING_MS : EXECUTING_MS);
   while (!wait.signal.aborted) {
     try {
-      return (await showProcesses(socket)).masterPid;
+      return (await showProcesses(masterSocket)).masterPid;
     } catch (error) {
       if (isTimeout(error)) wait.onWaiting(messageOf(error));
       else if (performance.now() > deadline) return undefined;
@@ -139,6 +146,16 @@ async function masterBehind(socket: string, wait: AdoptionWait): Promise<number 
     }
   }
   return undefined;
+}
+
+/** How long ago a file was written, by the wall clock; infinite for one that is not there or is of the future. */
+async function ageMs(path: string): Promise<number> {
+  try {
+    const age = Date.now() - ((await Deno.stat(path)).mtime?.getTime() ?? -Infinity);
+    return age < 0 ? Infinity : age;
+  } catch {
+    return Infinity;
+  }
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,12 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { haproxyPids } from "../support/haproxy_faults.ts";
 import { testNode } from "../support/node.ts";
 
 const KILLED = fileURLToPath(new URL("../support/killed_controller.ts", import.meta.url));
 const STEPS = {
-  auto: ["staged", "committed", "before-change", "changed", "verified", "kept"],
-  reload: ["staged", "committed", "before-reload", "reloaded", "verified", "kept"],
+  auto: ["looked", "staged", "committed", "before-change", "changed", "verified", "kept"],
+  reload: [
+    ...["staged", "checked", "committed", "state-written", "before-reload", "reloaded"],
+    ...["verified", "kept", "state-removed"],
+  ],
 };
 const CASES = Object.entries(STEPS).flatMap(([mode, steps]) => steps.map((step) => ({ mode, step })));
 
@@ -154,4 +158,92 @@ Deno.test("a controller that comes back touches nothing before it has adopted, a
   assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
   assertEquals(await node.metric('plans_total{kind="write"}'), 0);
   assertEquals(await node.readConfig(), file);
+});
+
+Deno.test("--stop-delay: not ready at once, still serving, then a graceful end", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  const controller = node.start({ args: ["--stop-delay", "3s"] });
+  await node.untilAnswer("one");
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  const since = performance.now();
+  controller.kill("SIGTERM");
+  await waitFor("not ready", async () => !(await node.ready()));
+  let served = 0;
+  for (; controller.exited === undefined && performance.now() - since < 2_500; served++) {
+    assertEquals(await node.request(), { status: 200, body: "one" });
+  }
+  assert(served > 0);
+  assertEquals((await controller.status).code, 0);
+  assert(performance.now() - since >= 3_000);
+});
+
+Deno.test("a master that stands still when a controller starts is waited for, and none is started beside it", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start();
+  await node.untilAnswer("one");
+  const { haproxy: { pid } } = await node.untilState("HAProxy", ({ haproxy }) => haproxy.kind === "up");
+  assert(pid !== undefined);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  Deno.kill(pid, "SIGSTOP");
+  try {
+    node.start();
+    const { troubles, readiness } = await node.untilState("a master that is stuck", ({ troubles }) => {
+      return troubles.some(({ kind }) => kind === "master-stuck");
+    });
+    assertEquals([troubles.length > 0, readiness.ready], [true, false]);
+    assertEquals((await node.request()).body, "one");
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+  const { haproxy } = await node.untilState("an adoption", ({ readiness }) => readiness.ready);
+  assertEquals([haproxy.pid, haproxy.adopted], [pid, true]);
+});
+
+Deno.test("a worker that stands still while its master is killed does not share the port with the next HAProxy", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  node.start();
+  await node.untilAnswer("one");
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  const { master, worker } = await haproxyPids(node);
+  Deno.kill(worker, "SIGSTOP");
+  Deno.kill(master, "SIGKILL");
+  await node.untilState("another HAProxy", ({ haproxy }) => haproxy.kind === "up" && haproxy.pid !== master);
+  await node.untilAnswer("one");
+  for (let i = 0; i < 20; i++) assertEquals((await node.request()).body, "one");
+  await waitFor(
+    "the end of the frozen worker",
+    () => Deno.stat(`/proc/${worker}`).then(() => false, () => true),
+  );
+});
+
+Deno.test("a controller killed while HAProxy starts leaves one that the next controller adopts", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  await using one = startOrigin("one");
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  const first = node.start();
+  await waitFor("a start of HAProxy", () => first.lines.some((line) => line.includes("starting haproxy")), {
+    deadlineMs: 20_000,
+    everyMs: 1,
+  });
+  await waitFor("a master", () => Deno.stat(node.masterSocket).then(() => true, () => false), { everyMs: 1 });
+  first.kill("SIGKILL");
+  await first.status;
+
+  node.start();
+  await node.untilServers("backend", ["one"]);
+  const { haproxy } = await node.untilState("readiness", ({ readiness }) => {
+    return readiness.ready && readiness.stale === false;
+  });
+  assert(haproxy.adopted);
 });

@@ -23,6 +23,20 @@ const wrap: WrapHaproxy = (haproxy) => ({
     };
     return { ...staged, commit };
   },
+  glance: async () => {
+    const glance = await haproxy.glance();
+    reach("looked");
+    return glance;
+  },
+  check: async (path) => {
+    const result = await haproxy.check(path);
+    reach("checked");
+    return result;
+  },
+  writeServerState: async (text) => {
+    await haproxy.writeServerState(text);
+    reach(text === undefined ? "state-removed" : "state-written");
+  },
   change: async (steps, held) => {
     reach("before-change");
     const result = await haproxy.change(steps, held);

@@ -3,7 +3,19 @@
  * readable from top to bottom, and cycles impossible. Folders are edges: they see the files, not each other.
  */
 export const ORDER: readonly string[] = [
-  ...["errors", "escape", "backoff", "memo", "address", "networks", "snapshot", "entry", "model", "guard"],
+  ...[
+    "errors",
+    "escape",
+    "backoff",
+    "forward_clock",
+    "memo",
+    "address",
+    "networks",
+    "snapshot",
+    "entry",
+    "model",
+    "guard",
+  ],
   ...["own_entry", "gate", "leaving"],
   ...["node_status"],
   ...["config_line", "config_section", "config_text", "server_line", "render", "served"],
