@@ -5,6 +5,8 @@ const MAY_READ: Readonly<Record<string, string>> = {
   "cli/guard.ts": "what was missing is kept over a restart, which no monotonic clock outlives",
   "cli/node_keys.ts": "the time of a status that others read",
   "cli/run.ts": "times that are shown",
+  "cli/status.ts": "ages that are shown, of times that other nodes wrote",
+  "cli/watch_nodes.ts": "ages that are shown, of times that other nodes wrote",
   "etcd/calls.ts": "grpc takes its deadline as a date, and makes a timer of it at once",
   "etcd/endpoint.ts": "grpc takes its deadline as a date, and makes a timer of it at once",
   "etcd/read.ts": "grpc takes its deadline as a date, and makes a timer of it at once",
