@@ -150,9 +150,11 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const supervisor = runOptions.attach === undefined
     ? createSupervisor({ ...masters, onState })
     : await attach(dir, { ...masters, onState });
+  let isReloading = false;
   const lookout = createLookout({
     dir,
     state: supervisor.state,
+    isReloading: () => isReloading,
     onSight: (sight) => {
       recorder.onSight(sight);
       resync.ask();
@@ -178,6 +180,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
         dir,
         state: supervisor.state,
         sight: lookout.sight,
+        onReloading: (now) => isReloading = now,
       }),
     ),
     admission,

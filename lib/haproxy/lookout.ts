@@ -9,6 +9,10 @@ import type { StateDir } from "./state_dir.ts";
 export interface LookoutOptions {
   readonly dir: Pick<StateDir, "runtimeSocket" | "masterSocket">;
   readonly state: () => HaproxyState;
+  /** While it is, a socket that refuses connections is none that is lost, however long that takes. */
+  readonly isReloading: () => boolean;
+  /** For how long connections must have been refused, in milliseconds. */
+  readonly refusedAfterMs?: number;
   /** Called when what is seen differs from what was seen last. */
   readonly onSight: (sight: Sight) => void;
   /** Called when a socket is lost, and again every 10 s while one is. */
@@ -33,9 +37,11 @@ const LOST_AGAIN_MS = 10_000;
 const ANSWERS = { kind: "answers" } as const;
 
 /** Creates a lookout; nothing is asked before `run()`. All is noticed within 3 s. */
-export function createLookout({ dir, state, onSight, onLost }: LookoutOptions): Lookout {
+export function createLookout(options: LookoutOptions): Lookout {
+  const { dir, state, onSight, onLost, isReloading, refusedAfterMs = REFUSED_AFTER_MS } = options;
   let sight: Sight = { worker: ANSWERS, master: ANSWERS };
-  const [worker, master] = [createPatience(), createPatience()];
+  const patience = () => createPatience(isReloading, refusedAfterMs);
+  const [worker, master] = [patience(), patience()];
   let lostAgainAt = 0;
   const enter = (next: Sight) => {
     const isNews = next.worker.kind !== sight.worker.kind || next.master.kind !== sight.master.kind;
@@ -66,13 +72,16 @@ export function createLookout({ dir, state, onSight, onLost }: LookoutOptions): 
 }
 
 /** A socket counts as lost when it has been so for a while. */
-function createPatience(): (seen: Seen) => Answer {
+function createPatience(isReloading: () => boolean, refusedAfterMs: number): (seen: Seen) => Answer {
   let lostSince: number | undefined;
   return (seen) => {
-    lostSince = seen.kind === "lost" ? lostSince ?? performance.now() : undefined;
-    if (seen.kind !== "lost" || lostSince === undefined) return seen;
-    const { reason } = seen;
-    return performance.now() - lostSince < seen.afterMs ? ANSWERS : { kind: "lost", reason };
+    if (seen.kind !== "lost" || isReloading()) {
+      lostSince = undefined;
+      return seen.kind === "lost" ? ANSWERS : seen;
+    }
+    lostSince ??= performance.now();
+    const afterMs = Math.min(seen.afterMs, refusedAfterMs);
+    return performance.now() - lostSince < afterMs ? ANSWERS : { kind: "lost", reason: seen.reason };
   };
 }
 

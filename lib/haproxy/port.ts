@@ -17,11 +17,13 @@ export interface HaproxyPortOptions {
   readonly dir: StateDir;
   readonly state: () => HaproxyState;
   readonly sight: () => Sight;
+  /** Called when a reload begins and when it has ended. */
+  readonly onReloading: (isReloading: boolean) => void;
 }
 
 /** The HAProxy of this node, as passes see it. */
 export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
-  const { haproxy, configPath, dir, state, sight } = options;
+  const { haproxy, configPath, dir, state, sight, onReloading } = options;
   const sockets = () => {
     const isLost = sight().worker.kind === "lost";
     return { runtimeSocket: isLost ? undefined : dir.runtimeSocket, masterSocket: dir.masterSocket };
@@ -61,7 +63,14 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
       if (text !== undefined) return await replaceFile(dir.stateFile, text);
       await removeFile(dir.stateFile);
     },
-    reload: () => reload(dir.masterSocket, masterPid()),
+    reload: async () => {
+      onReloading(true);
+      try {
+        return await reload(dir.masterSocket, masterPid());
+      } finally {
+        onReloading(false);
+      }
+    },
     keepLastGood: async (text) => {
       lastGood ??= await readText(dir.lastGood);
       if (text === lastGood && performance.now() - touchedAt < TOUCH_EVERY_MS) return;

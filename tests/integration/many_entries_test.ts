@@ -7,8 +7,8 @@ import { type NodeState, testNode } from "../support/node.ts";
 const SERVICES = 500;
 const SERVERS_EACH = 100;
 const DEADLINE_MS = 120_000;
-/** Twice of what it takes. */
-const MAX_MIB = 1_200;
+/** Twice of what it takes, and more on a machine that is busy. */
+const MAX_MIB = 1_500;
 
 /**
  * Registers all servers, a service in one transaction: etcd takes 128 operations in each. They are not checked, for
@@ -56,18 +56,26 @@ Deno.test("a node reads 50,000 entries, serves them, and follows changes among t
     { deadlineMs: DEADLINE_MS, everyMs: 200 },
   );
   const servedMs = performance.now() - startedAt;
+  const until = (backend: string, names: string) =>
+    waitFor(`servers ${names} in ${backend}`, async () => {
+      const seen = (await node.runningServers(backend)).map(({ name }) => name).sort().join();
+      if (seen !== names) {
+        throw new Error(`HAProxy runs ${seen}\n${node.controller.lines.slice(-15).join("\n")}`);
+      }
+      return true;
+    }, { deadlineMs: DEADLINE_MS, everyMs: 200 });
   await node.untilAnswer("one");
 
   const changedAt = performance.now();
   await client.kv.put("/services/backend/two").value(two.address);
-  await node.untilServers("backend", ["one", "two"]);
+  await until("backend", "one,two");
   const changeMs = performance.now() - changedAt;
   await client.kv.delete().key("/services/backend/one");
-  await node.untilServers("backend", ["two"]);
+  await until("backend", "two");
   await node.untilAnswer("two");
   // A new service comes by a reload.
   await client.kv.put("/services/another/server").value(two.address);
-  await node.untilServers("another", ["server"]);
+  await until("another", "server");
 
   const all = ({ services, rejections }: NodeState) =>
     services.length === SERVICES + 2 && rejections.length === 0;
