@@ -158,7 +158,7 @@ function createDrains({ dir }: Pick<NodeKeysOptions, "dir">) {
       const isKnown = since.size === 0 && away.served.length === 0 && question === last.question;
       if (isKnown && now - last.at < REASK_MS) return;
       const used = {
-        now: await usedServers(dir.runtimeSocket, away.backends),
+        now: await usedServers(dir, away.backends),
         byOldWorkers: (await Promise.all(oldWorkers.map((pid) => usedByOldWorker(dir.masterSocket, pid))))
           .flat(),
       };

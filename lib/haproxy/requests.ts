@@ -1,14 +1,15 @@
 import { parseUsedConnections } from "./reply.ts";
+import { askWorker, type WorkerSockets } from "./runtime.ts";
 import { ask } from "./socket.ts";
 
 /**
- * The servers of some backends that hold requests, as `<backend>/<server>`, asked from the worker behind a runtime socket.
+ * The servers of some backends that hold requests, as `<backend>/<server>`, asked from the current worker.
  *
  * @throws {ControllerError} (transient) when it does not answer
  */
-export async function usedServers(runtimeSocket: string, backends: readonly string[]): Promise<string[]> {
+export async function usedServers(sockets: WorkerSockets, backends: readonly string[]): Promise<string[]> {
   const replies: string[] = [];
-  for (const backend of backends) replies.push(await ask(runtimeSocket, `show servers conn ${backend}`));
+  for (const backend of backends) replies.push(await askWorker(sockets, `show servers conn ${backend}`));
   return replies.flatMap(usedIn);
 }
 

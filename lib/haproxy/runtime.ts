@@ -92,7 +92,16 @@ export async function runningBase(sockets: WorkerSockets): Promise<string | unde
   }
 }
 
-async function askWorker(sockets: WorkerSockets, command: string, timeoutMs?: number): Promise<string> {
+/**
+ * Asks the current worker by its own socket, or by way of its master when that socket is lost.
+ *
+ * @throws {ControllerError} (transient) when it does not answer
+ */
+export async function askWorker(
+  sockets: WorkerSockets,
+  command: string,
+  timeoutMs?: number,
+): Promise<string> {
   try {
     if (sockets.runtimeSocket === undefined) throw LOST;
     return await ask(sockets.runtimeSocket, command, timeoutMs);

@@ -332,9 +332,13 @@ Deno.test("a node that may not write its keys says so once and serves on", async
   });
   node.start();
   await node.untilAnswer("one");
-  const warnings = () => node.controller.lines.filter((line) => line.includes("node keys"));
-  await waitFor("a warning", () => warnings().length > 0);
-  assert(warnings()[0]?.includes("may not be written"), warnings()[0]);
+  // A machine that is slow may give other reasons before.
+  const warnings = () =>
+    node.controller.lines.filter((line) => line.includes("node keys may not be written"));
+  await waitFor("a warning", () => {
+    if (warnings().length === 0) throw new Error(node.controller.lines.slice(-15).join("\n"));
+    return true;
+  }, { deadlineMs: 60_000 });
   await place.etcd.etcdctl("--user", "root:pass", "put", "/services/backend/two", one.address);
   await node.untilServers("backend", ["one", "two"]);
   assertEquals(warnings().length, 1);
