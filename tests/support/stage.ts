@@ -1,5 +1,3 @@
-import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { register, type Registration } from "../../lib/etcd/registration.ts";
 import type { EtcdCluster } from "../../tools/local/etcd_cluster.ts";
 import type { EtcdMember } from "../../tools/local/etcd_member.ts";
 import { Load } from "../../tools/local/load.ts";
@@ -7,7 +5,8 @@ import { duration } from "../../tools/local/terminal.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import type { Namespace } from "./namespace.ts";
 import { type NodeState, type TestNode, testNode } from "./node.ts";
-import { type Origin, startOrigin } from "./origin.ts";
+import type { Origin } from "./origin.ts";
+import { StageRegistry } from "./stage_registry.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp_proxy.ts";
 
 const DEADLINE_MS = 60_000;
@@ -50,11 +49,8 @@ export class Stage implements AsyncDisposable {
   readonly nodes: TestNode[] = [];
   /** With `cuttable`: what stands between the nodes and each member of etcd, in the order of the members. */
   readonly cables: TcpProxy[] = [];
-  /** The running servers that the registry should name, by id. */
-  readonly origins = new Map<string, Origin>();
   readonly #options: StageOptions;
-  readonly #registrations = new Map<string, Registration>();
-  #client: EtcdClient | undefined;
+  readonly #registry: StageRegistry;
   readonly #loads: Load[] = [];
   #faultAt: number | undefined;
   #overAt: number | undefined;
@@ -64,6 +60,12 @@ export class Stage implements AsyncDisposable {
   constructor(etcd: EtcdCluster, options: StageOptions) {
     this.etcd = etcd;
     this.#options = options;
+    this.#registry = new StageRegistry(etcd, options.scenario.leaseSeconds);
+  }
+
+  /** The running servers that the registry should name, by id. */
+  get origins(): ReadonlyMap<string, Origin> {
+    return this.#registry.origins;
   }
 
   /** The first node, and in most scenarios the only one. */
@@ -136,27 +138,18 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Starts a server and registers it in the service `backend`; every node must serve it before `rightAgain()` is true. */
-  async register(id: string): Promise<Origin> {
-    const origin = startOrigin(id);
-    this.closing.defer(() => origin.closeAbruptly());
-    this.origins.set(id, origin);
-    await this.#put(id, origin.address);
-    return origin;
+  register(id: string): Promise<Origin> {
+    return this.#registry.register(id);
   }
 
   /** Takes a server out of the registry; no node may have it when it is right again. It goes on answering. */
-  async unregister(id: string): Promise<void> {
-    this.origins.delete(id);
-    const registration = this.#registrations.get(id);
-    this.#registrations.delete(id);
-    if (registration === undefined) await this.etcd.etcdctl("del", entryKey(id));
-    else await registration.remove();
+  unregister(id: string): Promise<void> {
+    return this.#registry.unregister(id);
   }
 
   /** The registry was put back to what it once held, by a copy of `origins` from then. */
   registryIs(origins: ReadonlyMap<string, Origin>): void {
-    this.origins.clear();
-    for (const [id, origin] of origins) this.origins.set(id, origin);
+    this.#registry.is(origins);
   }
 
   /** The member of etcd that the first node watches, and the two others. */
@@ -245,29 +238,14 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopLoad();
-    await Promise.all([...this.#registrations.values()].map((one) => one.remove({ limitMs: 500 })));
-    this.#client?.close();
     await this.closing.disposeAsync();
+    await this.#registry[Symbol.asyncDispose]();
   }
 
   #addCables(): void {
     for (const { endpoint } of this.etcd.members) {
       this.cables.push(this.closing.use(startTcpProxy(Number(new URL(endpoint).port))));
     }
-  }
-
-  async #put(id: string, value: string): Promise<void> {
-    const { leaseSeconds: ttlSeconds } = this.#options.scenario;
-    if (ttlSeconds === undefined) {
-      await this.etcd.etcdctl("put", entryKey(id), value);
-      return;
-    }
-    const { kv } = this.#client ??= createEtcdClient({ endpoints: this.etcd.endpoints });
-    const registration = register({ kv, key: entryKey(id), value, ttlSeconds });
-    this.#registrations.set(id, registration);
-    await waitFor(`${id} to be registered`, () => registration.state().kind === "registered", {
-      deadlineMs: DEADLINE_MS,
-    });
   }
 
   async #isRight(node: TestNode): Promise<true> {
@@ -314,8 +292,4 @@ export class Stage implements AsyncDisposable {
 
 function nodeName(index: number): string {
   return `lb${index + 1}`;
-}
-
-function entryKey(id: string): string {
-  return `/services/backend/${id}`;
 }
