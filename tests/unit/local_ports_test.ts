@@ -21,3 +21,16 @@ Deno.test("isPortFree() sees a listener on all addresses", () => {
     listener.close();
   }
 });
+
+Deno.test("pickPort() picks from another share of the range in another process", async () => {
+  const own = pickPorts(20);
+  const code = `
+    import { pickPorts } from ${JSON.stringify(new URL("../../tools/local/ports.ts", import.meta.url).href)};
+    console.log(pickPorts(20).join());
+  `;
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", code] }).output();
+  const others = new TextDecoder().decode(stdout).trim().split(",").map(Number);
+  assertEquals(others.length, 20);
+  const [low, high] = [Math.min(...own), Math.max(...own)];
+  assert(others.every((port) => port < low) || others.every((port) => port > high), `${own} and ${others}`);
+});

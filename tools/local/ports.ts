@@ -1,11 +1,22 @@
 // Ports that the kernel hands to outgoing connections can be taken between the moment a port is found free and the
 // moment its server binds it. So ports are picked outside that range, from a random start, and never twice.
 
+//
+// Test files run beside each other: each takes a share of the range for itself, so that none picks a port which another
+// has found free and not bound yet.
+
 const LOWEST = 20_000;
 const HIGHEST = 65_535;
 const ENOUGH = 1_000;
+const SHARES = 6;
+
+interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 const handedOut = new Set<number>();
+let ownRange: PortRange | undefined;
 
 /**
  * Picks a TCP port that is free on 127.0.0.1. The same process never gets a port twice.
@@ -13,7 +24,7 @@ const handedOut = new Set<number>();
  * @throws {Error} when no port of the range is free.
  */
 export function pickPort(): number {
-  const range = pickableRange();
+  const range = ownRange ??= claimShare(pickableRange());
   const size = range.to - range.from + 1;
   const start = Math.floor(Math.random() * size);
   for (let step = 0; step < size; step++) {
@@ -41,14 +52,39 @@ export function isPortFree(port: number, hostname = "127.0.0.1"): boolean {
   }
 }
 
-function pickableRange(): { from: number; to: number } {
+/** A share of the range that nobody else has; the whole range, when all are taken. */
+function claimShare({ from, to }: PortRange): PortRange {
+  const size = Math.floor((to - from + 1) / SHARES);
+  for (let share = 0; share < SHARES; share++) {
+    if (claim(share)) return { from: from + share * size, to: from + (share + 1) * size - 1 };
+  }
+  return { from, to };
+}
+
+/** The lock is held for as long as this process, or this worker, lives. */
+function claim(share: number): boolean {
+  const path = `${lockDir()}/share-${share}`;
+  const file = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
+  if (file.tryLockSync(true)) return true;
+  file.close();
+  return false;
+}
+
+/** One for each user: nobody has to be able to open the files of another. */
+function lockDir(): string {
+  const path = `/tmp/etcd-haproxy-ports-${Deno.uid() ?? 0}`;
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+function pickableRange(): PortRange {
   const ephemeral = ephemeralRange();
   if (ephemeral.from - LOWEST >= ENOUGH) return { from: LOWEST, to: ephemeral.from - 1 };
   if (HIGHEST - ephemeral.to >= ENOUGH) return { from: ephemeral.to + 1, to: HIGHEST };
   return { from: LOWEST, to: HIGHEST };
 }
 
-function ephemeralRange(): { from: number; to: number } {
+function ephemeralRange(): PortRange {
   try {
     const text = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");
     const [from, to] = text.trim().split(/\s+/).map(Number);

@@ -1,0 +1,17 @@
+import { missingRequirement } from "./requirements.ts";
+import { playScenario } from "./scenario.ts";
+import { listScenarios } from "./scenario_list.ts";
+
+/** Makes a test of each short scenario whose name is wanted; those that need more than the machine grants are skipped by name. */
+export async function testScenarios(isWanted: (name: string) => boolean): Promise<void> {
+  for (const scenario of await listScenarios()) {
+    if (scenario.takes === "long" || !isWanted(scenario.name)) continue;
+    const missing = await missingRequirement(scenario.needs);
+    const title = `${scenario.name}: ${scenario.fault}`;
+    Deno.test({
+      name: missing === undefined ? title : `${title} (skipped: ${missing})`,
+      ignore: missing !== undefined,
+      fn: async () => void await playScenario(scenario),
+    });
+  }
+}
