@@ -30,7 +30,10 @@ export const serverParams = memoByObject((server: Server): string => {
 function checkParams({ check }: Server): string[] {
   if (check.kind === "off") return [];
   const port = check.port === undefined ? [] : [`port ${check.port}`];
-  return ["check", ...port, "inter 2s fastinter 500ms downinter 1s rise 2 fall 3"];
+  // A server that refuses three connections in a row is out at once, not when a check finds it: a node that does not hear
+  // of leaving servers would else try one after the other until a request has no more tries.
+  const errors = "observe layer4 error-limit 3 on-error mark-down";
+  return ["check", ...port, "inter 2s fastinter 500ms downinter 1s rise 2 fall 3", errors];
 }
 
 function tlsParams({ tls, proto }: Server): string[] {

@@ -12,7 +12,8 @@ const PATH_TEXT = "/[A-Za-z0-9\\-._~!&()*+,;=:@/?%]{0,255}";
 
 const PARAMS = [
   `(?:${IPV4}|\\[${IPV6}\\]|${HOST_NAME}):${NUMBER} weight ${NUMBER}`,
-  `(?: check(?: port ${NUMBER})? inter 2s fastinter 500ms downinter 1s rise 2 fall 3)?`,
+  `(?: check(?: port ${NUMBER})? inter 2s fastinter 500ms downinter 1s rise 2 fall 3` +
+  " observe layer4 error-limit 3 on-error mark-down)?",
   `(?: maxconn ${NUMBER})?`,
   `(?: ssl (?:verify none|verify required ca-file @system-ca)` +
   `(?: sni str\\(${HOST_NAME}\\) check-sni ${HOST_NAME})?(?: verifyhost ${HOST_NAME})?(?: alpn h2)?)?`,
@@ -28,7 +29,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
     ...["mode http", "timeout connect 2s", "timeout client 60s", "timeout server 60s", "timeout tunnel 1h"],
     ...["timeout queue 5s", "timeout http-request 5s", "timeout http-keep-alive 2s", "option forwardfor"],
     "# A worker that is being replaced closes an idle connection only after it has answered on it once more\\.",
-    ...["option idle-close-on-response", "option redispatch 1", "retries 3"],
+    ...["option idle-close-on-response", "option redispatch 1", "retries 10"],
     ...[
       "retry-on conn-failure empty-response",
       "balance roundrobin",

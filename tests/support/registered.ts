@@ -4,7 +4,7 @@ import { type LocalProcess, startProcess } from "../../tools/local/process.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import { controllerCommand } from "./node.ts";
 
-const LONG = { deadlineMs: 30_000 };
+const LONG = { deadlineMs: 60_000 };
 
 /** What to register, and what to run. */
 export interface RegisteredOptions {

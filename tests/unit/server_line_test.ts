@@ -7,7 +7,8 @@ import { comparable, serverParams, withServerIds } from "../../lib/server_line.t
 import { anyEntry, goodEntry, placeName } from "./arbitraries.ts";
 import { raw, serverOf, SERVICES } from "./fixtures.ts";
 
-const CHECK = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3";
+const CHECK = "check inter 2s fastinter 500ms downinter 1s rise 2 fall 3" +
+  " observe layer4 error-limit 3 on-error mark-down";
 const POOL = "pool-purge-delay 5s pool-max-conn -1";
 const NAME = "init-addr none resolvers etcd-haproxy";
 
@@ -59,7 +60,7 @@ for (const [what, [fields, params]] of Object.entries(written)) {
 const GRAMMAR = new RegExp(
   "^server [A-Za-z0-9._:-]{1,128} " +
     "(\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[0-9a-f:]+\\]|(?<name>[A-Za-z0-9_.-]+)):\\d{1,5} weight \\d{1,3}" +
-    "( check( port \\d{1,5})? inter 2s fastinter 500ms downinter 1s rise 2 fall 3)?( maxconn \\d{1,7})?" +
+    "( check( port \\d{1,5})? inter 2s fastinter 500ms downinter 1s rise 2 fall 3 observe layer4 error-limit 3 on-error mark-down)?( maxconn \\d{1,7})?" +
     "( ssl verify (none|required ca-file @system-ca)( sni str\\(\\k<name>\\) check-sni \\k<name>)?" +
     "( verifyhost \\k<name>)?( alpn h2)?)?" +
     "( proto h2)?( backup)? pool-purge-delay 5s pool-max-conn -1( init-addr none resolvers etcd-haproxy)?( disabled)?$",
