@@ -1,3 +1,6 @@
+/** A name would be looked up first, and everything would stand still until it is. */
+const IS_ADDRESS = /^[\d.]+$|:|^localhost$/;
+
 /**
  * Binds an address of a `bind` line for a moment; tells who is in the way, if somebody is. Only an address in use counts:
  * whatever else is wrong is for HAProxy to say.
@@ -7,6 +10,7 @@ export function tryBind(address: string): string | undefined {
   if (match === null) return undefined;
   const [, ipv6, host = "", port] = match;
   const hostname = ipv6 ?? (host === "" || host === "*" ? "0.0.0.0" : host);
+  if (!IS_ADDRESS.test(hostname)) return undefined;
   try {
     Deno.listen({ hostname, port: Number(port) }).close();
     return undefined;
