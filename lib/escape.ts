@@ -14,12 +14,12 @@ export function escapeLines(text: string, maxLength = 2_000): string {
 }
 
 /** A value as JSON in printable ASCII: a terminal that shows it obeys nothing that stands in it. */
-export function asciiJson(value: unknown, maxLength = Infinity): string {
+export function asciiJson(value: unknown, { maxLength = Infinity, indent = 0 } = {}): string {
   return JSON.stringify(value, (_, inner) => {
     if (typeof inner === "bigint") return Number(inner);
     const isLong = typeof inner === "string" && inner.length > maxLength;
     return isLong ? `${inner.slice(0, maxLength)}... (${inner.length} characters)` : inner;
-  }).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  }, indent).replace(/[^\x20-\x7e\n]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function escapeCharacter(character: string): string {

@@ -43,7 +43,7 @@ export function jsonLine(record: LogRecord): string {
     message: messageOf(record),
     ...properties,
   };
-  return `${asciiJson(fields, MAX_FIELD_LENGTH)}\n`;
+  return `${asciiJson(fields, { maxLength: MAX_FIELD_LENGTH })}\n`;
 }
 
 /** One record as text: `name=value` behind the message, values escaped. */

@@ -1,4 +1,5 @@
 import { ControllerError, messageOf } from "../errors.ts";
+import { asciiJson } from "../escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { newestChange } from "../etcd/newest_change.ts";
 import { type NodesRead, readNodes } from "../etcd/node_keys.ts";
@@ -27,7 +28,7 @@ export async function status(settings: EtcdSettings, options: StatusOptions): Pr
 function show(nodes: NodesRead, { json }: StatusOptions): void {
   if (!json) return nodesTable(nodes, Date.now()).forEach((line) => console.log(line));
   const { revision, clusterId } = nodes;
-  console.log(JSON.stringify({ revision: Number(revision), clusterId, ...nodesJson(nodes) }, null, 2));
+  console.log(asciiJson({ revision, clusterId, ...nodesJson(nodes) }, { indent: 2 }));
 }
 
 async function read({ kv }: EtcdClient, settings: EtcdSettings): Promise<NodesRead> {

@@ -45,5 +45,6 @@ Deno.test("asciiJson() gives printable ASCII that reads back as the value", () =
 
 Deno.test("asciiJson() writes revisions as numbers, and cuts long texts where it is told to", () => {
   assertEquals(asciiJson({ at: 8n, key: "\ud800" }), '{"at":8,"key":"\\ud800"}');
-  assertEquals(asciiJson(["abcdef"], 3), '["abc... (6 characters)"]');
+  assertEquals(asciiJson({ a: "\n\u202e" }, { indent: 2 }), '{\n  "a": "\\n\\u202e"\n}');
+  assertEquals(asciiJson(["abcdef"], { maxLength: 3 }), '["abc... (6 characters)"]');
 });
