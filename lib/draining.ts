@@ -1,4 +1,5 @@
 import type { Server } from "./entry.ts";
+import { memoByObject } from "./memo.ts";
 import { serverKey } from "./model.ts";
 import type { Observed, ObservedServer, ObservedServers } from "./observed.ts";
 import type { PassReport } from "./reconcile.ts";
@@ -21,7 +22,7 @@ export function lastObserved({ outcome, observed }: PassReport): Observed {
 }
 
 /** Who is kept away from requests, by what HAProxy was last seen to run. */
-export function keptAway(report: PassReport): KeptAway {
+export const keptAway = memoByObject((report: PassReport): KeptAway => {
   const observed = lastObserved(report);
   const running: ObservedServers = observed.kind === "up" ? observed.servers : new Map();
   const keys = new Set<string>();
@@ -42,7 +43,7 @@ export function keptAway(report: PassReport): KeptAway {
     isServed,
     served: [...unwanted(report, running), ...heldServers(report)].filter(isServed),
   };
-}
+});
 
 /** Servers that hold requests, or get them though they must not; `used` are those in use by any worker. */
 export function drainingServers(

@@ -19,8 +19,8 @@ export interface NodeKeysOptions {
   /** Somebody else owns HAProxy's life. */
   readonly attached: boolean;
   readonly haproxy: () => HaproxyState;
-  /** What is known of the node, with the health that its servers have now. */
-  readonly facts: () => Promise<NodeFacts>;
+  /** What is known of the node, if asked for with the health that its servers have now. */
+  readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
   /** Where the admin endpoints are. */
   readonly admin: string;
 }
@@ -40,6 +40,8 @@ const LOOK = { minMs: 50, maxMs: 1_000 };
 const PATIENCE_LOOKS = 40;
 /** How often the status is made anew without a pass, for health changes by itself: soon after a pass, then seldom. */
 const REFRESH = { minMs: 500, maxMs: 10_000 };
+/** Asking HAProxy for the health of all servers costs it time, and the status is put seldom. */
+const HEALTH_EVERY_MS = 2_000;
 /** A longer list would not fit into a value; the revision waits instead. */
 const MAX_DRAINING = 200;
 /** For how long an answer about servers that were drained before is good enough. */
@@ -56,6 +58,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   let isNew = false;
   let wake = new AbortController();
   let told: bigint | undefined;
+  let healthAt = -Infinity;
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
@@ -82,7 +85,10 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       draining,
       now: Date.now(),
     };
-    const status = ownStatus(await options.facts(), about);
+    const now = performance.now();
+    const health = now - healthAt >= HEALTH_EVERY_MS;
+    if (health) healthAt = now;
+    const status = ownStatus(await options.facts({ health }), about);
     publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
   };
 

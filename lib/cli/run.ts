@@ -23,7 +23,7 @@ import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
 import type { HaproxyPort, HaproxyState } from "../ports.ts";
 import { sleep } from "../sleep.ts";
-import { isServed, type NodeFacts } from "../status.ts";
+import { isServed } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
 import { serveAdmin } from "./admin.ts";
@@ -35,7 +35,7 @@ import { remoteUrl } from "./listen.ts";
 import { builtIn, masterPorts } from "./masters.ts";
 import { networksOf } from "./networks.ts";
 import { createRecorder, type NodeRecorder } from "./node.ts";
-import { createNodeKeys, type NodeKeys } from "./node_keys.ts";
+import { createNodeKeys, type NodeKeys, type NodeKeysOptions } from "./node_keys.ts";
 import { findHaproxy, versionIfThere } from "./programs.ts";
 import { createResync } from "./resync.ts";
 import { renderSettings, socketSpelling } from "./settings.ts";
@@ -209,7 +209,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     dir,
     recorder,
     haproxy: supervisor.state,
-    facts: () => factsNow({ health: true }),
+    facts: factsNow,
   });
   return { trigger, resync, lookout, lag, recorder, supervisor, client, source, ports, admin, keys };
 }
@@ -219,7 +219,7 @@ async function nodeKeys(settings: RunSettings, parts: {
   dir: StateDir;
   recorder: NodeRecorder;
   haproxy: () => HaproxyState;
-  facts: () => Promise<NodeFacts>;
+  facts: NodeKeysOptions["facts"];
 }): Promise<NodeKeys> {
   const { client, dir, recorder, haproxy, facts } = parts;
   const instance = await openInstance(dir.instance);
