@@ -96,8 +96,12 @@ function terminalScreen(): Screen {
   return {
     tickMs: TICK_MS,
     open: () => write("\x1b[?1049h\x1b[?25l"),
-    // One write from the upper left corner, each line cleared behind its text: nothing flickers.
-    show: (lines) => write(`\x1b[H${lines.map((line) => `${line}\x1b[K\r\n`).join("")}\x1b[J`),
+    show: (lines) => {
+      const { columns, rows } = Deno.consoleSize();
+      const shown = lines.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\x1b[K\n`);
+      // One write from the upper left corner, each line cleared behind its text: nothing flickers.
+      write(`\x1b[H${shown.join("")}\x1b[J`);
+    },
     close: () => write("\x1b[?25h\x1b[?1049l"),
   };
 }

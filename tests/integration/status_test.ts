@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { startEtcdCluster, startProcess, waitFor } from "../support/mod.ts";
+import { findProgram, startEtcdCluster, startProcess, tempDir, waitFor } from "../support/mod.ts";
 import { controllerCommand, testNode } from "../support/node.ts";
 import { runProgram } from "../support/program.ts";
 
@@ -127,4 +127,36 @@ Deno.test("status --watch shows each change as a plain table where there is no t
   watching.kill("SIGINT");
   assertEquals((await watching.status).code, 0);
   assert(watching.lines.every((line) => !line.includes("\x1b")));
+});
+
+const SCRIPT = findProgram("script");
+
+Deno.test({
+  name: "status --watch shows changes in place on a terminal, and gives the screen back on Ctrl-C",
+  ignore: SCRIPT === undefined,
+  fn: async () => {
+    await using place = await setting();
+    await using dir = await tempDir();
+    await place.applied("lb1", 1);
+    const { command, args } = controllerCommand();
+    const words = [command, ...args, "status", "--watch", "--endpoints", place.etcd.endpoints.join()];
+    const seen = `${dir.path}/seen`;
+    const terminal = new Deno.Command(SCRIPT ?? "", {
+      args: ["-qfec", words.join(" "), seen],
+      env: { TERM: "xterm" },
+      stdin: "piped",
+      stdout: "null",
+    }).spawn();
+    const keyboard = terminal.stdin.getWriter();
+    const screen = () => Deno.readTextFile(seen);
+    await waitFor("the node", async () => /\nlb1 +1 /.test(await screen()), { deadlineMs: 30_000 });
+    await place.applied("lb1", 2);
+    await waitFor("the change", async () => /\nlb1 +2 /.test(await screen()), { deadlineMs: 30_000 });
+    await keyboard.write(Uint8Array.of(0x03));
+    assertEquals((await terminal.status).code, 0);
+    await keyboard.close().catch(() => {});
+    const text = await screen();
+    assertEquals(text.split("\x1b[?1049h").length, 2);
+    assertStringIncludes(text, "\x1b[?25h\x1b[?1049l");
+  },
 });
