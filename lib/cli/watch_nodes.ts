@@ -98,9 +98,12 @@ function terminalScreen(): Screen {
     open: () => write("\x1b[?1049h\x1b[?25l"),
     show: (lines) => {
       const { columns, rows } = Deno.consoleSize();
-      const shown = lines.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\x1b[K\n`);
+      // A terminal that does not know its size says 0.
+      const fitting = lines.slice(0, (rows || Infinity) - 1).map((line) =>
+        line.slice(0, columns || Infinity)
+      );
       // One write from the upper left corner, each line cleared behind its text: nothing flickers.
-      write(`\x1b[H${shown.join("")}\x1b[J`);
+      write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
     },
     close: () => write("\x1b[?25h\x1b[?1049l"),
   };
