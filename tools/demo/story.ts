@@ -131,8 +131,9 @@ export class Story implements AsyncDisposable {
     const left = backend.leave();
     const { at } = await this.#stack.registry.untilDraining(backend.port);
     const reached = await this.#lastAnswers(backend, at);
-    await left;
-    sayNote(`${backend.name} drained; its last answer: ${reachedText(reached)}`);
+    const acknowledged = await left;
+    sayNote(`${backend.name} drained, ${acknowledged}, then it stopped;`);
+    sayNote(`its last answer: ${reachedText(reached)}`);
     return reached;
   }
 

@@ -33,12 +33,21 @@ export class Backend {
     });
   }
 
-  /** Asks it to leave, and waits until it has: nodes drain it, it ends, and its key goes. */
-  async leave(): Promise<void> {
+  /**
+   * Asks it to leave, and waits until it has: nodes drain it, it ends, and its key goes.
+   *
+   * @returns who acknowledged that it gets no request any more, and after how long, in its own words
+   */
+  async leave(): Promise<string> {
     const { code, signal } = await this.process.stop({ deadlineMs: LEAVE_DEADLINE_MS });
     if (code !== 0) {
       throw new Error(`Cannot let ${this.name} leave: it ended with ${signal ?? `code ${code}`}`);
     }
+    const drained = this.process.lines.find((line) => line.includes("acknowledged by"));
+    if (drained === undefined) {
+      throw new Error(`Cannot let ${this.name} leave: it stopped although no node had acknowledged`);
+    }
+    return drained.replace(/^.*acknowledged by/, "acknowledged by");
   }
 
   /** Ends it without warning, and waits for the end. */
