@@ -59,7 +59,8 @@ export interface NodeFacts {
 export type NodeKeysState =
   | { readonly kind: "waiting" }
   | { readonly kind: "published"; readonly as: string }
-  | { readonly kind: "failing"; readonly reason: string };
+  /** `refused`: etcd does not allow it, so trying again changes nothing. */
+  | { readonly kind: "failing"; readonly reason: string; readonly refused: boolean };
 
 /** Whether requests should be sent to this node. */
 export type Readiness =

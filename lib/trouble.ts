@@ -16,6 +16,8 @@ export const TROUBLE_KINDS = [
   "not-applied",
   "base-refused",
   "last-good-not-kept",
+  "node-keys-refused",
+  "node-id-taken",
 ] as const;
 
 export type TroubleKind = typeof TROUBLE_KINDS[number];
@@ -31,7 +33,8 @@ const SLOW_PASS_MS = 2_000;
 
 /** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
 export function troublesOf(facts: NodeFacts): Trouble[] {
-  const { haproxy, etcd, sight, passError, unreached, unkept, passRunningMs, lastPass } = facts;
+  const { haproxy, etcd, sight, passError, unreached, unkept, passRunningMs, lastPass, nodeKeys, node } =
+    facts;
   const troubles: (Trouble | undefined)[] = [
     haproxy.kind === "down" ? { kind: "haproxy-down", reason: haproxy.reason } : undefined,
     haproxy.kind === "starting" && haproxy.reason !== undefined
@@ -49,6 +52,12 @@ export function troublesOf(facts: NodeFacts): Trouble[] {
       ? undefined
       : { kind: "base-refused", reason: lastPass.refusedBase.reason },
     unkept === undefined ? undefined : { kind: "last-good-not-kept", reason: unkept },
+    nodeKeys.kind === "failing" && nodeKeys.refused
+      ? { kind: "node-keys-refused", reason: nodeKeys.reason }
+      : undefined,
+    nodeKeys.kind === "published" && nodeKeys.as !== node
+      ? { kind: "node-id-taken", reason: `another node has the id ${node}, so this one is ${nodeKeys.as}` }
+      : undefined,
     passRunningMs > SLOW_PASS_MS
       ? { kind: "pass-slow", reason: `a pass has been running for ${Math.round(passRunningMs / 1_000)} s` }
       : undefined,

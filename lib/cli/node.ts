@@ -151,7 +151,7 @@ function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["et
 }
 
 function nodeKeysState(event: PublisherEvent): NodeFacts["nodeKeys"] {
-  if (event.kind === "failing") return { kind: "failing", reason: event.reason };
+  if (event.kind === "failing") return event;
   return { kind: "published", as: event.name };
 }
 

@@ -337,6 +337,10 @@ Deno.test("a node that may not write its keys says so once and serves on", async
   // A machine that is slow may give other reasons before.
   const warnings = () =>
     node.controller.lines.filter((line) => line.includes("node keys may not be written"));
+  await node.untilState(
+    "a trouble",
+    ({ troubles }) => troubles.some(({ kind }) => kind === "node-keys-refused"),
+  );
   await waitFor("a warning", () => {
     if (warnings().length === 0) throw new Error(node.controller.lines.slice(-15).join("\n"));
     return true;

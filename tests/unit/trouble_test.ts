@@ -38,6 +38,15 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
     },
     [{ kind: "base-refused", reason: "a" }],
   ],
+  "node keys that may not be written": [
+    { nodeKeys: { kind: "failing", reason: "no permission", refused: true } },
+    [{ kind: "node-keys-refused", reason: "no permission" }],
+  ],
+  "no node keys that wait for etcd": [{ nodeKeys: { kind: "failing", reason: "a", refused: false } }, []],
+  "a node's id that another node has": [
+    { nodeKeys: { kind: "published", as: "lb1~00ff" } },
+    [{ kind: "node-id-taken", reason: "another node has the id lb1, so this one is lb1~00ff" }],
+  ],
   "a last good copy that was not kept": [{ unkept: "a" }, [{ kind: "last-good-not-kept", reason: "a" }]],
   "a pass that hangs": [
     { passRunningMs: 4_200 },
