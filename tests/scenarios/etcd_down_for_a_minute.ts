@@ -11,6 +11,7 @@ export const scenario: Scenario = {
   etcd: 3,
   nodes: 2,
   leaseSeconds: LEASE_SECONDS,
+  nodeArgs: ["--guard", "on"],
   async run(stage) {
     const { members } = stage.etcd;
     await stage.fault("every member is killed", async () => {

@@ -10,6 +10,7 @@ export const scenario: Scenario = {
   takes: "short",
   etcd: 3,
   leaseSeconds: LEASE_SECONDS,
+  nodeArgs: ["--guard", "on"],
   async run(stage) {
     const { members } = stage.etcd;
     await stage.fault("every member is frozen", () => members.forEach((member) => member.freeze()));

@@ -10,6 +10,7 @@ export const scenario: Scenario = {
   etcd: 3,
   origins: 4,
   leaseSeconds: LEASE_SECONDS,
+  nodeArgs: ["--guard", "on"],
   async run(stage) {
     const { members } = stage.etcd;
     await stage.fault("every member is killed", async () => {
