@@ -18,6 +18,8 @@ export interface NodeKeysOptions {
   readonly dir: StateDir;
   /** Somebody else owns HAProxy's life. */
   readonly attached: boolean;
+  /** Whether the snapshots that passes take are all of their revision. */
+  readonly isSettled: () => boolean;
   readonly haproxy: () => HaproxyState;
   /** What is known of the node, if asked for with the health that its servers have now. */
   readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
@@ -62,8 +64,8 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
-    const passed = isNew ? report : undefined;
-    isNew = false;
+    const passed = isNew && options.isSettled() ? report : undefined;
+    isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const seen = { oldWorkers, now: performance.now(), idleMs: idle.limitMs(report, oldWorkers) };
     const reached = passed && reachedBy(passed, { attached });
@@ -100,7 +102,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       if (!isAnswered && report !== undefined) isNew = true;
       if (signal.aborted) return;
       await tell();
-      const isOver = isAnswered && verification.waiting.length === 0 && drains.since().size === 0;
+      const isOver = isAnswered && !isNew && verification.waiting.length === 0 && drains.since().size === 0;
       const ms = isOver
         ? Math.min(REFRESH.maxMs, REFRESH.minMs * 2 ** Math.min(looks, 10))
         : looks < PATIENCE_LOOKS

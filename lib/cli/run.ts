@@ -39,6 +39,7 @@ import { createNodeKeys, type NodeKeys, type NodeKeysOptions } from "./node_keys
 import { findHaproxy, versionIfThere } from "./programs.ts";
 import { createResync } from "./resync.ts";
 import { renderSettings, socketSpelling } from "./settings.ts";
+import { createSettling } from "./settling.ts";
 import { createSight } from "./sight.ts";
 import { listenForSignals, type Signals } from "./signals.ts";
 import { templateSource } from "./template.ts";
@@ -166,11 +167,15 @@ async function assembleNode(settings: RunSettings, found: Found) {
   });
   const client = await etcdFromSettings(settings.etcd);
   const prefixes = prefixesOf(settings.etcd);
+  const settling = createSettling(() => performance.now());
   const source = createSource(runOptions.source, {
     client,
     prefixes: [prefixes.services, prefixes.overrides],
     onChange: ring,
-    onEvent: recorder.onEtcdEvent,
+    onEvent: (event) => {
+      settling.onEtcdEvent(event);
+      recorder.onEtcdEvent(event);
+    },
   });
   const ports = {
     haproxy: wrap(
@@ -209,6 +214,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     dir,
     recorder,
     haproxy: supervisor.state,
+    isSettled: settling.isSettled,
     facts: factsNow,
   });
   return { trigger, resync, lookout, lag, recorder, supervisor, client, source, ports, admin, keys };
@@ -219,9 +225,10 @@ async function nodeKeys(settings: RunSettings, parts: {
   dir: StateDir;
   recorder: NodeRecorder;
   haproxy: () => HaproxyState;
+  isSettled: () => boolean;
   facts: NodeKeysOptions["facts"];
 }): Promise<NodeKeys> {
-  const { client, dir, recorder, haproxy, facts } = parts;
+  const { client, dir, recorder, haproxy, isSettled, facts } = parts;
   const instance = await openInstance(dir.instance);
   const publisher = publishNode({
     kv: client.kv,
@@ -237,6 +244,7 @@ async function nodeKeys(settings: RunSettings, parts: {
     dir,
     attached: settings.run.attach !== undefined,
     haproxy,
+    isSettled,
     facts,
     admin: remoteUrl(settings.adminBind),
   });
