@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Etcd3, IKeyValue } from "etcd3";
+import { bounded } from "../../lib/etcd/bounded.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { register, type Registration } from "../../lib/etcd/registration.ts";
-import type { RegistrationEvent } from "../../lib/etcd/registration_events.ts";
+import type { RegistrationEnd, RegistrationEvent } from "../../lib/etcd/registration_events.ts";
 import { type EtcdCluster, pickPort, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
@@ -61,6 +62,10 @@ function untilKey(place: Setting, what: string, is: (kv: IKeyValue) => boolean):
 
 function untilRegistered(place: Setting): Promise<IKeyValue> {
   return untilKey(place, "the key to be registered", () => true);
+}
+
+function endOf({ ended }: Registration): Promise<RegistrationEnd> {
+  return bounded(ended, { limitMs: 30_000 });
 }
 
 async function leases({ client }: Setting): Promise<string[]> {
@@ -155,7 +160,7 @@ Deno.test("register() leaves a key alone that another lease owns, names the owne
   await place.client.kv.put(KEY).value("other").lease(ID).exec();
   const before = await readKey(place);
   const registration = place.register("v1");
-  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(await endOf(registration), { kind: "taken", leaseId: ID });
   assertEquals(registration.state(), { kind: "ended" });
   await waitFor("its own lease to be gone", async () => (await leases(place)).join() === ID);
   assertEquals(await readKey(place), before);
@@ -164,7 +169,7 @@ Deno.test("register() leaves a key alone that another lease owns, names the owne
 Deno.test("register() leaves a key alone that was put without a lease", async () => {
   await using place = await setting();
   await place.client.kv.put(KEY).value("by hand").exec();
-  assertEquals(await place.register("v1").ended, { kind: "taken", leaseId: "0" });
+  assertEquals(await endOf(place.register("v1")), { kind: "taken", leaseId: "0" });
   assertEquals(String((await readKey(place))?.value), "by hand");
 });
 
@@ -175,7 +180,7 @@ Deno.test("register() gives up a key that another lease took while its own had e
   const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
   await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
   await place.client.kv.put(KEY).value("other").lease(ID).exec();
-  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(await endOf(registration), { kind: "taken", leaseId: ID });
   assertEquals(String((await readKey(place))?.value), "other");
 });
 
@@ -185,7 +190,7 @@ Deno.test("register() gives up a key that another lease takes from it", async ()
   await untilRegistered(place);
   const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
   await place.client.kv.put(KEY).value("other").lease(ID).exec();
-  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(await endOf(registration), { kind: "taken", leaseId: ID });
   const update = registration.update("v2").catch((error) => error.message);
   assertEquals(await update, `Cannot update ${KEY}: its registration has ended`);
   assertEquals(String((await readKey(place))?.value), "other");
@@ -285,7 +290,7 @@ Deno.test("withdraw() leaves a key alone that another lease owns by now", async 
   const { ID } = await place.client.kv.leaseClient.leaseGrant({ TTL: 60 });
   await place.client.kv.put(KEY).value("other").lease(ID).exec();
   registration.withdraw();
-  assertEquals(await registration.ended, { kind: "taken", leaseId: ID });
+  assertEquals(await endOf(registration), { kind: "taken", leaseId: ID });
   assertEquals(String((await readKey(place))?.value), "other");
 });
 
