@@ -12,6 +12,9 @@ const MAIN = new URL("../../backend/main.ts", import.meta.url).pathname;
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-sys"];
 const LONG = { deadlineMs: 30_000 };
 
+// The first port that a process picks takes a share of the ports for as long as it lives: no leak of the first test.
+pickPort();
+
 interface Backend extends AsyncDisposable {
   readonly process: LocalProcess;
   readonly url: string;

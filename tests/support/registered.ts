@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { EtcdCluster } from "../../tools/local/etcd_cluster.ts";
 import { type LocalProcess, startProcess } from "../../tools/local/process.ts";
-import { waitFor } from "../../tools/local/wait.ts";
+import { pause, waitFor } from "../../tools/local/wait.ts";
 import { controllerCommand } from "./node.ts";
 
 const LONG = { deadlineMs: 60_000 };
@@ -18,7 +18,7 @@ export interface RegisteredOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A running `etcd-haproxy register`. Disposing it ends it without warning. */
+/** A running `etcd-haproxy register`. Disposing it ends it and its command, without waiting for anything. */
 export interface Registered extends AsyncDisposable {
   readonly process: LocalProcess;
   readonly key: string;
@@ -79,7 +79,14 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
       return status.code;
     },
     async [Symbol.asyncDispose]() {
-      process.kill("SIGCONT");
+      process.resume();
+      // Each signal skips what it waits for: nodes, then its command. Killed, it would leave the command behind.
+      for (let signals = 0; signals < 50 && process.exited === undefined; signals++) {
+        process.kill("SIGTERM");
+        const enough = new AbortController();
+        await Promise.race([process.status, pause(200, enough.signal)]);
+        enough.abort();
+      }
       process.kill("SIGKILL");
       await process.status;
     },
