@@ -107,7 +107,7 @@ export class Stage implements AsyncDisposable {
       ? this.cables.map(({ port }) => `http://127.0.0.1:${port}`)
       : this.etcd.endpoints;
     for (let i = 0; i < count; i++) {
-      const node = await testNode({ endpoints, args });
+      const node = await testNode({ endpoints, args: ["--node-id", nodeName(i), ...args] });
       this.nodes.push(this.closing.use(node));
     }
   }
