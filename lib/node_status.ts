@@ -16,6 +16,8 @@ export interface NodeStatus {
   /** Servers, as `<service>/<id>`, that get no new request and still hold some. */
   readonly draining: readonly string[];
   readonly rejections: number;
+  /** How many servers vanished from the registry and are served on. */
+  readonly held: number;
   readonly plan: "runtime" | "reload" | "none";
   readonly tookMs: number;
   /** It serves what an earlier run left. */
@@ -78,6 +80,7 @@ const STATUS = v.object({
     "draining is not an array",
   ),
   rejections: count("rejections"),
+  held: v.optional(count("held"), 0),
   plan: v.picklist(["runtime", "reload", "none"], "plan is not runtime, reload or none"),
   tookMs: count("tookMs"),
   stale: v.boolean("stale is not true or false"),

@@ -26,6 +26,7 @@ export function ownStatus(facts: NodeFacts, { instance, revision, draining, admi
     servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
     draining,
     rejections: lastPass?.model.rejections.length ?? 0,
+    held: lastPass?.held.length ?? 0,
     plan: lastChange === undefined ? "none" : planKind(lastChange.report.plan),
     tookMs: Math.round(lastChange?.report.tookMs ?? 0),
     stale: readiness.ready && readiness.stale,

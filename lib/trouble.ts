@@ -1,4 +1,6 @@
 import { escapeText } from "./escape.ts";
+import type { HeldServer } from "./guard.ts";
+import { serverKey } from "./model.ts";
 import type { Answer } from "./ports.ts";
 import type { NodeFacts } from "./status.ts";
 
@@ -18,6 +20,7 @@ export const TROUBLE_KINDS = [
   "last-good-not-kept",
   "node-keys-refused",
   "node-id-taken",
+  "servers-held",
 ] as const;
 
 export type TroubleKind = typeof TROUBLE_KINDS[number];
@@ -58,12 +61,20 @@ export function troublesOf(facts: NodeFacts): Trouble[] {
     nodeKeys.kind === "published" && nodeKeys.as !== node
       ? { kind: "node-id-taken", reason: `another node has the id ${node}, so this one is ${nodeKeys.as}` }
       : undefined,
+    heldTrouble(lastPass?.held ?? []),
     passRunningMs > SLOW_PASS_MS
       ? { kind: "pass-slow", reason: `a pass has been running for ${Math.round(passRunningMs / 1_000)} s` }
       : undefined,
   ];
   return troubles.filter((trouble) => trouble !== undefined)
     .map(({ kind, reason }) => ({ kind, reason: escapeText(reason, 2_000) }));
+}
+
+function heldTrouble(held: readonly HeldServer[]): Trouble | undefined {
+  if (held.length === 0) return undefined;
+  const shown = held.slice(0, 10).map(({ server }) => serverKey(server)).join(", ");
+  const more = held.length > 10 ? ` and ${held.length - 10} more` : "";
+  return { kind: "servers-held", reason: `vanished in numbers, and served on for a while: ${shown}${more}` };
 }
 
 function silence(

@@ -18,6 +18,7 @@ function status(node: string, draining: readonly string[] = []): string {
     servers: { total: 1, up: 1 },
     draining,
     rejections: 0,
+    held: 0,
     plan: "none",
     tookMs: 1,
     stale: false,

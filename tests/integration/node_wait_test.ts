@@ -17,6 +17,7 @@ const STATUS: NodeStatus = {
   servers: { total: 0, up: 0 },
   draining: [],
   rejections: 0,
+  held: 0,
   plan: "none",
   tookMs: 0,
   stale: false,

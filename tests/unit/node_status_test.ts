@@ -21,6 +21,7 @@ const STATUS: NodeStatus = {
   servers: { total: 5, up: 4 },
   draining: ["api/web-1"],
   rejections: 0,
+  held: 0,
   plan: "runtime",
   tookMs: 4,
   stale: false,

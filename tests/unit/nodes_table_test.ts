@@ -12,6 +12,7 @@ const STATUS: NodeStatus = {
   servers: { total: 5, up: 4 },
   draining: [],
   rejections: 1,
+  held: 2,
   plan: "runtime",
   tookMs: 4,
   stale: false,
@@ -34,10 +35,10 @@ Deno.test("nodesTable() shows a line for each node, and what it drains below", (
     node({ node: "lb2", applied: undefined, status: undefined }),
   ];
   assertEquals(nodesTable({ nodes, bad: [{ key: "/x/\x1b", reason: "key is odd" }] }, NOW), [
-    "NODE      REVISION  LAG   UP   PLAN     TOOK  REJECTED  DRAINING  STALE  AGE   VERSION",
-    "lb1       1234      3 ms  4/5  runtime  4 ms  1         0         no     30 s  0.1.0",
-    "lb1~00ff  7         3 ms  4/5  runtime  4 ms  1         2         yes    30 s  0.1.0",
-    "lb2       -         ?     ?    ?        ?     ?         ?         ?      ?     ?",
+    "NODE      REVISION  LAG   UP   PLAN     TOOK  REJECTED  HELD  DRAINING  STALE  AGE   VERSION",
+    "lb1       1234      3 ms  4/5  runtime  4 ms  1         2     0         no     30 s  0.1.0",
+    "lb1~00ff  7         3 ms  4/5  runtime  4 ms  1         2     2         yes    30 s  0.1.0",
+    "lb2       -         ?     ?    ?        ?     ?         ?     ?         ?      ?     ?",
     "lb1~00ff drains api/a, api/b",
     "cannot read /x/\\x1b: key is odd",
   ]);

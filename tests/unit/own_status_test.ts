@@ -24,6 +24,7 @@ Deno.test("ownStatus() tells what a node is that has not passed yet", () => {
     servers: { total: 0, up: 0 },
     draining: ["s/a"],
     rejections: 0,
+    held: 0,
     plan: "none",
     tookMs: 0,
     stale: true,
@@ -37,6 +38,12 @@ Deno.test("ownStatus() tells the servers, the rejections and the base of the las
   const status = ownStatus(servingFacts(MODEL), ABOUT);
   assertEquals([status.servers.total, status.rejections, status.stale], [1, 1, false]);
   assertEquals(/^[0-9a-f]{12}$/.test(status.base), true);
+});
+
+Deno.test("ownStatus() counts the servers that are held", () => {
+  const [service] = MODEL.services;
+  const held = (service?.servers ?? []).map((server) => ({ server, since: 0, until: 1 }));
+  assertEquals(ownStatus(servingFacts(MODEL, { held }), ABOUT).held, 1);
 });
 
 Deno.test("ownStatus() writes what readers take", () => {

@@ -18,6 +18,7 @@ const STATUS: NodeStatus = {
   servers: { total: 2, up: 2 },
   draining: [],
   rejections: 0,
+  held: 0,
   plan: "none",
   tookMs: 0,
   stale: false,

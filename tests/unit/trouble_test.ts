@@ -1,10 +1,16 @@
 import { assertEquals } from "@std/assert";
 import type { NodeFacts } from "../../lib/status.ts";
 import { type Trouble, troublesOf } from "../../lib/trouble.ts";
-import { factsOf, reportOf, servingFacts } from "./fixtures.ts";
+import { factsOf, reportOf, serverOf, servingFacts } from "./fixtures.ts";
 import { EMPTY_MODEL } from "../../lib/model.ts";
 
 const ANSWERS = { kind: "answers" } as const;
+
+const HELD = Array.from({ length: 12 }, (_, id) => ({
+  server: serverOf("10.0.0.5:80", `s/${id}`),
+  since: 0,
+  until: 1,
+}));
 
 const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = {
   "nothing of a node that follows and serves": [servingFacts(), []],
@@ -37,6 +43,14 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
       lastPass: reportOf(EMPTY_MODEL, { refusedBase: { digest: "0", reason: "a", attempts: 1, retryAt: 0 } }),
     },
     [{ kind: "base-refused", reason: "a" }],
+  ],
+  "servers that are held, ten of them by name": [
+    { lastPass: reportOf(EMPTY_MODEL, { held: HELD }) },
+    [{
+      kind: "servers-held",
+      reason:
+        "vanished in numbers, and served on for a while: s/0, s/1, s/2, s/3, s/4, s/5, s/6, s/7, s/8, s/9 and 2 more",
+    }],
   ],
   "node keys that may not be written": [
     { nodeKeys: { kind: "failing", reason: "no permission", refused: true } },

@@ -15,6 +15,7 @@ function found(instance: string, lease: string): NodeKeysFound {
     servers: { total: 0, up: 0 },
     draining: [],
     rejections: 0,
+    held: 0,
     plan: "none",
     tookMs: 0,
     stale: false,
