@@ -70,7 +70,17 @@ export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
 async function knownMemory({ memory, observed, file, guard, render }: HoldOptions): Promise<GuardMemory> {
   // Before HAProxy was started the file may still be replaced by the last good one.
   if (memory.served !== undefined || observed.kind === "starting") return memory;
-  return { ...await guard.load(), served: file === undefined ? [] : await servedIn(file, render) };
+  return { ...await guard.load(), served: file === undefined ? [] : await readBack(file, render) };
+}
+
+/** While the template fails nothing can be read back, which must not keep servers from following. */
+async function readBack(file: string, render: HoldOptions["render"]): Promise<GuardMemory["served"]> {
+  try {
+    return await servedIn(file, render);
+  } catch (error) {
+    if (error instanceof ControllerError) return undefined;
+    throw error;
+  }
 }
 
 function objections(seen: ObservedServers, { refusals, networks }: HoldOptions) {

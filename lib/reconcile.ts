@@ -100,7 +100,7 @@ export async function reconcile(
       memory: memory.guard,
     });
     const { model, held, leaving } = guarded;
-    const asked = await want(model, await withView(memory, node, ports.haproxy), ports);
+    const asked = await want(model, { memory: await withView(memory, node, ports.haproxy), node }, ports);
     const choice = choose(asked, { node, model, quiet: start.quiet }, ports);
     const drift = driftOf(choice, memory);
     const outcome = choice.pace.kind === "now"
@@ -202,13 +202,19 @@ interface Asked {
   readonly memory: Memory;
 }
 
-async function want(model: Model, memory: Memory, ports: ReconcilePorts): Promise<Asked> {
+async function want(
+  model: Model,
+  { memory, node }: { memory: Memory; node: NodeView },
+  ports: ReconcilePorts,
+): Promise<Asked> {
   try {
     const rendered = await ports.render(model);
     return { wanted: chooseWanted(rendered, memory, ports.now()), rendered, memory };
   } catch (error) {
     if (!(error instanceof ControllerError) || memory.goodBase === undefined) throw error;
-    const wanted = wantedWithoutTemplate(model, memory.goodBase);
+    const { servers } = splitConfig(memory.reachedText ?? node.file ?? "");
+    const services = memory.guard.served;
+    const wanted = wantedWithoutTemplate(model, { base: memory.goodBase, servers, services });
     return { wanted, rendered: undefined, memory: withFailedTemplate(memory, messageOf(error), ports) };
   }
 }

@@ -1,8 +1,17 @@
 import { judgeBackends, sectionsOf } from "./config_section.ts";
-import { baseDigest, baseText, type ConfigText, fitted, missingBackends } from "./config_text.ts";
+import {
+  baseDigest,
+  baseText,
+  type ConfigText,
+  fitted,
+  missingBackends,
+  type ServerLine,
+  type ServerLines,
+} from "./config_text.ts";
+import type { Server } from "./entry.ts";
 import type { Memory } from "./memory.ts";
-import type { Model } from "./model.ts";
-import { serverParams, withServerIds } from "./server_line.ts";
+import type { Model, Service } from "./model.ts";
+import { comparable, serverParams, withServerIds } from "./server_line.ts";
 
 /** The configuration that a pass drives HAProxy to. */
 export interface Wanted {
@@ -42,12 +51,73 @@ function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
 }
 
-/** What is wanted while the template cannot be rendered at all: server lines are written as the embedded template does. */
-export function wantedWithoutTemplate(model: Model, goodBase: string): Wanted {
-  const lines = model.services.map(({ name, servers }) => {
-    return [name, servers.map((server) => ({ name: server.id, params: serverParams(server) }))] as const;
+/** What is known of the text that HAProxy was brought to. */
+export interface KnownText {
+  readonly base: string;
+  readonly servers: ServerLines;
+  /** What the registry asked for then; undefined after a start of the controller. */
+  readonly services: readonly Service[] | undefined;
+}
+
+/**
+ * What is wanted while the template cannot be rendered at all. Lines of servers that have not changed stay as the template
+ * wrote them, as do those that it had of its own; others are written as the embedded template does.
+ */
+export function wantedWithoutTemplate(model: Model, known: KnownText): Wanted {
+  const services = new Map(model.services.map(({ name, servers }) => [name, servers]));
+  const before = known.services && new Map(known.services.map(({ name, servers }) => [name, servers]));
+  const backends = new Set([...known.servers.keys(), ...services.keys()]);
+  const lines = [...backends].map((name) => {
+    // Without knowing what the registry asked for, only backends that are no services are surely the template's own.
+    const registered = before === undefined ? undefined : before.get(name) ?? [];
+    const isOwn = (line: ServerLine) =>
+      registered === undefined ? !services.has(name) : registered.every(({ id }) => id !== line.name);
+    const place = { lines: known.servers.get(name) ?? [], servers: services.get(name) ?? [], registered };
+    return [name, linesWithoutTemplate(place, isOwn)] as const;
   });
-  return onLastGood(goodBase, withServerIds(new Map(lines)));
+  return onLastGood(known.base, withServerIds(new Map(lines)));
+}
+
+interface Place {
+  readonly lines: readonly ServerLine[];
+  readonly servers: readonly Server[];
+  readonly registered: readonly Server[] | undefined;
+}
+
+function linesWithoutTemplate(
+  { lines, servers, registered }: Place,
+  isOwn: (line: ServerLine) => boolean,
+): ServerLine[] {
+  const wanted = new Map(servers.map((server) => [server.id, server]));
+  const before = new Map(registered?.map((server) => [server.id, server]));
+  const kept = lines.flatMap((line) => {
+    const server = wanted.get(line.name);
+    if (server === undefined) return isOwn(line) ? [line] : [];
+    return [lineWithoutTemplate(server, { line, before: before.get(server.id) })];
+  });
+  const names = new Set(lines.map(({ name }) => name));
+  return [...kept, ...servers.filter(({ id }) => !names.has(id)).map(embeddedLine)];
+}
+
+function lineWithoutTemplate(
+  server: Server,
+  { line, before }: { line: ServerLine; before: Server | undefined },
+): ServerLine {
+  const written = embeddedLine(server);
+  const isSame = before === undefined
+    ? placeOf(line) === placeOf(written)
+    : serverParams(before) === serverParams(server);
+  return isSame ? line : written;
+}
+
+function embeddedLine(server: Server): ServerLine {
+  return { name: server.id, params: serverParams(server) };
+}
+
+/** All of a line that a running server shows. */
+function placeOf(line: ServerLine): string {
+  const { address, weight, maint } = comparable(line);
+  return JSON.stringify([address, weight, maint]);
 }
 
 function onLastGood(base: string, servers: ConfigText["servers"]): Wanted {

@@ -497,3 +497,26 @@ Deno.test("reconcile() guards what HAProxy was started from, not what the file h
   await world.pass();
   assertEquals(names(world), ["backend/c", "backend/d"]);
 });
+
+Deno.test("reconcile() follows after a restart with a guard, should the template fail", async () => {
+  const { world } = await guardedWorld();
+  world.memory = FRESH_MEMORY;
+  world.template = "<%= it.nothing.here %>";
+  world.put("backend/e", "10.0.0.9:80");
+  assertEquals((await world.pass()).outcome?.kind, "reached");
+  assertEquals(names(world).at(-1), "backend/e");
+});
+
+const TUNED = EMBEDDED.replace("<%= it.serverLine(server) %>", "<%= it.serverLine(server) %> slowstart 10s") +
+  "\nbackend static\n    server old 10.9.9.9:80 weight 1\n";
+
+Deno.test("reconcile() leaves what a template wrote in its own way, should the template fail", async () => {
+  const world = await runningWorld({ "backend/a": A });
+  world.template = TUNED;
+  await world.pass();
+  world.haproxy.takeEffects();
+  const before = world.servers;
+  world.template = "<%= it.nothing.here %>";
+  const { plan } = await world.pass();
+  assertEquals([describePlan(plan), world.servers], [[], before]);
+});

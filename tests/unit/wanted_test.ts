@@ -39,7 +39,11 @@ Deno.test("chooseWanted() goes on with the last good base and the servers of now
 
 Deno.test("wantedWithoutTemplate() writes the servers of the model into the last good base", () => {
   const model = modelOf({ "both/a": "10.0.0.5:80", "new/b": "10.0.0.6:80" });
-  const { config, base, waiting } = wantedWithoutTemplate(model, GOOD);
+  const { config, base, waiting } = wantedWithoutTemplate(model, {
+    base: GOOD,
+    servers: new Map(),
+    services: [],
+  });
   assertEquals([config.base, base, waiting], [GOOD, "last-good", ["new"]]);
   const [line] = config.servers.get("both") ?? [];
   assertEquals(line?.name, "a");
@@ -47,6 +51,38 @@ Deno.test("wantedWithoutTemplate() writes the servers of the model into the last
   assertEquals([address, id === undefined], [{ kind: "ip", host: "10.0.0.5", port: 80 }, false]);
   assertEquals(config.servers.get("old"), []);
 });
+
+const TUNED = `backend both
+    server a 10.0.0.5:80 weight 100 check resolvers etcd-haproxy slowstart 10s id 1
+    server b 10.0.0.6:80 weight 100 check resolvers etcd-haproxy slowstart 10s id 2
+    server gone 10.0.0.7:80 weight 100 check id 3
+    server fixed 10.0.0.8:80 id 4
+
+backend static
+    server old 10.9.9.9:80 id 5
+`;
+
+for (
+  const [what, before, left] of [
+    ["", { "both/a": "10.0.0.5:80", "both/b": "10.0.0.6:80", "both/gone": "10.0.0.7:80" }, ["fixed"]],
+    ["after a start, when it is not known who was registered", undefined, []],
+  ] as const
+) {
+  Deno.test(
+    `wantedWithoutTemplate() keeps the template's lines, but for who changed or left ${what}`.trim(),
+    () => {
+      const { base, servers } = splitConfig(TUNED);
+      const model = modelOf({ "both/a": "10.0.0.5:80", "both/b": { address: "10.0.0.6:80", weight: 7 } });
+      const services = before === undefined ? undefined : modelOf(before).services;
+      const { config } = wantedWithoutTemplate(model, { base, servers, services });
+      const both = config.servers.get("both") ?? [];
+      assertEquals(both.map(({ name }) => name), ["a", "b", ...left]);
+      assertEquals(both[0], servers.get("both")?.[0]);
+      assertEquals(comparable(both[1] ?? { name: "", params: "" }).weight, 7);
+      assertEquals(config.servers.get("static"), servers.get("static"));
+    },
+  );
+}
 
 Deno.test("wantedMeanwhile() has the servers of now on the base that waits to be replaced", () => {
   assertEquals(wantedMeanwhile(RENDERED, GOOD), {
