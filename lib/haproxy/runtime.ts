@@ -6,6 +6,8 @@ import { ask, isTimeout } from "./socket.ts";
 
 /** With many thousands of servers the answer is megabytes. */
 const STATE_TIMEOUT_MS = 5_000;
+/** Each question is a connection of its own: beyond so many of them, all servers in one answer cost less. */
+const MANY_BACKENDS = 50;
 
 const LOST = new ControllerError("transient", "Cannot ask HAProxy: its runtime socket is lost");
 
@@ -76,6 +78,13 @@ export async function observeBackends(
   backends: readonly string[],
 ): Promise<ObservedServers> {
   const servers = new Map<string, ReadonlyMap<string, ObservedServer>>();
+  if (backends.length > MANY_BACKENDS) {
+    const all = parseServersState(await askWorker(sockets, "show servers state", STATE_TIMEOUT_MS));
+    return new Map(backends.flatMap((name) => {
+      const seen = all?.get(name);
+      return seen === undefined ? [] : [[name, seen] as const];
+    }));
+  }
   for (const backend of backends) {
     const reply = await askWorker(sockets, `show servers state ${backend}`, STATE_TIMEOUT_MS);
     parseServersState(reply)?.forEach((value, name) => servers.set(name, value));
