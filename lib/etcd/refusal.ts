@@ -63,6 +63,12 @@ function silenceReason(error: unknown, { url }: CallFacts): string | undefined {
   return undefined;
 }
 
+/** Words what ended a stream, whose errors are gRPC's own. */
+export function streamFailure(error: unknown): string {
+  const text = plain(error);
+  return messageOf(error).startsWith("14 UNAVAILABLE") ? `etcd cannot be reached: ${text}` : text;
+}
+
 function isUserMissing(error: unknown): boolean {
   return messageOf(error).includes("etcdserver: user name is empty");
 }

@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import type { RawEntry } from "../snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
 import { isTooLarge, keyText, rawEntry } from "./read.ts";
+import { streamFailure } from "./refusal.ts";
 
 /** One change of one key. */
 export type WatchEvent =
@@ -90,7 +91,7 @@ async function openStream(client: EtcdClient, options: WatchOptions, handlers: S
     const stream = await client.openWatch();
     const reader = watchReader(options, handlers);
     // The same events would be as large again.
-    stream.on("error", (error) => handlers.end(isTooLarge(error) ? "gone" : "lost", messageOf(error)));
+    stream.on("error", (error) => handlers.end(isTooLarge(error) ? "gone" : "lost", streamFailure(error)));
     stream.on("end", () => handlers.end("lost", "the member closed the stream"));
     stream.on("data", (response) => {
       // An exception inside the handler would surface as an unhandled rejection.
