@@ -95,9 +95,10 @@ type Seen = Exclude<Answer, { kind: "lost" }> | {
 /** A worker that answers by way of its master lives: it is only its socket that is lost. */
 async function lookAtWorker({ runtimeSocket, masterSocket }: LookoutOptions["dir"]): Promise<Seen> {
   const direct = await answer((timeoutMs) => ask(runtimeSocket, "show version", timeoutMs));
-  if (direct.kind !== "stuck") return direct;
+  if (direct.kind === "answers") return direct;
   const byMaster = await askThroughMaster(masterSocket, "show version", ASK_AGAIN_MS).catch(() => undefined);
-  return byMaster === undefined ? direct : { kind: "lost", reason: direct.reason, afterMs: 0 };
+  if (byMaster === undefined) return direct;
+  return { kind: "lost", reason: direct.reason, afterMs: direct.kind === "lost" ? MISSING_AFTER_MS : 0 };
 }
 
 function lookAtMaster(masterSocket: string): Promise<Seen> {

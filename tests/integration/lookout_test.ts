@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { createLookout } from "../../lib/haproxy/lookout.ts";
+import { leaveSocket } from "../support/haproxy_faults.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
 
 Deno.test("createLookout() calls no socket lost while a reload goes on, however long it takes", async () => {
   await using dir = await tempDir();
   const stale = `${dir.path}/stale.sock`;
-  // The file stays behind, and nobody listens.
-  Deno.listen({ transport: "unix", path: stale }).close();
+  await leaveSocket(stale);
   let isReloading = true;
   let looks = 0;
   let lost = 0;
@@ -29,4 +29,53 @@ Deno.test("createLookout() calls no socket lost while a reload goes on, however 
   await waitFor("a lost socket", () => lost > 0 && lookout.sight().master.kind === "lost");
   stop.abort();
   await running;
+});
+
+/** A master that says that it has a worker, and passes questions on to it. */
+function answeringMaster(path: string): AsyncDisposable {
+  const listener = Deno.listen({ transport: "unix", path });
+  const served = (async () => {
+    for await (const connection of listener) {
+      const buffer = new Uint8Array(1_000);
+      const read = await connection.read(buffer) ?? 0;
+      const line = new TextDecoder().decode(buffer.subarray(0, read));
+      const answer = line.startsWith("@1")
+        ? "2.6.12\n"
+        : "#<PID> <type> <reloads> <uptime> <version>\n10 master 0 [failed: 0] 0d00h00m02s 2.6.12\n# workers\n" +
+          "11 worker 0 0d00h00m02s 2.6.12\n# old workers\n# programs\n\n";
+      await connection.write(new TextEncoder().encode(answer));
+      connection.close();
+    }
+  })();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      listener.close();
+      await served;
+    },
+  };
+}
+
+Deno.test("createLookout() soon calls a socket lost that refuses, when its worker answers by way of the master", async () => {
+  await using dir = await tempDir();
+  const stale = `${dir.path}/stale.sock`;
+  await leaveSocket(stale);
+  const masterSocket = `${dir.path}/master.sock`;
+  await using _master = answeringMaster(masterSocket);
+  const lookout = createLookout({
+    dir: { masterSocket, runtimeSocket: stale },
+    state: () => ({ kind: "up", pid: 10, adopted: false }),
+    isReloading: () => false,
+    refusedAfterMs: 600_000,
+    onSight: () => {},
+    onLost: () => {},
+  });
+  const stop = new AbortController();
+  const running = lookout.run(stop.signal);
+  try {
+    await waitFor("a lost socket", () => lookout.sight().worker.kind === "lost");
+    assertEquals(lookout.sight().master.kind, "answers");
+  } finally {
+    stop.abort();
+    await running;
+  }
 });

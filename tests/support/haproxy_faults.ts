@@ -127,3 +127,10 @@ export async function runOk(command: string, args: readonly string[]): Promise<v
   if (success) return;
   throw new Error(`Cannot ${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
 }
+
+/** Makes a socket file that nobody listens on. Deno removes the file of a listener that it closes, unless that has moved. */
+export async function leaveSocket(path: string): Promise<void> {
+  const listener = Deno.listen({ transport: "unix", path: `${path}.moved` });
+  await Deno.rename(`${path}.moved`, path);
+  listener.close();
+}
