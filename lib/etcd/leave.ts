@@ -51,6 +51,8 @@ function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> 
     case "ended":
       return undefined;
     case "withdrawn":
+      // A revision that nodes can be asked for comes only with another change.
+      if (state.revision === undefined) return registration.update(drainValue);
       return state.revision === 0n ? undefined : Promise.resolve(state.revision);
     case "waiting":
       if (state.attempted) return registration.update(drainValue);

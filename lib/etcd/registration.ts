@@ -50,7 +50,7 @@ export interface Registration {
   /**
    * Deletes the key and keeps the lease, so that an `update()` puts it back.
    *
-   * @returns the revision of the last change
+   * @returns the revision of the last change that this registration made
    * @throws if the registration ends before
    */
   withdraw(): Promise<bigint>;
@@ -88,6 +88,8 @@ export function register(options: RegistrationOptions): Registration {
   let lease: HeldLease | undefined;
   let returnAtMs = 0;
   let revision = 0n;
+  /** Whether `revision` is that of the key's last change. */
+  let isCertain = true;
   let attempted = false;
   let failing: { readonly call: RegistrationCall; readonly attempts: number } | undefined;
   let waiters: Waiter[] = [];
@@ -160,6 +162,7 @@ export function register(options: RegistrationOptions): Registration {
   async function put(step: Call & { kind: "put" }): Promise<void> {
     const { lease: held, value } = step;
     attempted = true;
+    isCertain = false;
     try {
       const leaseId = held.id;
       const change = await putIf(kv, expected(held), { value, leaseId, bounds: unaryBounds() });
@@ -176,9 +179,10 @@ export function register(options: RegistrationOptions): Registration {
     const { lease: held } = step;
     if (!attempted) return reach(step, { revision, modRevision: 0n });
     const change = await deleteIf(kv, expected(held), unaryBounds());
-    if (change.kind === "changed") reach(step, { revision: change.revision, modRevision: 0n });
-    else if (change.found === undefined) reach(step, { revision, modRevision: 0n });
-    else reclaim(held, change.found);
+    if (change.kind === "refused" && change.found !== undefined) return reclaim(held, change.found);
+    const isDeleted = change.kind === "changed" && held.modRevision > 0n;
+    isCertain = isDeleted || isCertain && held.modRevision === 0n;
+    reach(step, { revision: isDeleted ? change.revision : revision, modRevision: 0n });
   }
 
   async function check(held: HeldLease): Promise<void> {
@@ -192,7 +196,10 @@ export function register(options: RegistrationOptions): Registration {
   function reclaim(held: HeldLease, found: FoundKey | undefined): void {
     const claim = claimOf(found, ownLeases);
     if (claim.kind === "taken") return giveUp(held, claim.leaseId);
-    if (claim.kind === "free" && held.modRevision > 0n) onEvent({ kind: "deleted" });
+    if (claim.kind === "free" && held.modRevision > 0n) {
+      isCertain = false;
+      onEvent({ kind: "deleted" });
+    }
     lease = { ...held, version: undefined, modRevision: found?.modRevision ?? 0n };
   }
 
@@ -211,6 +218,7 @@ export function register(options: RegistrationOptions): Registration {
   ): void {
     const { lease: held, version } = step;
     ({ revision } = at);
+    if (step.kind === "put") isCertain = true;
     lease = { ...held, version, modRevision: at.modRevision, checkedAtMs: performance.now() };
     if (step.kind === "put" && held.modRevision === 0n) {
       onEvent({ kind: "registered", leaseId: held.id, revision });
@@ -227,6 +235,7 @@ export function register(options: RegistrationOptions): Registration {
 
   function lose(held: HeldLease): void {
     lease = undefined;
+    if (held.modRevision > 0n) isCertain = false;
     const returnInMs = Math.round(Math.random() * Math.min(held.ttlMs / 3, RETURN_WITHIN_MS));
     returnAtMs = performance.now() + returnInMs;
     onEvent({ kind: "lost", leaseId: held.id, returnInMs });
@@ -294,7 +303,7 @@ export function register(options: RegistrationOptions): Registration {
     const reached = lease?.version === wanted.version;
     if (wanted.value === undefined) {
       return reached || lease === undefined
-        ? { kind: "withdrawn", revision }
+        ? { kind: "withdrawn", revision: isCertain ? revision : undefined }
         : { kind: "waiting", attempted };
     }
     return lease !== undefined && reached

@@ -30,8 +30,11 @@ export type RegistrationState =
   /** Wanted, and not known to be in etcd. `attempted`: a put was tried, so it may be there. */
   | { readonly kind: "waiting"; readonly attempted: boolean }
   | { readonly kind: "registered"; readonly leaseId: string; readonly revision: bigint }
-  /** Not wanted and gone; `revision` is that of the last change, 0 if there was none. */
-  | { readonly kind: "withdrawn"; readonly revision: bigint }
+  /**
+   * Not wanted and gone; `revision` is that of the last change, 0 if there was none. Undefined: the key went at one that
+   * etcd did not tell, with its lease, by somebody else or by a deletion whose answer was lost.
+   */
+  | { readonly kind: "withdrawn"; readonly revision: bigint | undefined }
   | { readonly kind: "ended" };
 
 /** Why a registration ended. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type EtcdCluster, startEtcdCluster } from "../support/mod.ts";
+import { type EtcdCluster, startEtcdCluster, startOrigin } from "../support/mod.ts";
 import { type Registered, startRegistered } from "../support/registered.ts";
 
 // Nodes are played by their keys here: what counts is what a leaving process makes of them.
@@ -79,6 +79,23 @@ Deno.test("register stops its command when every node has acknowledged, and no s
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("drained: acknowledged by lb1, lb2 after"), registered.process.lines.join("\n"));
   assert(registered.said("stopping"));
+  assertEquals(await registered.read(), "");
+});
+
+Deno.test("register tells the nodes once more where its key went at a revision that it does not know", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const lb1 = await playNode(etcd, "lb1");
+  const origin = startOrigin("one");
+  const check = ["--check", "tcp", "--check-interval", "100ms", "--lease-ttl", "600"];
+  await using registered = startRegistered(etcd, { port: origin.port, args: [...PATIENT, ...check] });
+  await registered.untilKey();
+  await lb1.serves(await revisionOf(etcd, registered.key));
+  await etcd.etcdctl("del", registered.key);
+  await origin[Symbol.asyncDispose]();
+  await registered.untilSaid("registration withdrawn");
+  await lb1.serves(await startLeaving(etcd, registered));
+  assertEquals(await registered.untilEnd(), 0);
+  assert(registered.said("drained: acknowledged by lb1 after"), registered.process.lines.join("\n"));
   assertEquals(await registered.read(), "");
 });
 

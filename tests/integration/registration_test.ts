@@ -15,7 +15,10 @@ interface Setting extends AsyncDisposable {
   readonly etcd: EtcdCluster;
   readonly client: EtcdClient;
   readonly events: RegistrationEvent[];
-  register(value: string | undefined, options?: { signal?: AbortSignal }): Registration;
+  register(
+    value: string | undefined,
+    options?: { signal?: AbortSignal; ttlSeconds?: number; onEvent?: (event: RegistrationEvent) => void },
+  ): Registration;
 }
 
 /** One etcd member and a client, of `endpoints` if given. What is registered is removed at the end. */
@@ -271,6 +274,32 @@ Deno.test("withdraw() deletes the key and keeps the lease for the next update()"
   await registration.update("v2");
   const kv = await readKey(place);
   assertEquals([String(kv?.value), kv?.lease], ["v2", lease]);
+});
+
+Deno.test("withdraw() claims no revision for a key that somebody else deleted", async () => {
+  await using place = await setting();
+  const registration = place.register("v1", { ttlSeconds: 600 });
+  await untilRegistered(place);
+  await place.client.kv.delete().key(KEY).exec();
+  await registration.withdraw();
+  assertEquals(registration.state(), { kind: "withdrawn", revision: undefined });
+  const revision = await registration.update("v2");
+  assertEquals(await registration.withdraw(), revision + 1n);
+  assertEquals(registration.state(), { kind: "withdrawn", revision: revision + 1n });
+});
+
+Deno.test("withdraw() claims no revision for a key that went with its lease", async () => {
+  await using place = await setting();
+  const { promise: withdrawn, resolve } = Promise.withResolvers<void>();
+  const onEvent = ({ kind }: RegistrationEvent) => {
+    if (kind === "lost") registration.withdraw().then(() => resolve());
+  };
+  const registration = place.register("v1", { onEvent });
+  const { lease } = await untilRegistered(place);
+  await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
+  await bounded(withdrawn, { limitMs: 30_000 });
+  assertEquals(registration.state(), { kind: "withdrawn", revision: undefined });
+  assertEquals(await leases(place), []);
 });
 
 Deno.test("register() without a value waits for one", async () => {
