@@ -8,7 +8,7 @@ import type { PassReport } from "./reconcile.ts";
 export interface KeptAway {
   /** They get no new request; HAProxy has to be asked whether they hold any. */
   readonly idleOrDraining: ReadonlySet<string>;
-  /** They get requests all the same, because something holds the change up. */
+  /** They get requests all the same, because something holds the change up or an operator overrides it. */
   readonly served: readonly string[];
   /** Backends in which the worker has such servers. */
   readonly backends: readonly string[];
@@ -41,7 +41,9 @@ export const keptAway = memoByObject((report: PassReport): KeptAway => {
     idleOrDraining: keys,
     backends,
     isServed,
-    served: [...unwanted(report, running), ...heldServers(report)].filter(isServed),
+    served: [...unwanted(report, running), ...heldServers(report), ...report.model.overruled].filter(
+      isServed,
+    ),
   };
 });
 

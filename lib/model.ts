@@ -22,6 +22,8 @@ export interface Model {
   readonly revision: bigint;
   readonly services: readonly Service[];
   readonly rejections: readonly Rejection[];
+  /** Servers, as `<service>/<id>`, whose entry asks for no new request and is overridden to get some. */
+  readonly overruled: readonly string[];
   /** Fields in entries and overrides that this version does not know. */
   readonly unknownFields: number;
 }
@@ -50,7 +52,13 @@ export interface ModelRules {
 }
 
 /** The model of an empty registry. */
-export const EMPTY_MODEL: Model = { revision: 0n, services: [], rejections: [], unknownFields: 0 };
+export const EMPTY_MODEL: Model = {
+  revision: 0n,
+  services: [],
+  rejections: [],
+  overruled: [],
+  unknownFields: 0,
+};
 
 /** Why a policy rejects a server, empty when it does not: comparing addresses takes longer than all else in a pass. */
 const judgements = memoByObject((networks: Networks) =>
@@ -88,6 +96,7 @@ export function buildModel(
       ...overrides.rejections,
       ...refused.map((server) => refusedEntry(server, prefixes.services, refusals)),
     ].sort((a, b) => compareBytes(a.key, b.key)),
+    overruled: overrides.byServer.size === 0 ? [] : overruled(entries.servers, overrides.byServer),
     unknownFields: entries.unknownFields + overrides.unknownFields,
   };
 }
@@ -161,6 +170,11 @@ function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, O
     const override = overrides.get(serverKey(server));
     return override === undefined ? server : withOverride(server, override);
   });
+}
+
+function overruled(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): string[] {
+  return servers.filter(({ state }) => state !== "ready").map(serverKey)
+    .filter((key) => overrides.get(key)?.state === "ready");
 }
 
 function withOverride(server: Server, override: Override): Server {

@@ -22,7 +22,9 @@ export async function operate(settings: EtcdSettings, command: OperatorCommand):
     const result = await write(client, settings, command);
     const name = serverKey(command.server);
     console.log(`${name}: ${inWords(command.action, result)}`);
-    if (!result.hasEntry) console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
+    if (!result.hasEntry && command.action.kind !== "ready") {
+      console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
+    }
     if (!command.wait || result.revision === undefined) return 0;
     return await wait(client, settings, {
       ...command,

@@ -44,6 +44,7 @@ Deno.test("an override of a server that is not registered is written, and said t
   assertStringIncludes(result.stderr, "backend/one is not registered: the override waits for it");
   assertStringIncludes(result.stdout, "no node is alive");
   assertEquals(await place.value(OVERRIDE), '{"state":"drain"}');
+  assertEquals((await place.run("ready", "backend/one")).stderr, "");
 });
 
 for (

@@ -70,6 +70,13 @@ Deno.test("drainingServers() lists servers that are to stop and wait for a reloa
   ]);
 });
 
+Deno.test("drainingServers() lists servers that an override keeps serving though they ask for no new request", () => {
+  const entry = { address: "10.0.0.5:80", state: "drain" };
+  const overrides = { "api/ready": { state: "ready" }, "api/drained": { state: "ready", weight: 0 } };
+  const model = modelOf({ "api/ready": entry, "api/drained": entry }, overrides);
+  assertEquals(listed(reportOf(model, { outcome: reached({ observed: RUNNING }) })), ["api/ready"]);
+});
+
 Deno.test("drainingServers() lists nothing while HAProxy does not run", () => {
   assertEquals(listed(report({ outcome: reached({ observed: { kind: "down", reason: "x" } }) })), []);
 });

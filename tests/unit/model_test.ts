@@ -44,7 +44,7 @@ Deno.test("buildModel() has no service whose entries are all rejected", () => {
 Deno.test("buildModel() ignores keys below other prefixes, settings that have no schema yet included", () => {
   const keys = ["/services2/s/a", "/service/s/a", "/haproxy/settings/backends/s", "/haproxy/nodes/n/applied"];
   const model = buildModel({ revision: 9n, entries: keys.map((key) => raw(key, "?")) }, PREFIXES);
-  assertEquals(model, { revision: 9n, services: [], rejections: [], unknownFields: 0 });
+  assertEquals(model, { revision: 9n, services: [], rejections: [], overruled: [], unknownFields: 0 });
 });
 
 const ENTRY = { address: "10.0.0.1:80", weight: 50, state: "drain" };
@@ -65,6 +65,13 @@ for (const [what, [override, state, weight]] of Object.entries(overridden)) {
 Deno.test("buildModel() applies an override to its own server only, and none to a server that is not there", () => {
   const model = modelOf({ "s/a": ENTRY, "t/a": ENTRY }, { "s/a": { weight: 1 }, "s/b": { weight: 2 } });
   assertEquals(model.services.map(({ servers }) => servers.map(({ weight }) => weight)), [[1], [50]]);
+});
+
+Deno.test("buildModel() names servers that an override keeps serving though their entry asks for no new request", () => {
+  const entries = { "s/a": ENTRY, "s/b": ENTRY, "s/c": { ...ENTRY, state: "ready" }, "s/d": ENTRY };
+  const overrides = { "s/a": { state: "ready" }, "s/b": { weight: 7 }, "s/c": { state: "ready" } };
+  assertEquals(modelOf(entries, overrides).overruled, ["s/a"]);
+  assertEquals(modelOf(entries).overruled, []);
 });
 
 Deno.test("buildModel() rejects a bad override and serves the entry as it is", () => {

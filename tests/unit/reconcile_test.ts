@@ -91,7 +91,7 @@ class World {
 async function runningWorld(entries: Record<string, unknown> = {}): Promise<World> {
   const world = new World();
   for (const [place, value] of Object.entries(entries)) world.put(place, value);
-  const empty = world.render({ revision: 0n, services: [], rejections: [], unknownFields: 0 });
+  const empty = world.render({ revision: 0n, services: [], rejections: [], overruled: [], unknownFields: 0 });
   world.haproxy.boot(joinConfig(empty));
   await world.pass();
   await world.pass();
