@@ -12,7 +12,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * For how long a client of a configuration may stay idle, or take to send a request, before it is disconnected, in
+ * For how long a client of a configuration may stay idle, and then take to send a request, before it is disconnected, in
  * milliseconds: the longest of all places that accept clients. Undefined: as long as it likes.
  */
 export function idleLimitMs(text: string): number | undefined {
@@ -24,7 +24,10 @@ export function idleLimitMs(text: string): number | undefined {
     : Math.max(0, ...limits.map((limit) => limit ?? 0));
 }
 
-/** One falls back on another where it is not set (configuration manual, "timeout http-keep-alive"). */
+/**
+ * The time of a request begins with its first byte, when that of keep-alive may be all but over, so they add up. One
+ * falls back on another where it is not set (configuration manual, "timeout http-keep-alive").
+ */
 function sectionLimitMs(section: Section, defaults: Section | undefined): number | undefined {
   const lines = [...defaults?.lines ?? [], ...section.lines].map(configWords);
   const timeout = (name: string) => {
@@ -33,7 +36,7 @@ function sectionLimitMs(section: Section, defaults: Section | undefined): number
   };
   const client = timeout("client") ?? Infinity;
   const request = timeout("http-request") ?? client;
-  const limit = Math.max(request, timeout("http-keep-alive") ?? request);
+  const limit = (timeout("http-keep-alive") ?? request) + request;
   return Number.isFinite(limit) ? limit : undefined;
 }
 

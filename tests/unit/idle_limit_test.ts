@@ -5,16 +5,16 @@ const EMBEDDED = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.et
 const FRONTEND = "frontend f\n  bind :80\n";
 
 const texts: Record<string, [text: string, limitMs: number | undefined]> = {
-  "that of a request where it is the longer one": [EMBEDDED, 5_000],
-  "that of keep-alive where it is the longer one": [
+  "those of keep-alive and of the request that follows it, one after the other": [EMBEDDED, 7_000],
+  "the same where that of keep-alive is the longer one": [
     `defaults\n timeout http-request 1s\n timeout http-keep-alive 1m\n timeout client 2m\n${FRONTEND}`,
-    60_000,
+    61_000,
   ],
-  "that of a request where keep-alive has none": [
+  "that of a request twice where keep-alive has none": [
     `defaults\n timeout http-request 700\n timeout client 2m\n${FRONTEND}`,
-    700,
+    1_400,
   ],
-  "that of the client where neither is set": [`defaults\n timeout client 1h\n${FRONTEND}`, 3_600_000],
+  "that of the client twice where neither is set": [`defaults\n timeout client 1h\n${FRONTEND}`, 7_200_000],
   "none where nothing is set": [`defaults\n mode http\n${FRONTEND}`, undefined],
   "none where a timeout is switched off": [
     `defaults\n timeout http-request 0\n timeout http-keep-alive 1s\n${FRONTEND}`,
@@ -23,16 +23,16 @@ const texts: Record<string, [text: string, limitMs: number | undefined]> = {
   "none where a time cannot be read": [`defaults\n timeout http-request "$T"\n${FRONTEND}`, undefined],
   "the section's own before that of its defaults": [
     `defaults\n timeout http-request 1s\n${FRONTEND}  timeout http-request 3s\n`,
-    3_000,
+    6_000,
   ],
   "the longest of several places": [
     `defaults\n timeout http-request 1s\n${FRONTEND}listen l\n  timeout http-keep-alive 9s\n`,
-    9_000,
+    10_000,
   ],
   "that of the defaults by name": [
     `defaults a\n timeout http-request 1s\ndefaults b from a\n timeout http-keep-alive 4s\n` +
     `defaults c\n timeout http-request 8s\nfrontend f from b\n  bind :80\n`,
-    4_000,
+    5_000,
   ],
   "0 where nobody is let in": ["defaults\n timeout http-request 1s\nbackend b\n", 0],
 };
