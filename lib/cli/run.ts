@@ -22,7 +22,7 @@ import type { Bind, EtcdSettings, RenderOptions, RunOptions } from "../options.t
 import { probe } from "../probe/probe.ts";
 import { renderConfig } from "../render.ts";
 import type { HaproxyPort, HaproxyState } from "../ports.ts";
-import { sleep } from "../sleep.ts";
+import { resolvesWithin, sleep } from "../sleep.ts";
 import { isServed } from "../status.ts";
 import { createTrigger } from "../trigger.ts";
 import { VERSION } from "../version.ts";
@@ -56,6 +56,8 @@ export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
 
 /** How often a pass is made although nothing changed. */
 const RESYNC_MS = 30_000;
+/** How long a HAProxy that does not come up keeps a node from following. */
+const SERVE_FIRST_MS = 3_000;
 
 /**
  * `etcd-haproxy run`: keeps this node's HAProxy at what etcd says, until SIGTERM or SIGINT.
@@ -144,8 +146,10 @@ async function assembleNode(settings: RunSettings, found: Found) {
     builtIn: () => builtIn(template, rendering),
     recorder,
   });
+  const { promise: haproxyTried, resolve: onHaproxyTried } = Promise.withResolvers<void>();
   const onState = (state: HaproxyState) => {
     recorder.onHaproxyState(state);
+    if (state.kind !== "starting") onHaproxyTried();
     if (state.kind === "up") trigger.ring();
   };
   const supervisor = runOptions.attach === undefined
@@ -217,7 +221,10 @@ async function assembleNode(settings: RunSettings, found: Found) {
     isSettled: settling.isSettled,
     facts: factsNow,
   });
-  return { trigger, resync, lookout, lag, recorder, supervisor, client, source, ports, admin, keys };
+  return {
+    ...{ trigger, resync, lookout, lag, recorder, supervisor, haproxyTried },
+    ...{ client, source, ports, admin, keys },
+  };
 }
 
 async function nodeKeys(settings: RunSettings, parts: {
@@ -257,8 +264,10 @@ function createSource(mode: RunOptions["source"], options: SourceOptions): Sourc
 async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortController): Promise<void> {
   const signals = listenForSignals(node.resync.ask);
   const supervised = node.supervisor.run();
-  const followed = node.source.run(stopFollowing.signal);
-  const published = node.keys.run(stopFollowing.signal);
+  // What an earlier run left is served before etcd is even tried.
+  const serving = resolvesWithin(node.haproxyTried, SERVE_FIRST_MS, stopFollowing.signal);
+  const followed = serving.then(() => node.source.run(stopFollowing.signal));
+  const published = serving.then(() => node.keys.run(stopFollowing.signal));
   const looked = node.lookout.run(stopFollowing.signal);
   const controlled = controlNode(node, stopFollowing.signal);
   // A refused adoption or a bug ends the node; otherwise these end only when told to.

@@ -1,5 +1,6 @@
 import http2, { type ClientHttp2Session } from "node:http2";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 
 let installed = false;
 
@@ -16,7 +17,7 @@ export function surviveGoaway(): void {
   if (installed) return;
   installed = true;
   const connect = http2.connect;
-  const patched = (...args: Parameters<typeof connect>) => destroyOnNextTick(connect(...args));
+  const patched = (...args: Parameters<typeof connect>) => connectAlive(destroyOnNextTick(connect(...args)));
   Object.assign(http2, { connect: patched });
 }
 
@@ -30,4 +31,20 @@ function destroyOnNextTick(session: ClientHttp2Session): ClientHttp2Session {
     process.nextTick(() => destroy(...args));
   };
   return session;
+}
+
+/**
+ * Says `connect` one turn later, and only of a session that is still alive. A server that closes the connection at once
+ * (a proxy without a backend, a member that is just stopping) would else end it before grpc-js listens: that takes it
+ * for connected from then on, and starts a call on it again and again without ever letting go of the thread, until the
+ * memory is used up. What is not connected closes, and is tried again by back-off.
+ */
+function connectAlive(session: ClientHttp2Session): ClientHttp2Session {
+  const emit = session.emit.bind(session);
+  const later = (event: string | symbol, ...args: unknown[]): boolean => {
+    if (event !== "connect") return emit(event, ...args);
+    setImmediate(() => session.destroyed || session.closed || emit(event, ...args));
+    return true;
+  };
+  return Object.assign(session, { emit: later });
 }

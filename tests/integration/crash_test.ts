@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
 import { haproxyPids } from "../support/haproxy_faults.ts";
-import { testNode } from "../support/node.ts";
+import { type TestNode, testNode } from "../support/node.ts";
 
 const KILLED = fileURLToPath(new URL("../support/killed_controller.ts", import.meta.url));
 const STEPS = {
@@ -226,7 +226,22 @@ Deno.test("a worker that stands still while its master is killed does not share 
   );
 });
 
-Deno.test("a controller killed while HAProxy starts leaves one that the next controller adopts", async () => {
+/** How many masters run that were started for a node; workers are their children. */
+async function countMasters({ masterSocket }: TestNode): Promise<number> {
+  const parents = new Map<string, string>();
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const [command, stat] = await Promise.all(["cmdline", "stat"].map(async (file) => {
+      return await Deno.readTextFile(`/proc/${name}/${file}`).catch(() => "");
+    }));
+    if (!command?.includes(`-S\0${masterSocket}`)) continue;
+    parents.set(name, stat?.replace(/^.*\) \S /, "").split(" ")[0] ?? "");
+  }
+  return [...parents.values()].filter((parent) => !parents.has(parent)).length;
+}
+
+// HAProxy 2.6 lives on and is adopted; 3.2 that has not come up yet ends with its parent, and another one is started.
+Deno.test("a controller killed while HAProxy starts leaves one at the most, and the next controller has one", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
@@ -242,8 +257,6 @@ Deno.test("a controller killed while HAProxy starts leaves one that the next con
 
   node.start();
   await node.untilServers("backend", ["one"]);
-  const { haproxy } = await node.untilState("readiness", ({ readiness }) => {
-    return readiness.ready && readiness.stale === false;
-  });
-  assert(haproxy.adopted);
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+  assertEquals(await countMasters(node), 1);
 });

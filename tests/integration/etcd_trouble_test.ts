@@ -104,3 +104,53 @@ Deno.test("a node that starts without etcd serves what its last run left, and sa
   assertEquals(state.readiness.stale, true);
   assertEquals(await node.request(), { status: 200, body: "one" });
 });
+
+/** An endpoint that takes connections and drops them at once; `onConnection` is called for each. */
+function startDropping(port: number, onConnection: () => void | Promise<void> = () => {}) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port });
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      connection.close();
+      await onConnection();
+    }
+  })();
+  return {
+    accepting,
+    [Symbol.asyncDispose]: async () => {
+      listener.close();
+      await accepting;
+    },
+  };
+}
+
+Deno.test("a node serves before it tries etcd", async () => {
+  const port = pickPort();
+  await using node = await testNode({ endpoints: [`http://127.0.0.1:${port}`] });
+  const answers: number[] = [];
+  await using etcd = startDropping(port, async () => {
+    if (answers.length === 0) answers.push((await node.request()).status);
+  });
+  node.start();
+  await Promise.race([
+    etcd.accepting,
+    waitFor("the first connection to etcd", () => answers.length > 0, { deadlineMs: 20_000 }),
+  ]);
+  assertEquals(answers, [503]);
+});
+
+Deno.test("an endpoint that drops every connection is said so, and tried again until it does not", async () => {
+  const port = pickPort();
+  await using node = await testNode({ endpoints: [`http://127.0.0.1:${port}`] });
+  await using one = startOrigin("one");
+  {
+    let connections = 0;
+    await using _dropping = startDropping(port, () => void connections++);
+    node.start();
+    await node.untilState("etcd lost", ({ etcd }) => etcd.kind === "lost");
+    await waitFor("several attempts", () => connections > 5, { deadlineMs: 20_000 });
+    assertEquals((await node.request()).status, 503);
+  }
+  await using etcd = await startEtcdCluster({ members: 1, clientPorts: [port] });
+  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await node.untilAnswer("one");
+});

@@ -30,7 +30,15 @@ async function testOn(version: string): Promise<void> {
     await inImage(image, ["haproxy", "-v"]),
     new RegExp(`HAProxy version ${version.replace(".", "\\.")}`),
   );
-  const output = await inImage(image, ["deno", "test", "-A", "--no-check", "--cached-only", ...TESTS]);
+  const output = await inImage(image, [
+    "deno",
+    "test",
+    "-A",
+    "--parallel",
+    "--no-check",
+    "--cached-only",
+    ...TESTS,
+  ]);
   assertMatch(output, /^ok \| \d+ passed .*\| 0 failed/m);
 }
 
