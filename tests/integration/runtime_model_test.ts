@@ -120,6 +120,8 @@ Deno.test("file, HAProxy and registry agree after each of many random changes, w
   const carryOut = async (changes: readonly Change[]) => {
     for (const [place, entry] of changes) {
       const key = `${PREFIXES.services}${place}`;
+      // Deleting what is not there is no change: the store's revision may be that of a node's own key then.
+      if (entry === undefined && !registry.has(place)) continue;
       const { header } = entry === undefined
         ? await client.delete().key(key)
         : await client.put(key).value(JSON.stringify(entry));
