@@ -139,7 +139,8 @@ Deno.test({
     await using dir = await tempDir();
     await place.applied("lb1", 1);
     const { command, args } = controllerCommand();
-    const words = [command, ...args, "status", "--watch", "--endpoints", place.etcd.endpoints.join()];
+    // Without exec the shell stays between, and Ctrl-C ends it too: its exit code would be 130.
+    const words = ["exec", command, ...args, "status", "--watch", "--endpoints", place.etcd.endpoints.join()];
     const seen = `${dir.path}/seen`;
     const terminal = new Deno.Command(SCRIPT ?? "", {
       args: ["-qfec", words.join(" "), seen],
