@@ -1,7 +1,6 @@
 import { type Host, parseHost } from "./address.ts";
 import { parseEntry } from "./entry.ts";
-import { ControllerError } from "./errors.ts";
-import { optional, type OptionSpec, type RawOptions, readDuration, spec, text } from "./options.ts";
+import { optional, type OptionSpec, type RawOptions, readDuration, spec, text, usage } from "./options.ts";
 import { defaultId, entryValue, type OwnEntry } from "./own_entry.ts";
 
 /** Settings of a registration. */
@@ -185,8 +184,4 @@ function readInteger(raw: RawOptions, flag: string, { min, max }: { min: number;
     throw usage(`--${flag} is not an integer from ${min} to ${max}: ${value}`);
   }
   return number;
-}
-
-function usage(message: string): ControllerError {
-  return new ControllerError("usage", message);
 }

@@ -4,7 +4,7 @@ import { ControllerError, messageOf } from "../errors.ts";
 import { escapeText } from "../escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
 import { countServers, EMPTY_MODEL, type Model } from "../model.ts";
-import type { RenderOptions } from "../options.ts";
+import type { RenderOptions } from "../render_options.ts";
 import { renderConfig } from "../render.ts";
 import { findHaproxy } from "./programs.ts";
 import { readModel, type ReadSettings } from "./registry.ts";

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { ControllerError, messageOf } from "../errors.ts";
 import type { Credentials } from "../etcd/credentials.ts";
-import type { EtcdSettings } from "../options.ts";
+import type { EtcdSettings } from "../etcd_options.ts";
 
 /** Where the settings say that credentials are. */
 export type CredentialSettings = Pick<EtcdSettings, "cacert" | "cert" | "key" | "user" | "passwordFile">;

@@ -1,7 +1,7 @@
 import { createEtcdClient, type EtcdClient } from "../etcd/client.ts";
+import type { EtcdSettings } from "../etcd_options.ts";
 import { log } from "../log.ts";
 import type { Prefixes } from "../model.ts";
-import type { EtcdSettings } from "../options.ts";
 import { readCredentials } from "./credentials.ts";
 
 /**

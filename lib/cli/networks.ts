@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { Listener, Networks } from "../networks.ts";
-import type { Bind, RenderOptions } from "../options.ts";
+import type { Bind } from "../options.ts";
+import type { RenderOptions } from "../render_options.ts";
 
 /** The addresses that this node lets services register: what the settings say, and none of its own listeners. */
 export function networksOf({ bind, statsBind, serverNetworks }: RenderOptions, adminBind: Bind): Networks {

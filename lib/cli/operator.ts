@@ -1,9 +1,9 @@
 import { ControllerError, messageOf } from "../errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type OverrideResult, writeOverride } from "../etcd/override.ts";
+import type { EtcdSettings } from "../etcd_options.ts";
 import type { OperatorAction, OperatorOptions } from "../node_options.ts";
 import { serverKey } from "../model.ts";
-import type { EtcdSettings } from "../options.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { waitInWords } from "./waiting.ts";
 

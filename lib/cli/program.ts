@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../errors.ts";
 import { escapeLines } from "../escape.ts";
+import { ETCD_OPTIONS, readEtcdOptions } from "../etcd_options.ts";
+import { LOG_OPTIONS, readLogOptions } from "../log_options.ts";
 import {
   OPERATOR_OPTIONS,
   type OperatorAction,
@@ -11,25 +13,18 @@ import {
   readWeight,
   STATUS_OPTIONS,
 } from "../node_options.ts";
+import type { OptionSpec, RawOptions } from "../options.ts";
+import { readRegisterOptions, REGISTER_OPTIONS } from "../register_options.ts";
+import { readRenderOptions, RENDER_OPTIONS, type RenderOptions } from "../render_options.ts";
 import {
   ADMIN_OPTIONS,
   APPLY_OPTIONS,
-  ETCD_OPTIONS,
-  LOG_OPTIONS,
-  type OptionSpec,
-  type RawOptions,
   readAdminBind,
   readApplyMode,
-  readEtcdOptions,
   readGuard,
-  readLogOptions,
-  readRenderOptions,
   readRunOptions,
-  RENDER_OPTIONS,
-  type RenderOptions,
   RUN_OPTIONS,
-} from "../options.ts";
-import { readRegisterOptions, REGISTER_OPTIONS } from "../register_options.ts";
+} from "../run_options.ts";
 import { VERSION } from "../version.ts";
 import type { WrapHaproxy } from "./run.ts";
 

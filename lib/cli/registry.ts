@@ -1,7 +1,9 @@
 import { ControllerError, messageOf } from "../errors.ts";
 import { readAll } from "../etcd/read.ts";
+import type { EtcdSettings } from "../etcd_options.ts";
 import { buildModel, type Model } from "../model.ts";
-import type { Bind, EtcdSettings, RenderOptions } from "../options.ts";
+import type { Bind } from "../options.ts";
+import type { RenderOptions } from "../render_options.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
 import { networksOf } from "./networks.ts";

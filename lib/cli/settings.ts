@@ -1,4 +1,4 @@
-import type { RenderOptions } from "../options.ts";
+import type { RenderOptions } from "../render_options.ts";
 import { createSpelling, type Spelling } from "../haproxy/spelling.ts";
 import { stateDirAt } from "../haproxy/state_dir.ts";
 import type { RenderSettings } from "../render.ts";

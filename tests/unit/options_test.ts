@@ -1,20 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ControllerError } from "../../lib/errors.ts";
+import { ETCD_OPTIONS, readEtcdOptions } from "../../lib/etcd_options.ts";
+import { LOG_OPTIONS, readLogOptions } from "../../lib/log_options.ts";
+import type { OptionSpec, RawOptions } from "../../lib/options.ts";
+import { readRenderOptions, RENDER_OPTIONS } from "../../lib/render_options.ts";
 import {
   ADMIN_OPTIONS,
   APPLY_OPTIONS,
-  ETCD_OPTIONS,
-  LOG_OPTIONS,
-  type OptionSpec,
-  type RawOptions,
   readAdminBind,
-  readEtcdOptions,
-  readLogOptions,
-  readRenderOptions,
   readRunOptions,
-  RENDER_OPTIONS,
   RUN_OPTIONS,
-} from "../../lib/options.ts";
+} from "../../lib/run_options.ts";
 
 const ALL: readonly OptionSpec[] = [
   ...ETCD_OPTIONS,

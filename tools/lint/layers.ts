@@ -46,6 +46,10 @@ export const ORDER: readonly string[] = [
   ],
   ...[
     "options",
+    "etcd_options",
+    "render_options",
+    "run_options",
+    "log_options",
     "register_options",
     "node_options",
     "override",
