@@ -5,7 +5,7 @@ import type { EtcdSettings } from "../etcd_options.ts";
 import type { OperatorAction, OperatorOptions } from "../node_options.ts";
 import { serverKey } from "../model.ts";
 import { etcdFromSettings, prefixesOf } from "./etcd.ts";
-import { waitInWords } from "./waiting.ts";
+import { newestBefore, waitInWords } from "./waiting.ts";
 
 export interface OperatorCommand extends OperatorOptions {
   readonly server: { readonly service: string; readonly id: string };
@@ -25,12 +25,7 @@ export async function operate(settings: EtcdSettings, command: OperatorCommand):
     if (!result.hasEntry && command.action.kind !== "ready") {
       console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
     }
-    if (!command.wait || result.revision === undefined) return 0;
-    return await wait(client, settings, {
-      ...command,
-      revision: result.revision,
-      clusterId: result.clusterId,
-    });
+    return command.wait ? await wait(client, settings, { ...command, result }) : 0;
   } finally {
     client.close();
   }
@@ -72,19 +67,21 @@ function inWords(action: OperatorAction, { changed, revision }: OverrideResult):
 /** A server that is to stop has to be without requests; of the others only the revision counts. */
 async function wait(
   client: EtcdClient,
-  { nodesPrefix }: EtcdSettings,
-  { server, action, timeoutMs, revision, clusterId }: OperatorCommand & {
-    revision: bigint;
-    clusterId: string;
-  },
+  settings: EtcdSettings,
+  { server, action, timeoutMs, result }: OperatorCommand & { result: OverrideResult },
 ): Promise<number> {
+  const deadline = performance.now() + timeoutMs;
+  const { clusterId, readAt } = result;
+  // An override that is not there may have been deleted a moment ago, and leaves no revision of that.
+  const revision = result.revision ??
+    await newestBefore(client, settings, { at: readAt, clusterId, timeoutMs });
   const stops = action.kind === "drain" || action.kind === "maint" ||
     action.kind === "weight" && action.weight === 0;
   const waited = await waitInWords(client, {
-    nodesPrefix,
+    nodesPrefix: settings.nodesPrefix,
     revision,
     clusterId,
-    limitMs: timeoutMs,
+    limitMs: Math.max(0, deadline - performance.now()),
     ...(stops ? { server: serverKey(server) } : {}),
   });
   if (waited.kind === "behind") {

@@ -1,13 +1,12 @@
 import { ControllerError, messageOf } from "../errors.ts";
 import { asciiJson } from "../escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { newestChange } from "../etcd/newest_change.ts";
 import { type NodesRead, readNodes } from "../etcd/node_keys.ts";
 import type { EtcdSettings } from "../etcd_options.ts";
 import type { StatusOptions, WaitFor } from "../node_options.ts";
 import { nodesJson, nodesTable } from "../nodes_table.ts";
-import { etcdFromSettings, prefixesOf } from "./etcd.ts";
-import { waitInWords } from "./waiting.ts";
+import { etcdFromSettings } from "./etcd.ts";
+import { newestBefore, waitInWords } from "./waiting.ts";
 import { watchNodes } from "./watch_nodes.ts";
 
 /** `etcd-haproxy status`: shows all nodes, and with `--wait` waits for them. Returns the exit code, 0 or 1. */
@@ -60,7 +59,7 @@ async function wait(
   }
   // Most nodes serve it already, and then nothing has to be searched.
   const isServed = nodes.every(({ applied }) => applied !== undefined && applied >= at);
-  const revision = isServed ? at : await newestBy(client, settings, { at, clusterId, timeoutMs });
+  const revision = isServed ? at : await newestBefore(client, settings, { at, clusterId, timeoutMs });
   const limitMs = Math.max(0, deadline - performance.now());
   const waited = await waitInWords(client, {
     nodesPrefix: settings.nodesPrefix,
@@ -71,15 +70,4 @@ async function wait(
   if (waited.kind === "passed") return 0;
   waited.lines.forEach((line) => console.error(`etcd-haproxy: revision ${revision} is not served: ${line}`));
   return 1;
-}
-
-/** Changes of other keys do not count: no node hears of them. */
-async function newestBy(
-  client: EtcdClient,
-  settings: EtcdSettings,
-  { at, clusterId, timeoutMs }: { at: bigint; clusterId: string; timeoutMs: number },
-): Promise<bigint> {
-  const { services, overrides } = prefixesOf(settings);
-  const signal = AbortSignal.timeout(timeoutMs);
-  return await newestChange(client, { prefixes: [services, overrides], at, clusterId, signal });
 }

@@ -1,9 +1,12 @@
 import { ControllerError } from "../errors.ts";
 import { escapeText } from "../escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
+import type { EtcdSettings } from "../etcd_options.ts";
+import { newestChange } from "../etcd/newest_change.ts";
 import { type NodesWaitOptions, waitForNodes } from "../etcd/node_keys.ts";
 import { behindText } from "../nodes_table.ts";
 import type { NodeView } from "../node_status.ts";
+import { prefixesOf } from "./etcd.ts";
 
 /** How waiting ended, in words. Only `passed` tells that somebody serves the revision. */
 export interface Waited {
@@ -31,6 +34,24 @@ export async function waitInWords(client: EtcdClient, options: NodesWaitOptions)
     case "other-store":
       throw new ControllerError("operator", `Cannot wait for revision ${revision}: ${end.reason}`);
   }
+}
+
+/** Who has no time to wait is told all the same whether the nodes are behind. */
+const LEAST_SEARCH_MS = 5_000;
+
+/**
+ * The newest change of the registry up to a revision. Changes of other keys do not count: no node hears of them.
+ *
+ * @throws {ControllerError} (transient) when it is not found in time
+ */
+export async function newestBefore(
+  client: EtcdClient,
+  settings: EtcdSettings,
+  { at, clusterId, timeoutMs }: { at: bigint; clusterId: string; timeoutMs: number },
+): Promise<bigint> {
+  const { services, overrides } = prefixesOf(settings);
+  const signal = AbortSignal.timeout(Math.max(timeoutMs, LEAST_SEARCH_MS));
+  return await newestChange(client, { prefixes: [services, overrides], at, clusterId, signal });
 }
 
 function namesOf(nodes: readonly NodeView[]): string {

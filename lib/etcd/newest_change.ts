@@ -77,7 +77,8 @@ async function replay(
     });
     if (done.signal.aborted) break;
     if (signal.aborted || end.kind === "gone" && newest === before) {
-      throw new ControllerError("transient", `Cannot find the newest change of the registry: ${end.reason}`);
+      const state = signal.aborted ? "the time is up" : end.reason;
+      throw new ControllerError("transient", `Cannot find the newest change of the registry: ${state}`);
     }
     await sleep(RETRY_MS, signal);
   }

@@ -12,8 +12,10 @@ export interface OverrideKeys {
 
 /** How an override was changed. */
 export interface OverrideResult {
-  /** The revision of the change; of the last one before if nothing had to be changed; undefined: there was none. */
+  /** The revision of the change; of the last one before if nothing had to be changed; undefined: the key is not there. */
   readonly revision: bigint | undefined;
+  /** The revision of the store at which the key was read. */
+  readonly readAt: bigint;
   readonly changed: boolean;
   readonly clusterId: string;
   /** Whether the entry is registered now. */
@@ -36,7 +38,7 @@ export async function writeOverride(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { kvs: [item], header } = await kv.get(key).exec();
     const hasEntry = (await kv.get(entryKey).exec()).kvs.length > 0;
-    const found = { clusterId: header.cluster_id, hasEntry };
+    const found = { readAt: BigInt(header.revision), clusterId: header.cluster_id, hasEntry };
     const change = changeOverride(item?.value.toString(), action);
     if (change.kind === "none") {
       return { ...found, changed: false, revision: item && BigInt(item.mod_revision) };

@@ -61,6 +61,8 @@ export async function watchOnce(client: EtcdClient, options: WatchOptions): Prom
   const end = (kind: WatchEnd["kind"], reason: string) => resolve({ kind, reason });
   const onAbort = () => end("aborted", "stopping");
   options.signal.addEventListener("abort", onAbort);
+  // It tells nobody who listens only now.
+  if (options.signal.aborted) onAbort();
   within(limits.createdMs, () => end("lost", `no answer to the watch within ${limits.createdMs} ms`));
   const opened = openStream(client, options, {
     end,

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { ControllerError } from "../../lib/errors.ts";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
 import { createMirror } from "../../lib/etcd/mirror.ts";
 import { newestChange } from "../../lib/etcd/newest_change.ts";
@@ -19,6 +20,7 @@ async function setting() {
     client,
     put,
     del,
+    header,
     compact: (revision: bigint) => etcd.etcdctl("compact", `${revision}`),
     newest: async (at?: bigint, clusterId?: string) => {
       const { revision, cluster_id } = await header();
@@ -80,6 +82,19 @@ Deno.test("newestChange() knows nothing newer than a compaction behind the newes
   assertEquals(await place.newest(), compacted);
   await place.compact(compacted + 1n);
   assertEquals(await place.newest(compacted), compacted);
+});
+
+Deno.test("newestChange() rejects when its time is up before it looks", { timeout: 20_000 }, async () => {
+  await using place = await setting();
+  await place.put("/services/a/1");
+  await place.put("/other");
+  const { revision, cluster_id: clusterId } = await place.header();
+  const options = { prefixes: PREFIXES, at: BigInt(revision), clusterId, signal: AbortSignal.abort() };
+  await assertRejects(
+    () => newestChange(place.client, options),
+    ControllerError,
+    "Cannot find the newest change of the registry: the time is up",
+  );
 });
 
 Deno.test("newestChange() finds no change in another cluster", async () => {

@@ -98,3 +98,15 @@ Deno.test("drain --wait exits with 1 and names the node that is not in time", as
   const result = await place.run("drain", "backend/one", "--wait", "--timeout", "500ms");
   assertEquals([result.code, result.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 1\n"]);
 });
+
+Deno.test("ready --wait waits for a deletion of the override that came before it", async () => {
+  await using place = await setting();
+  await place.etcd.etcdctl("put", "/services/backend/one", "127.0.0.1:9");
+  await place.etcd.etcdctl("put", "/haproxy/nodes/lb1/applied", "2");
+  await place.run("drain", "backend/one");
+  await place.run("ready", "backend/one");
+  const again = await place.run("ready", "backend/one", "--wait", "--timeout", "500ms");
+  assertEquals([again.code, again.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 2\n"]);
+  await place.etcd.etcdctl("put", "/haproxy/nodes/lb1/applied", "5");
+  assertEquals((await place.run("ready", "backend/one", "--wait", "--timeout", "20s")).code, 0);
+});

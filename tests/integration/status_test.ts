@@ -68,6 +68,20 @@ Deno.test("status --wait exits with 1 and names the nodes that are behind", asyn
   }
 });
 
+Deno.test("status --wait --timeout 0 tells whether the newest change is served now", async () => {
+  await using place = await setting();
+  await place.put("/services/backend/one", "127.0.0.1:9");
+  const revision = await place.revision();
+  await place.applied("lb1", revision);
+  await place.put("/other", "x");
+  assertEquals((await place.status("--wait", "--timeout", "0")).code, 0);
+  await place.put("/services/backend/two", "127.0.0.1:9");
+  await place.put("/other", "y");
+  const behind = await place.status("--wait", "--timeout", "0");
+  assertEquals(behind.code, 1);
+  assertStringIncludes(behind.stderr, `lb1 serves revision ${revision}\n`);
+});
+
 Deno.test("status --wait counts changes of other keys against no node", async () => {
   await using place = await setting();
   await place.put("/services/backend/one", "127.0.0.1:9");
