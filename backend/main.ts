@@ -1,4 +1,5 @@
 import { ControllerError } from "../lib/errors.ts";
+import { escapeText } from "../lib/escape.ts";
 import { log } from "./log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
@@ -12,7 +13,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;
-    log(error.message);
+    log(escapeText(error.message, 2_000));
     return error.kind === "usage" ? 2 : 1;
   }
 }

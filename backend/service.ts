@@ -1,11 +1,13 @@
 import type { Host } from "../lib/address.ts";
 import { ControllerError, messageOf } from "../lib/errors.ts";
-import { bounded } from "../lib/etcd/bounded.ts";
-import { createEtcdClient, type EtcdClient } from "../lib/etcd/client.ts";
+import { bounded, type CallBounds } from "../lib/etcd/bounded.ts";
+import type { EtcdClient } from "../lib/etcd/client.ts";
 import { leave } from "../lib/etcd/leave.ts";
+import { openEtcd } from "../lib/etcd/open.ts";
 import { findOwnHost } from "../lib/etcd/own_host.ts";
 import { register, type Registration } from "../lib/etcd/registration.ts";
 import { ownerText } from "../lib/etcd/registration_step.ts";
+import type { EtcdSettings } from "../lib/etcd_options.ts";
 import { leavingText } from "../lib/leaving.ts";
 import { entryValue } from "../lib/own_entry.ts";
 import { log } from "./log.ts";
@@ -14,7 +16,6 @@ import type { BackendOptions } from "./options.ts";
 import { serve } from "./server.ts";
 
 const REMOVE_LIMIT_MS = 2_500;
-const IN_FLIGHT_LIMIT_MS = 5_000;
 
 /** `leave` asks the service to end; `hurry` tells it not to wait for anything any longer. */
 export interface ServiceSignals {
@@ -25,15 +26,16 @@ export interface ServiceSignals {
 /**
  * Serves and stays registered until it is asked to leave: then nodes drain it, it ends, and its key is removed.
  *
- * @throws {ControllerError} if the port cannot be listened on, or its key belongs to somebody else
+ * @throws {ControllerError} if the port cannot be listened on, credentials cannot be read, or its key belongs to somebody else
  */
 export async function runService(options: BackendOptions, signals: ServiceSignals): Promise<void> {
-  const server = serve(options);
-  log(`${options.name} listens on port ${options.port}`);
-  const client = createEtcdClient({ endpoints: options.endpoints });
-  const host = options.host ?? await ownHost(options, signals.leave);
+  const { etcd, name, register: { host: toldHost, port, stopTimeoutMs } } = options;
+  const client = await openEtcd(etcd, () => log("etcd credentials renewed"));
+  const server = serve({ name, port });
+  log(`${name} listens on port ${port}`);
+  const host = toldHost ?? await ownHost(etcd, signals.leave);
   const registration = host && await serveRegistered(client, { options, host, signals });
-  await closeServer(server, signals.hurry);
+  await closeServer(server, { limitMs: stopTimeoutMs, signal: signals.hurry });
   if (registration !== undefined) await endRegistration(registration);
   client.close();
 }
@@ -50,8 +52,9 @@ async function serveRegistered(
   client: EtcdClient,
   { options, host, signals }: { options: BackendOptions; host: Host; signals: ServiceSignals },
 ): Promise<Registration> {
-  const { servicesPrefix, nodesPrefix, service, id, port, leaseTtlSeconds, drainTimeoutMs } = options;
-  const entry = { address: { host, port } };
+  const { servicesPrefix, nodesPrefix } = options.etcd;
+  const { service, id, port, leaseTtlSeconds, drainTimeoutMs } = options.register;
+  const entry = { ...options.register.entry, address: { host, port } };
   const server = `${service}/${id}`;
   const key = `${servicesPrefix}${server}`;
   const registration = register({
@@ -70,7 +73,7 @@ async function serveRegistered(
 }
 
 /** `undefined` if it was asked to leave before etcd could be reached. */
-async function ownHost({ endpoints }: BackendOptions, leave: AbortSignal): Promise<Host | undefined> {
+async function ownHost({ endpoints }: EtcdSettings, leave: AbortSignal): Promise<Host | undefined> {
   const onFailure = (error: unknown, attempt: number) => {
     if (attempt === 1) log(`waiting for etcd, serving meanwhile: ${messageOf(error)}`);
   };
@@ -82,9 +85,9 @@ async function ownHost({ endpoints }: BackendOptions, leave: AbortSignal): Promi
   }
 }
 
-async function closeServer(server: Deno.HttpServer, hurry: AbortSignal): Promise<void> {
+async function closeServer(server: Deno.HttpServer, bounds: CallBounds): Promise<void> {
   try {
-    await bounded(server.shutdown(), { limitMs: IN_FLIGHT_LIMIT_MS, signal: hurry });
+    await bounded(server.shutdown(), bounds);
     log("ended");
   } catch {
     log("ended with requests in flight");

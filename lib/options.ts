@@ -33,6 +33,14 @@ export const spec = (
 /** Raw settings by flag, before they are validated. */
 export type RawOptions = Readonly<Record<string, string | readonly string[] | boolean | undefined>>;
 
+/** What the environment says of a setting, or its default. A variable that is empty counts as none, as compose files write it. */
+export function fromEnvironment(
+  { env, fallback }: OptionSpec,
+  read: (variable: string) => string | undefined,
+): string | undefined {
+  return (env === undefined ? undefined : read(env)) || fallback;
+}
+
 /** A host and a port to listen on; an empty host means every address. */
 export interface Bind {
   readonly host: string;

@@ -13,7 +13,7 @@ import {
   readWeight,
   STATUS_OPTIONS,
 } from "../node_options.ts";
-import type { OptionSpec, RawOptions } from "../options.ts";
+import { fromEnvironment, type OptionSpec, type RawOptions } from "../options.ts";
 import { readRegisterOptions, REGISTER_OPTIONS } from "../register_options.ts";
 import { readRenderOptions, RENDER_OPTIONS, type RenderOptions } from "../render_options.ts";
 import {
@@ -212,13 +212,9 @@ function commandOption({ flag, value, env, fallback, help, optional, repeats }: 
   return repeats ? option.argParser((one: string, all: readonly string[] = []) => [...all, one]) : option;
 }
 
-/** A flag wins over the environment, which wins over the default; an empty variable counts as none. */
-function rawValue(
-  { flag, env, fallback }: OptionSpec,
-  given: Record<string, unknown>,
-): string | readonly string[] | boolean | undefined {
-  const value = given[flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+/** A flag wins over the environment, which wins over the default. */
+function rawValue(spec: OptionSpec, given: Record<string, unknown>): RawOptions[string] {
+  const value = given[spec.flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
   if (typeof value === "string" || typeof value === "boolean" || Array.isArray(value)) return value;
-  const fromEnv = env === undefined ? undefined : Deno.env.get(env);
-  return fromEnv === undefined || fromEnv === "" ? fallback : fromEnv;
+  return fromEnvironment(spec, (variable) => Deno.env.get(variable));
 }

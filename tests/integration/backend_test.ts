@@ -1,12 +1,17 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { canMakeCertificates, type Certificates, makeCertificates } from "../support/certificates.ts";
 import {
   type EtcdCluster,
   type LocalProcess,
   pickPort,
+  requireProgram,
   startEtcdCluster,
   startProcess,
+  tempDir,
   waitFor,
 } from "../support/mod.ts";
+import { giveRoles, PASSWORD } from "../support/roles.ts";
+import { startTlsEtcd } from "../support/secured_etcd.ts";
 
 const MAIN = new URL("../../backend/main.ts", import.meta.url).pathname;
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-sys"];
@@ -271,7 +276,7 @@ test("backend with a wrong environment ends with 2 and says why on one line", as
   await using backend = startBackend(["http://127.0.0.1:2379"], { LEASE_TTL: "soon" });
   assertEquals(await untilEnd(backend), 2);
   assertEquals(backend.process.lines, [
-    'backend: Cannot use LEASE_TTL "soon": it must be an integer from 1 to 86400',
+    "backend: LEASE_TTL is not an integer from 1 to 86400: soon",
   ]);
 });
 
@@ -281,4 +286,90 @@ test("backend whose port is taken ends with 1 and says so on one line", async ()
   await using backend = startBackend(["http://127.0.0.1:2379"], { SERVICE_PORT: String(port) });
   assertEquals(await untilEnd(backend), 1);
   assertEquals(backend.process.lines, [`backend: Cannot listen on port ${port}: it is in use`]);
+});
+
+/** An etcd that is secured as SECURITY.md asks for: TLS for both sides, a user and a role for each program. */
+async function securedEtcd() {
+  const dir = await tempDir();
+  const certificates = await makeCertificates(dir.path);
+  const port = pickPort();
+  const etcd = await startTlsEtcd(port, certificates);
+  const url = `https://127.0.0.1:${port}`;
+  const { ca, client } = certificates;
+  const access = ["--endpoints", url, "--cacert", ca, "--cert", client.cert, "--key", client.key];
+  await giveRoles(access);
+  const passwordFile = `${dir.path}/password`;
+  await Deno.writeTextFile(passwordFile, `${PASSWORD}\n`);
+  return {
+    ...{ url, passwordFile },
+    env: { ...tlsEnv(certificates), ETCD_USER: "backend-api", ETCD_PASSWORD_FILE: passwordFile },
+    read: (key: string) => readAs([...access, "--user", `root:${PASSWORD}`], key),
+    async [Symbol.asyncDispose]() {
+      await etcd[Symbol.asyncDispose]();
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function tlsEnv({ ca, client }: Certificates): Record<string, string> {
+  return { ETCD_CACERT: ca, ETCD_CERT: client.cert, ETCD_KEY: client.key };
+}
+
+async function readAs(access: readonly string[], key: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(requireProgram("etcdctl"), {
+    args: [...access, "get", key, "--print-value-only"],
+    env: { ETCDCTL_API: "3" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  assert(success, decoder.decode(stderr));
+  return decoder.decode(stdout).trim();
+}
+
+Deno.test({
+  name: "backend registers and leaves at an etcd with TLS and roles, by ETCD_ variables (needs openssl)",
+  ignore: !canMakeCertificates(),
+  fn: async () => {
+    await using etcd = await securedEtcd();
+    await using backend = startBackend([etcd.url], { ...etcd.env, SERVICE_NAME: "api" });
+    const key = backend.key.replace("/backend/", "/api/");
+    const value = await waitFor("the backend to be registered", () => etcd.read(key), LONG);
+    assertEquals(JSON.parse(value), { address: backend.address, state: "ready" });
+    backend.process.kill("SIGTERM");
+    assertEquals(await untilEnd(backend), 0);
+    await said(backend, "no load-balancer node lives");
+    assertEquals(await etcd.read(key), "");
+    assert(!backend.process.lines.join().includes(PASSWORD));
+  },
+});
+
+Deno.test({
+  name: "backend that may not register there says who is refused what, and serves on (needs openssl)",
+  ignore: !canMakeCertificates(),
+  fn: async () => {
+    await using etcd = await securedEtcd();
+    await using backend = startBackend([etcd.url], { ...etcd.env, SERVICE_NAME: "web" });
+    const key = backend.key.replace("/backend/", "/web/");
+    await said(
+      backend,
+      `cannot put ${key}, trying on: etcd refuses user backend-api: no permission to change ${key}`,
+    );
+    assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
+    // A password that is given in its environment is as good, and a wrong one is told.
+    const env = { ...etcd.env, ETCD_PASSWORD_FILE: "", ETCD_PASSWORD: "wrong", SERVICE_NAME: "api" };
+    await using other = startBackend([etcd.url], env);
+    await said(other, "etcd refuses user backend-api: wrong name or password");
+  },
+});
+
+test("backend whose credentials cannot be used ends with 2 and names the variable or the file", async () => {
+  await using alone = startBackend(["https://127.0.0.1:2379"], { ETCD_CERT: "/nowhere/cert.pem" });
+  assertEquals(await untilEnd(alone), 2);
+  assertEquals(alone.process.lines, ["backend: ETCD_CERT and ETCD_KEY go together"]);
+  await using user = startBackend(["http://127.0.0.1:2379"], { ETCD_USER: "api" });
+  assertEquals(await untilEnd(user), 2);
+  assertEquals(user.process.lines, ["backend: ETCD_USER needs ETCD_PASSWORD_FILE or ETCD_PASSWORD"]);
+  await using missing = startBackend(["https://127.0.0.1:2379"], { ETCD_CACERT: "/nowhere/ca.pem" });
+  assertEquals(await untilEnd(missing), 2);
+  assertStringIncludes(missing.process.lines.join(), "backend: Cannot read /nowhere/ca.pem: ");
 });

@@ -1,48 +1,16 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { type EtcdCluster, type LocalProcess, requireProgram, startEtcdCluster } from "../support/mod.ts";
-import { startOrigin, startProcess, waitFor } from "../support/mod.ts";
+import { type LocalProcess, startEtcdCluster, startOrigin, startProcess, waitFor } from "../support/mod.ts";
 import { testNode } from "../support/node.ts";
+import { giveRoles, PASSWORD } from "../support/roles.ts";
 
-const SECURITY = new URL("../../SECURITY.md", import.meta.url);
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
-const PASSWORD = "from-standard-input";
-const ROLES = ["root", "node", "backend", "operator", "enable"] as const;
-
-/** The commands that SECURITY.md gives for a role, a list of arguments each. */
-function commandsOf(text: string, role: string): string[][] {
-  const block = new RegExp(`^\`\`\`sh etcd-roles: ${role}\\n([^\`]*)^\`\`\``, "m").exec(text)?.[1];
-  assert(block !== undefined, `SECURITY.md has no commands for ${role}`);
-  return block.trim().split("\n").map((line) => {
-    assertMatch(line, /^etcdctl [a-z0-9/= -]+$/, "a command without quotes and the like");
-    return line.split(" ").slice(1);
-  });
-}
-
-async function etcdctl(etcd: EtcdCluster, args: readonly string[]): Promise<void> {
-  const process = new Deno.Command(requireProgram("etcdctl"), {
-    args: ["--endpoints", etcd.endpoints.join(), ...args],
-    env: { ETCDCTL_API: "3" },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const input = process.stdin.getWriter();
-  // A command that asks for nothing may have ended by now.
-  await input.write(new TextEncoder().encode(`${PASSWORD}\n`)).then(() => input.close()).catch(() => {});
-  const { success, stderr } = await process.output();
-  assert(success, `etcdctl ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-}
 
 /** etcd with the roles of SECURITY.md, and a way to act as one of its users. */
 async function etcdWithRoles() {
   const etcd = await startEtcdCluster({ members: 1 });
-  const text = await Deno.readTextFile(SECURITY);
-  for (const role of ROLES) {
-    for (const command of commandsOf(text, role)) await etcdctl(etcd, command);
-  }
+  await giveRoles(["--endpoints", etcd.endpoints.join()]);
   const clients: EtcdClient[] = [];
   const as = (username: string) => {
     const credentials = () => Promise.resolve({ auth: { username, password: PASSWORD } });

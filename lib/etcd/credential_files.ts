@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { ControllerError, messageOf } from "../errors.ts";
-import type { Credentials } from "../etcd/credentials.ts";
 import type { EtcdSettings } from "../etcd_options.ts";
+import type { Credentials } from "./credentials.ts";
 
 /** Where the settings say that credentials are. */
 export type CredentialSettings = Pick<EtcdSettings, "cacert" | "cert" | "key" | "user" | "passwordFile">;
