@@ -65,10 +65,10 @@ Deno.test("the guard serves half of a service on while its leases end one after 
   const held = await heldIds(node, 2);
   assertEquals(held, ["c", "d"]);
   assertEquals(await node.metric("held_servers"), 2);
-  assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), held);
+  await node.untilServers("backend", held);
+  await node.untilServed();
   const config = await node.readConfig();
   assertEquals(IDS.filter((id) => config.includes(`server ${id} `)), held);
-  await node.untilServed();
   const state = await node.state();
   assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
   assertEquals(load.chapter.all.failures, []);
@@ -118,11 +118,12 @@ Deno.test("the guard holds after a crash what it held before, and begins no new 
   const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
   await etcd.etcdctl("del", "/services/", "--prefix");
   assertEquals(await heldIds(node, 2), ["c", "d"]);
+  await node.untilServers("backend", ["c", "d"]);
   node.controller.kill("SIGKILL");
   await node.controller.status;
   node.start();
   assertEquals(await heldIds(node, 2), ["c", "d"]);
-  assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), ["c", "d"]);
+  await node.untilServers("backend", ["c", "d"]);
 });
 
 Deno.test("the guard does not meet servers that drain before they leave", async () => {
