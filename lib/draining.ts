@@ -1,4 +1,4 @@
-import type { Server } from "./entry.ts";
+import { isAskedFor } from "./entry.ts";
 import { memoByObject } from "./memo.ts";
 import { serverKey } from "./model.ts";
 import type { Observed, ObservedServer, ObservedServers } from "./observed.ts";
@@ -79,8 +79,4 @@ function unwanted({ model, wanted }: PassReport, running: ObservedServers): stri
 /** They left the registry, and get requests until the guard lets them go. */
 function heldServers({ held }: PassReport): string[] {
   return held.map(({ server }) => serverKey(server));
-}
-
-function isAskedFor({ state, weight }: Server): boolean {
-  return state === "ready" && weight > 0;
 }

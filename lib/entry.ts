@@ -120,6 +120,11 @@ const OVERRIDE_FIELDS = new Set(Object.keys(OVERRIDE.entries));
 
 type EntryValue = v.InferOutput<typeof ENTRY>;
 
+/** Whether a server is to get requests. */
+export function isAskedFor({ state, weight }: Server): boolean {
+  return state === "ready" && weight > 0;
+}
+
 /** Reads one entry below the services prefix. */
 export function parseEntry(raw: RawEntry, prefix: string): EntryResult {
   const result = readEntry(raw, prefix);

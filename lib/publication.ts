@@ -4,8 +4,8 @@ import type { NodeStatus } from "./node_status.ts";
 export interface News {
   /** The newest verified revision; undefined: none yet. */
   readonly applied: bigint | undefined;
-  /** The newest verified revision whose pass took traffic from a server: somebody may wait for it. */
-  readonly urgent: bigint | undefined;
+  /** The newest verified revision that somebody may wait for. */
+  readonly awaited: bigint | undefined;
   readonly status: NodeStatus;
   /** Since when each draining server has been known to drain. */
   readonly drainingSince: ReadonlyMap<string, number>;
@@ -33,7 +33,7 @@ export const NOTHING_PUBLISHED: Published = {
   statusAt: -Infinity,
 };
 
-const URGENT_EVERY_MS = 250;
+const AWAITED_EVERY_MS = 250;
 const APPLIED_EVERY_MS = 5_000;
 const STATUS_EVERY_MS = 10_000;
 /** Whoever waits for a server to be drained waits for this as well. */
@@ -42,8 +42,8 @@ const DRAINING_EVERY_MS = 1_000;
 const SETTLE_MS = 250;
 
 /**
- * Decides what is put. etcd keeps every put, so they are rare: `applied` 250 ms apart at least when traffic was taken from
- * a server, else 5 s; `status` when it changed, 10 s apart, or 1 s when it is the draining servers that changed.
+ * Decides what is put. etcd keeps every put, so they are rare: `applied` 250 ms apart at least when somebody may wait for
+ * it, else 5 s; `status` when it changed, 10 s apart, or 1 s when it is the draining servers that changed.
  *
  * The status that stands beside a revision lists every server that still held requests when that revision was put: a
  * revision with servers that are not listed yet goes together with a status that lists them, or waits for it.
@@ -63,7 +63,7 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
     };
   }
   if (statusAt !== undefined && now >= statusAt) {
-    const applied = appliedAt !== undefined && now >= published.appliedAt + URGENT_EVERY_MS;
+    const applied = appliedAt !== undefined && now >= published.appliedAt + AWAITED_EVERY_MS;
     return { kind: "put", applied, status: true };
   }
   const times = [appliedAt, statusAt].filter((at) => at !== undefined);
@@ -72,16 +72,16 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
 
 function appliedDue(news: News, published: Published): number | undefined {
   if (news.applied === undefined || news.applied === published.applied) return undefined;
-  const due = published.appliedAt + (isUrgent(news, published) ? URGENT_EVERY_MS : APPLIED_EVERY_MS);
+  const due = published.appliedAt + (isAwaited(news, published) ? AWAITED_EVERY_MS : APPLIED_EVERY_MS);
   const since = addedServers(news, published).map((server) => news.drainingSince.get(server) ?? -Infinity);
   if (since.length === 0) return due;
   return Math.max(due, published.statusAt + DRAINING_EVERY_MS, Math.min(...since) + SETTLE_MS);
 }
 
 /** A revision that went backwards is one of another store: what stands there is wrong. */
-function isUrgent({ applied, urgent }: News, published: Published): boolean {
+function isAwaited({ applied, awaited }: News, published: Published): boolean {
   if (published.applied === undefined || applied === undefined) return true;
-  return applied < published.applied || urgent !== undefined && urgent > published.applied;
+  return applied < published.applied || awaited !== undefined && awaited > published.applied;
 }
 
 function statusDue({ status }: News, published: Published): number | undefined {

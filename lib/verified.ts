@@ -1,20 +1,24 @@
 import type { PassReport } from "./reconcile.ts";
-import { onlyAdds } from "./plan.ts";
 
-/** A revision that HAProxy was brought to, and that old workers may not know of yet. */
-export interface Waiting {
+/** A revision that HAProxy was brought to. */
+export interface Reached {
   readonly revision: bigint;
+  /** The newest revision up to it that somebody may wait for. */
+  readonly awaited: bigint;
+}
+
+/** A revision that was reached, and that old workers may not know of yet. */
+export interface Waiting extends Reached {
   /** Workers that a reload had retired before: they go on by their old servers. */
   readonly workers: readonly number[];
-  readonly urgent: boolean;
 }
 
 /** What a node is verified to serve. Times are monotonic milliseconds. */
 export interface Verification {
   /** The newest revision that every worker serves; undefined: none yet. */
   readonly verified: bigint | undefined;
-  /** The newest verified revision whose pass took traffic from a server. */
-  readonly urgent: bigint | undefined;
+  /** The newest revision up to it that somebody may wait for. */
+  readonly awaited: bigint | undefined;
   /** Revisions that old workers stand in the way of, oldest first. */
   readonly waiting: readonly Waiting[];
   /** When each old worker was first seen to be one. */
@@ -33,7 +37,7 @@ export interface WorkersSeen {
 /** A node that has verified nothing yet. */
 export const NOTHING_VERIFIED: Verification = {
   verified: undefined,
-  urgent: undefined,
+  awaited: undefined,
   waiting: [],
   retiredAt: new Map(),
 };
@@ -43,12 +47,8 @@ export const NOTHING_VERIFIED: Verification = {
  * may take one more request from each idle client, by their old servers: the revision is verified when they are gone, or
  * when no client can have been idle for so long. Workers that are retired later know it already.
  */
-export function withReached(
-  before: Verification,
-  reached: { readonly revision: bigint; readonly urgent: boolean },
-  seen: WorkersSeen,
-): Verification {
-  const { revision, urgent } = reached;
+export function withReached(before: Verification, reached: Reached, seen: WorkersSeen): Verification {
+  const { revision } = reached;
   const newest = before.waiting.at(-1)?.revision ?? before.verified;
   if (newest !== undefined && revision === newest) return withLook(before, seen);
   // A store that was restored begins again, and what was verified of the other one says nothing.
@@ -57,7 +57,7 @@ export function withReached(
     : before;
   const retiredAt = retirements(start, seen);
   const workers = inTheWay(seen.oldWorkers, { ...seen, retiredAt });
-  const waiting = [...start.waiting, { revision, urgent, workers }];
+  const waiting = [...start.waiting, { ...reached, workers }];
   return withLook({ ...start, retiredAt, waiting: merged(waiting) }, seen);
 }
 
@@ -75,7 +75,7 @@ export function withLook(before: Verification, seen: WorkersSeen): Verification 
     retiredAt,
     waiting: waiting.slice(done + 1),
     verified: passed.at(-1)?.revision ?? before.verified,
-    urgent: passed.findLast(({ urgent }) => urgent)?.revision ?? before.urgent,
+    awaited: passed.at(-1)?.awaited ?? before.awaited,
   };
 }
 
@@ -96,18 +96,16 @@ function merged(waiting: readonly Waiting[]): Waiting[] {
   if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {
     return [...waiting];
   }
-  return [...waiting.slice(0, -2), { ...last, urgent: last.urgent || before.urgent }];
+  return [...waiting.slice(0, -2), last];
 }
 
 /** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */
 export function reachedBy(
-  { outcome, plan, model }: PassReport,
+  { outcome, model }: PassReport,
   { attached }: { readonly attached: boolean },
-): { readonly revision: bigint; readonly urgent: boolean } | undefined {
+): bigint | undefined {
   if (outcome?.kind !== "reached") return undefined;
   const { kind } = outcome.observed;
   // One that does not run starts with the file. Of somebody else's that is away nobody knows what it does.
-  if (kind !== "up" && !(kind === "down" && !attached)) return undefined;
-  const urgent = plan.kind === "reload" || plan.kind === "runtime" && !onlyAdds(plan.steps);
-  return { revision: model.revision, urgent };
+  return kind === "up" || kind === "down" && !attached ? model.revision : undefined;
 }

@@ -1,3 +1,4 @@
+import { NOTHING_AWAITED, withSeen } from "../awaited.ts";
 import { drainingServers, keptAway } from "../draining.ts";
 import { ControllerError } from "../errors.ts";
 import type { NodePublisher } from "../etcd/node_publisher.ts";
@@ -6,9 +7,11 @@ import { usedByOldWorker, usedServers } from "../haproxy/requests.ts";
 import type { StateDir } from "../haproxy/state_dir.ts";
 import { idleLimitMs } from "../idle_limit.ts";
 import { ownStatus } from "../own_status.ts";
+import type { Prefixes } from "../model.ts";
 import type { HaproxyState } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
 import { sleep } from "../sleep.ts";
+import type { Snapshot } from "../snapshot.ts";
 import type { NodeFacts } from "../status.ts";
 import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../verified.ts";
 
@@ -16,6 +19,7 @@ export interface NodeKeysOptions {
   readonly publisher: NodePublisher;
   readonly instance: () => string;
   readonly dir: StateDir;
+  readonly prefixes: Prefixes;
   /** Somebody else owns HAProxy's life. */
   readonly attached: boolean;
   /** Whether the snapshots that passes take are all of their revision. */
@@ -29,6 +33,8 @@ export interface NodeKeysOptions {
 
 /** Publishes what this node is verified to serve. */
 export interface NodeKeys {
+  /** What the next pass starts from. */
+  onSnapshot(snapshot: Snapshot): void;
   onPass(report: PassReport): void;
   /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
@@ -52,11 +58,14 @@ const STOP_LIMIT_MS = 2_000;
 
 /** Creates the publishing of one node; nothing is put before a run. */
 export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
-  const { publisher, dir, attached } = options;
+  const { publisher, dir, attached, prefixes } = options;
   const idle = createIdleLimit();
   const drains = createDrains(options);
+  let awaited = NOTHING_AWAITED;
   let verification = NOTHING_VERIFIED;
   let report: PassReport | undefined;
+  /** Of the registry as that pass saw it. */
+  let awaitedThen = 0n;
   let isNew = false;
   let wake = new AbortController();
   let told: bigint | undefined;
@@ -68,10 +77,10 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const seen = { oldWorkers, now: performance.now(), idleMs: idle.limitMs(report, oldWorkers) };
-    const reached = passed && reachedBy(passed, { attached });
-    verification = reached === undefined
+    const revision = passed && reachedBy(passed, { attached });
+    verification = revision === undefined
       ? withLook(verification, seen)
-      : withReached(verification, reached, seen);
+      : withReached(verification, { revision, awaited: awaitedThen }, seen);
     if (report !== undefined && isUp) await drains.look(report, oldWorkers);
   };
 
@@ -91,7 +100,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     const health = now - healthAt >= HEALTH_EVERY_MS;
     if (health) healthAt = now;
     const status = ownStatus(await options.facts({ health }), about);
-    publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
+    publisher.offer({ applied: told, awaited: verification.awaited, status, drainingSince: since });
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {
@@ -114,8 +123,10 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   };
 
   return {
+    onSnapshot: (snapshot) => awaited = withSeen(awaited, snapshot, prefixes),
     onPass: (next) => {
       report = next;
+      awaitedThen = awaited.revision;
       isNew = true;
       wake.abort();
     },

@@ -252,6 +252,7 @@ async function nodeKeys(settings: RunSettings, parts: {
     publisher,
     instance: instance.current,
     dir,
+    prefixes: prefixesOf(settings.etcd),
     attached: settings.run.attach !== undefined,
     haproxy,
     isSettled,
@@ -311,7 +312,9 @@ function controlNode(
     snapshot: async () => {
       startedAt = performance.now();
       const snapshot = await source.snapshot();
-      if (snapshot !== undefined) recorder.onPassStart();
+      if (snapshot === undefined) return undefined;
+      recorder.onPassStart();
+      keys.onSnapshot(snapshot);
       return snapshot;
     },
     onPass: (report) => {

@@ -1,69 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
-import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { readNodes, waitForNodes } from "../../lib/etcd/node_keys.ts";
+import { waitForNodes } from "../../lib/etcd/node_keys.ts";
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
-import type { NodeView } from "../../lib/node_status.ts";
 import { HttpConnection } from "../../tools/local/http_connection.ts";
-import { type EtcdCluster, pause, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { type EtcdCluster, pause, startOrigin, waitFor } from "../support/mod.ts";
 import { type TestNode, testNode } from "../support/node.ts";
+import { keyOf, NODES_PREFIX as PREFIX, setting, text } from "../support/node_keys.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
 
-const PREFIX = "/haproxy/nodes/";
 /** Long enough that nothing is ever waiting for it to end on a slow machine, unless it is the point. */
 const LONG_TTL = ["--node-ttl", "60s"];
 /** What the embedded template allows an idle client. */
 const KEEP_ALIVE_MS = 2_000;
 
-/** One etcd member, what its nodes say, and the registry's only service. */
-async function setting() {
-  const etcd = await startEtcdCluster({ members: 1 });
-  const client = createEtcdClient({ endpoints: etcd.endpoints });
-  const put = async (id: string, value: string | Record<string, unknown>): Promise<bigint> => {
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    const { header } = await client.kv.put(`/services/backend/${id}`).value(text).exec();
-    return BigInt(header.revision);
-  };
-  const del = async (id: string): Promise<bigint> =>
-    BigInt((await client.kv.delete().key(`/services/backend/${id}`).exec()).header.revision);
-  const nodes = async () => (await readNodes(client.kv, PREFIX)).nodes;
-  const untilNode = (what: string, name: string, is: (node: NodeView) => boolean) =>
-    waitFor(what, async () => {
-      const all = await nodes();
-      const found = all.find(({ node }) => node === name);
-      if (found === undefined || !is(found)) throw new Error(text(all));
-      return found;
-    }, { deadlineMs: 30_000, everyMs: 20 });
-  return {
-    etcd,
-    client,
-    put,
-    del,
-    nodes,
-    untilNode,
-    untilApplied: (name: string, revision: bigint) =>
-      untilNode(
-        `revision ${revision} of ${name}`,
-        name,
-        ({ applied }) => applied !== undefined && applied >= revision,
-      ),
-    async [Symbol.asyncDispose]() {
-      client.close();
-      await etcd[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** One key below the nodes prefix, as etcd has it. */
-async function keyOf({ client }: { client: EtcdClient }, name: string) {
-  const { kvs } = await client.kv.get(`${PREFIX}${name}`).exec();
-  const [key] = kvs;
-  if (key === undefined) throw new Error(`there is no key ${name}`);
-  return key;
-}
-
-const text = (value: unknown) =>
-  JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}` : inner);
 const args = (id: string, ...more: string[]) => ["--node-id", id, ...LONG_TTL, ...more];
 const endpointsOf = (etcd: EtcdCluster) => ({ endpoints: etcd.endpoints });
 

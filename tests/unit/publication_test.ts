@@ -29,7 +29,7 @@ const STATUS: NodeStatus = {
 const NOW = 100_000;
 const news = (changes: Partial<News> = {}, status: Partial<NodeStatus> = {}): News => ({
   applied: 10n,
-  urgent: undefined,
+  awaited: undefined,
   status: { ...STATUS, ...status },
   drainingSince: new Map(),
   ...changes,
@@ -49,7 +49,7 @@ const put = (what: { applied?: boolean; status?: boolean }): PutStep => ({
 });
 const wait = (at?: number): PutStep => ({ kind: "wait", at });
 const draining = (since: number, ...servers: string[]): [Partial<News>, Partial<NodeStatus>] => [
-  { applied: 11n, urgent: 11n, drainingSince: new Map(servers.map((server) => [server, since])) },
+  { applied: 11n, awaited: 11n, drainingSince: new Map(servers.map((server) => [server, since])) },
   { revision: 11n, draining: servers },
 ];
 
@@ -66,27 +66,27 @@ const cases: Record<string, [News, Published, PutStep]> = {
     published({ statusAt: 0 }),
     wait(),
   ],
-  "a revision that took traffic, a quarter of a second after the last one": [
-    news({ applied: 11n, urgent: 11n }),
+  "a revision that somebody may wait for, a quarter of a second after the last one": [
+    news({ applied: 11n, awaited: 11n }),
     published({ appliedAt: NOW - 250 }),
     put({ applied: true }),
   ],
   "no revision before that": [
-    news({ applied: 11n, urgent: 11n }),
+    news({ applied: 11n, awaited: 11n }),
     published({ appliedAt: NOW - 249 }),
     wait(NOW + 1),
   ],
-  "a revision that took no traffic after five seconds": [
-    news({ applied: 11n, urgent: 10n }),
+  "a revision that nobody waits for after five seconds": [
+    news({ applied: 11n, awaited: 10n }),
     published({ appliedAt: NOW - 5_000 }),
     put({ applied: true }),
   ],
   "not before that": [
-    news({ applied: 11n, urgent: 10n }),
+    news({ applied: 11n, awaited: 10n }),
     published({ appliedAt: NOW - 4_999 }),
     wait(NOW + 1),
   ],
-  "a revision that went backwards like one that took traffic": [
+  "a revision that went backwards like one that somebody waits for": [
     news({ applied: 3n }),
     published({ appliedAt: NOW - 250 }),
     put({ applied: true }),
@@ -103,12 +103,12 @@ const cases: Record<string, [News, Published, PutStep]> = {
     put({ status: true }),
   ],
   "the revision along with a status that is due": [
-    news({ applied: 11n, urgent: 10n }, { revision: 11n }),
+    news({ applied: 11n, awaited: 10n }, { revision: 11n }),
     published({ statusAt: NOW - 10_000 }),
     put({ applied: true, status: true }),
   ],
   "no revision along with it when the last one was put just now": [
-    news({ applied: 11n, urgent: 10n }, { revision: 11n }),
+    news({ applied: 11n, awaited: 10n }, { revision: 11n }),
     published({ appliedAt: NOW - 249, statusAt: NOW - 10_000 }),
     put({ status: true }),
   ],
@@ -137,7 +137,7 @@ for (const [what, [news, published, step]] of Object.entries(cases)) {
 const churn = fc.array(
   fc.record({
     afterMs: fc.integer({ min: 1, max: 3_000 }),
-    pass: fc.constantFrom("adds", "takes", undefined),
+    pass: fc.constantFrom("adds", "leaves", undefined),
     draining: fc.subarray(["api/a", "api/b", "api/c"]),
     up: fc.nat(3),
   }),
@@ -181,7 +181,7 @@ Deno.test("nextPut() keeps its distances, and lists every draining server beside
       const since = new Map(draining.map((server) => [server, told.drainingSince.get(server) ?? now]));
       told = {
         applied,
-        urgent: pass === "takes" ? applied : told.urgent,
+        awaited: pass === "leaves" ? applied : told.awaited,
         status: { ...STATUS, revision: applied, draining, servers: { total: 3, up } },
         drainingSince: since,
       };

@@ -6,12 +6,12 @@ import { EMPTY_HAPROXY, modelOf, reached, reportOf } from "./fixtures.ts";
 
 const IDLE_MS = 5_000;
 const at = (now: number, ...oldWorkers: number[]) => ({ now, oldWorkers, idleMs: IDLE_MS });
-const to = (revision: bigint, urgent = true) => ({ revision, urgent });
+const to = (revision: bigint, awaited = revision) => ({ revision, awaited });
 const state = ({ verified, waiting }: Verification) => [verified, waiting.map(({ revision }) => revision)];
 
 Deno.test("withReached() verifies at once what no old worker stands in the way of", () => {
   const after = withReached(NOTHING_VERIFIED, to(7n), at(0));
-  assertEquals([after.verified, after.urgent, after.waiting], [7n, 7n, []]);
+  assertEquals([after.verified, after.awaited, after.waiting], [7n, 7n, []]);
 });
 
 Deno.test("withReached() waits for workers that were retired before, and withLook() sees them go", () => {
@@ -44,10 +44,10 @@ Deno.test("withReached() does not hold a revision up for workers that are retire
 Deno.test("withReached() keeps one revision for all that wait for the same workers", () => {
   let now = withReached(NOTHING_VERIFIED, to(7n), at(0, 100));
   for (let revision = 8n; revision < 100n; revision++) {
-    now = withReached(now, to(revision, false), at(1, 100));
+    now = withReached(now, to(revision, 50n), at(1, 100));
   }
   assertEquals(state(now), [undefined, [99n]]);
-  assertEquals(withLook(now, at(2)).urgent, 99n);
+  assertEquals(withLook(now, at(2)).awaited, 50n);
 });
 
 Deno.test("withReached() lets a later revision stand for an earlier one", () => {
@@ -55,10 +55,12 @@ Deno.test("withReached() lets a later revision stand for an earlier one", () => 
   assertEquals(state(two), [7n, [8n]]);
 });
 
-Deno.test("withReached() remembers the newest revision that took traffic from a server", () => {
-  const one = withReached(NOTHING_VERIFIED, to(7n, true), at(0));
-  const two = withReached(one, to(8n, false), at(1));
-  assertEquals([two.verified, two.urgent], [8n, 7n]);
+Deno.test("withReached() calls nothing awaited that an old worker stands in the way of", () => {
+  const one = withReached(NOTHING_VERIFIED, to(7n), at(0));
+  const two = withReached(one, to(8n, 7n), at(1));
+  const three = withReached(two, to(9n), at(2, 100));
+  assertEquals([three.verified, three.awaited], [8n, 7n]);
+  assertEquals(withLook(three, at(3)).awaited, 9n);
 });
 
 Deno.test("withReached() begins again when revisions go backwards, but knows the old workers", () => {
@@ -112,11 +114,7 @@ Deno.test("no revision is verified while a worker that was retired before it may
   }));
 });
 
-const PLACE = { backend: "s", server: "a", reason: "x" };
-const LINE = { name: "a", params: "10.0.0.5:80" };
-const ADD: Plan = { kind: "runtime", steps: [{ ...PLACE, kind: "add", line: LINE }] };
-const DRAIN: Plan = { kind: "runtime", steps: [{ ...PLACE, kind: "weight", weight: 0 }] };
-const RELOAD: Plan = { kind: "reload", reason: "x", steps: [] };
+const PLAN: Plan = { kind: "reload", reason: "x", steps: [] };
 const MODEL = modelOf({ "s/a": "10.0.0.5:80" });
 const DOWN = reached({ observed: { kind: "down", reason: "exit code 1" } });
 
@@ -124,14 +122,12 @@ const passes: Record<
   string,
   [Parameters<typeof reportOf>[1], attached: boolean, ReturnType<typeof reachedBy>]
 > = {
-  "a pass that adds": [{ plan: ADD, outcome: reached() }, false, to(9n, false)],
-  "a pass that takes traffic from a server": [{ plan: DRAIN, outcome: reached() }, false, to(9n, true)],
-  "a pass that reloads": [{ plan: RELOAD, outcome: reached() }, false, to(9n, true)],
-  "a pass that found nothing to do": [{ outcome: reached() }, false, to(9n, false)],
-  "a pass while HAProxy does not run: it will start with the file": [{ outcome: DOWN }, false, to(9n, false)],
+  "a pass that changed something": [{ plan: PLAN, outcome: reached() }, false, 9n],
+  "a pass that found nothing to do": [{ outcome: reached() }, false, 9n],
+  "a pass while HAProxy does not run: it will start with the file": [{ outcome: DOWN }, false, 9n],
   "no pass while somebody else's HAProxy is away": [{ outcome: DOWN }, true, undefined],
-  "no pass that was put off": [{ plan: DRAIN }, false, undefined],
-  "no pass that failed": [{ plan: RELOAD, outcome: { kind: "failed", reason: "x" } }, false, undefined],
+  "no pass that was put off": [{ plan: PLAN }, false, undefined],
+  "no pass that failed": [{ plan: PLAN, outcome: { kind: "failed", reason: "x" } }, false, undefined],
   "no pass before HAProxy is known": [
     { observed: { kind: "starting" }, outcome: reached({ observed: { kind: "starting" } }) },
     false,

@@ -14,6 +14,7 @@ export const ORDER: readonly string[] = [
     "snapshot",
     "entry",
     "model",
+    "awaited",
     "guard",
   ],
   ...["own_entry", "gate", "leaving"],
