@@ -41,6 +41,8 @@ export interface NodeFacts {
   readonly unreached: string | undefined;
   /** Why the last good configuration could not be kept; undefined when it could. */
   readonly unkept: string | undefined;
+  /** Why what is missing in the state directory cannot be made again; undefined when nothing is. */
+  readonly stateDirLost: string | undefined;
   /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
   readonly passRunningMs: number;
   /** Whether a state from the registry was reached since the start. */

@@ -18,6 +18,7 @@ export const TROUBLE_KINDS = [
   "not-applied",
   "base-refused",
   "last-good-not-kept",
+  "state-dir-lost",
   "node-keys-refused",
   "node-id-taken",
   "servers-held",
@@ -36,8 +37,8 @@ const SLOW_PASS_MS = 2_000;
 
 /** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
 export function troublesOf(facts: NodeFacts): Trouble[] {
-  const { haproxy, etcd, sight, passError, unreached, unkept, passRunningMs, lastPass, nodeKeys, node } =
-    facts;
+  const { haproxy, etcd, sight, passError, unreached, unkept, stateDirLost, passRunningMs } = facts;
+  const { lastPass, nodeKeys, node } = facts;
   const troubles: (Trouble | undefined)[] = [
     haproxy.kind === "down" ? { kind: "haproxy-down", reason: haproxy.reason } : undefined,
     haproxy.kind === "starting" && haproxy.reason !== undefined
@@ -55,6 +56,7 @@ export function troublesOf(facts: NodeFacts): Trouble[] {
       ? undefined
       : { kind: "base-refused", reason: lastPass.refusedBase.reason },
     unkept === undefined ? undefined : { kind: "last-good-not-kept", reason: unkept },
+    stateDirLost === undefined ? undefined : { kind: "state-dir-lost", reason: stateDirLost },
     nodeKeys.kind === "failing" && nodeKeys.refused
       ? { kind: "node-keys-refused", reason: nodeKeys.reason }
       : undefined,

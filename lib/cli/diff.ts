@@ -3,6 +3,7 @@ import { readText } from "../haproxy/config_file.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
 import { observe, observeBackends } from "../haproxy/runtime.ts";
 import { type StateDir, stateDirAt } from "../haproxy/state_dir.ts";
+import { createStateFiles } from "../haproxy/state_files.ts";
 import { messageOf } from "../errors.ts";
 import { FRESH_GUARD, type GuardLimits } from "../guard.ts";
 import { hold } from "../hold.ts";
@@ -39,7 +40,7 @@ export async function diff(
     observed,
     file,
     haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
-    guard: guardPort(settings.guard, dir),
+    guard: guardPort(settings.guard, { dir, files: createStateFiles() }),
     render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
   });

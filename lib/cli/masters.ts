@@ -5,6 +5,7 @@ import { haproxyVersion } from "../haproxy/check.ts";
 import { type AdoptionWait, adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
 import { untilReady } from "../haproxy/ready.ts";
 import type { StateDir } from "../haproxy/state_dir.ts";
+import type { StateFiles } from "../haproxy/state_files.ts";
 import { log } from "../log.ts";
 import { EMPTY_MODEL } from "../model.ts";
 import { renderConfig } from "../render.ts";
@@ -27,10 +28,11 @@ export async function builtIn(
 }
 
 /** What the supervisor, or the attachment in its place, needs to start, adopt and judge a master. */
-export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
+export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder }: {
   /** The program, looked up when it is used: it may be replaced while the node runs. */
   haproxy: () => string;
   dir: StateDir;
+  files: StateFiles;
   configPath: string;
   builtIn: () => Promise<string>;
   recorder: NodeRecorder;
@@ -40,6 +42,7 @@ export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
     masterSocket: dir.masterSocket,
     runtimeSocket: dir.runtimeSocket,
     startedWith: dir.startedWith,
+    files,
     onLine: logHaproxyLine,
   };
   const noteInherited = async () => {
@@ -49,7 +52,7 @@ export function masterPorts({ haproxy, dir, configPath, builtIn, recorder }: {
   const prepare = async () => {
     const program = haproxy();
     recorder.onHaproxyVersion(await haproxyVersion(program));
-    const config = { configPath, builtIn: await builtIn() };
+    const config = { configPath, files, builtIn: await builtIn() };
     const boot = await prepareBoot({ ...dirPaths(dir), ...config, haproxy: program });
     boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
     return boot.origin;

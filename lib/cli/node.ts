@@ -1,5 +1,6 @@
 import type { MirrorEvent } from "../etcd/mirror.ts";
 import type { PublisherEvent } from "../etcd/node_publisher.ts";
+import type { StateDirSeen } from "../haproxy/state_keeper.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { countServers, serverKey } from "../model.ts";
@@ -7,7 +8,7 @@ import type { HaproxyState, Sight } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
 import { describePlan, type Plan } from "../plan.ts";
 import { isServed, type NodeFacts, outcomeReason, pendingOf } from "../status.ts";
-import { createUnkeptLog, logSight } from "./trouble_log.ts";
+import { createUnkeptLog, logSight, logStateDir } from "./trouble_log.ts";
 
 /** Gathers what happens to the node, and makes one log line of each thing. */
 export interface NodeRecorder {
@@ -20,6 +21,7 @@ export interface NodeRecorder {
   onNodeKeys(event: PublisherEvent): void;
   onHaproxyVersion(version: string): void;
   onSight(sight: Sight): void;
+  onStateDir(seen: StateDirSeen): void;
   onStopping(): void;
   /** HAProxy was started from what an earlier run left, verified at the given time. */
   onInherited(verifiedAt: number): void;
@@ -51,6 +53,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     passError: undefined,
     unreached: undefined,
     unkept: undefined,
+    stateDirLost: undefined,
     passRunningMs: 0,
     served: false,
     lagMs: 0,
@@ -76,6 +79,10 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     onSight: (sight) => {
       logSight(facts.sight, sight);
       facts = { ...facts, sight };
+    },
+    onStateDir: (seen) => {
+      logStateDir(facts.stateDirLost, seen);
+      facts = { ...facts, stateDirLost: seen.kind === "lost" ? seen.reason : undefined };
     },
     onPassStart: () => passStartedAt = performance.now(),
     onPass: (report) => {

@@ -14,7 +14,9 @@ import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { openInstance } from "../haproxy/instance.ts";
 import { createLookout } from "../haproxy/lookout.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
-import { openStateDir, type StateDir } from "../haproxy/state_dir.ts";
+import { type OpenStateDir, openStateDir, type StateDir } from "../haproxy/state_dir.ts";
+import type { StateFiles } from "../haproxy/state_files.ts";
+import { createStateKeeper } from "../haproxy/state_keeper.ts";
 import { createSupervisor } from "../haproxy/supervisor.ts";
 import { log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
@@ -70,15 +72,22 @@ const SERVE_FIRST_MS = 3_000;
 export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) => haproxy): Promise<void> {
   const haproxy = () => findHaproxy(settings.render.haproxy);
   const version = await versionIfThere(haproxy);
-  const { dir: ownDir, release } = await openStateDir(settings.render.stateDir);
-  const dir = await attachedDir(ownDir, settings.run.attach);
+  const stateDir = await openStateDir(settings.render.stateDir);
+  const dir = await attachedDir(stateDir.dir, settings.run.attach);
   const claimed = await claimConfigFile(settings.render.config, { replace: settings.run.replaceConfig });
   if (claimed.keptCopy !== undefined) {
     log().warn("configuration file replaced", { keptCopy: claimed.keptCopy });
   }
   await sweepStaged(dirname(settings.render.config));
   const stopFollowing = new AbortController();
-  const node = await assembleNode(settings, { haproxy, version, dir, wrap, stop: stopFollowing.signal });
+  const node = await assembleNode(settings, {
+    haproxy,
+    version,
+    stateDir,
+    dir,
+    wrap,
+    stop: stopFollowing.signal,
+  });
   await using admin = serveAdmin(settings.adminBind, node.admin);
   log().info("node started", {
     node: node.recorder.facts().node,
@@ -90,10 +99,10 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
   await runNode(node, settings, stopFollowing);
   // The next start would wait for a master that is starting, or executing itself again.
   if (settings.run.attach === undefined) {
-    await removeFile(ownDir.masterSocket);
-    await removeFile(ownDir.startedWith);
+    await removeFile(stateDir.dir.masterSocket);
+    await removeFile(stateDir.dir.startedWith);
   }
-  release();
+  stateDir.release();
 }
 
 type Node = Awaited<ReturnType<typeof assembleNode>>;
@@ -101,6 +110,8 @@ type Node = Awaited<ReturnType<typeof assembleNode>>;
 interface Found {
   readonly haproxy: () => string;
   readonly version: string;
+  readonly stateDir: OpenStateDir;
+  /** Its places, or those of a node that is attached. */
   readonly dir: StateDir;
   readonly wrap: WrapHaproxy;
   /** Aborted when the node stops following. */
@@ -109,7 +120,8 @@ interface Found {
 
 /** Constructs the parts and hands them to each other. */
 async function assembleNode(settings: RunSettings, found: Found) {
-  const { haproxy, version, dir, wrap, stop } = found;
+  const { haproxy, version, stateDir, dir, wrap, stop } = found;
+  const { files } = stateDir;
   const { render: renderOptions, run: runOptions } = settings;
   const trigger = createTrigger(runOptions);
   const resync = createResync(trigger.ring);
@@ -145,6 +157,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const masters = masterPorts({
     haproxy,
     dir,
+    files,
     configPath: renderOptions.config,
     builtIn: () => builtIn(template, rendering),
     recorder,
@@ -158,11 +171,18 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const supervisor = runOptions.attach === undefined
     ? createSupervisor({ ...masters, onState })
     : await attach(dir, { ...masters, onState });
+  const keeper = createStateKeeper(stateDir, (seen) => {
+    const wasLost = recorder.facts().stateDirLost !== undefined;
+    recorder.onStateDir(seen);
+    // What failed for want of the directory need not wait for its back-off.
+    if (wasLost && seen.kind !== "lost") resync.ask();
+  });
   let isReloading = false;
   const lookout = createLookout({
     dir,
     state: supervisor.state,
     isReloading: () => isReloading,
+    canBeMade: () => !keeper.isLost(),
     onSight: (sight) => {
       recorder.onSight(sight);
       resync.ask();
@@ -190,13 +210,15 @@ async function assembleNode(settings: RunSettings, found: Found) {
         haproxy,
         configPath: renderOptions.config,
         dir,
+        files,
+        keeper,
         state: supervisor.state,
         sight: lookout.sight,
         onReloading: (now) => isReloading = now,
       }),
     ),
     admission,
-    guard: guardPort(runOptions.guard, dir),
+    guard: guardPort(runOptions.guard, { dir, files }),
     mode: runOptions.apply,
     prefixes,
     networks: networksOf(renderOptions, settings.adminBind),
@@ -219,13 +241,14 @@ async function assembleNode(settings: RunSettings, found: Found) {
   const keys = await nodeKeys(settings, {
     client,
     dir,
+    files,
     recorder,
     haproxy: supervisor.state,
     isSettled: settling.isSettled,
     facts: factsNow,
   });
   return {
-    ...{ trigger, resync, lookout, lag, recorder, supervisor, haproxyTried },
+    ...{ trigger, resync, lookout, keeper, lag, recorder, supervisor, haproxyTried },
     ...{ client, source, ports, admin, keys },
   };
 }
@@ -233,13 +256,14 @@ async function assembleNode(settings: RunSettings, found: Found) {
 async function nodeKeys(settings: RunSettings, parts: {
   client: EtcdClient;
   dir: StateDir;
+  files: StateFiles;
   recorder: NodeRecorder;
   haproxy: () => HaproxyState;
   isSettled: () => boolean;
   facts: NodeKeysOptions["facts"];
 }): Promise<NodeKeys> {
-  const { client, dir, recorder, haproxy, isSettled, facts } = parts;
-  const instance = await openInstance(dir.instance);
+  const { client, dir, files, recorder, haproxy, isSettled, facts } = parts;
+  const instance = await openInstance(dir.instance, files);
   const publisher = publishNode({
     kv: client.kv,
     nodesPrefix: settings.etcd.nodesPrefix,
@@ -273,11 +297,12 @@ async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortCon
   const followed = serving.then(() => node.source.run(stopFollowing.signal));
   const published = serving.then(() => node.keys.run(stopFollowing.signal));
   const looked = node.lookout.run(stopFollowing.signal);
+  const kept = node.keeper.run(stopFollowing.signal);
   const controlled = controlNode(node, stopFollowing.signal);
   // A refused adoption or a bug ends the node; otherwise these end only when told to.
-  await Promise.race([untilStopped(signals, node, run), supervised, looked, controlled, published]);
+  await Promise.race([untilStopped(signals, node, run), supervised, looked, kept, controlled, published]);
   stopFollowing.abort();
-  await Promise.all([controlled, followed, looked, published]);
+  await Promise.all([controlled, followed, looked, kept, published]);
   await node.supervisor.stop({ timeoutMs: run.stopTimeoutMs, hurry: signals.hurry });
   await supervised;
   // Until HAProxy has ended it serves what the keys say, and whoever leaves has to wait for it.

@@ -1,3 +1,4 @@
+import type { StateDirSeen } from "../haproxy/state_keeper.ts";
 import { log } from "../log.ts";
 import type { Answer, Sight } from "../ports.ts";
 import type { PassReport } from "../reconcile.ts";
@@ -11,6 +12,17 @@ export function createUnkeptLog(): (report: PassReport) => void {
     if (known === undefined) log().info("last good config kept again");
     else log().error("last good config not kept, trying again", { reason: known });
   };
+}
+
+/** Logs once that the state directory was removed: that it was made again, or that it cannot be. */
+export function logStateDir(lost: string | undefined, seen: StateDirSeen): void {
+  if (seen.kind === "lost" && seen.reason !== lost) {
+    log().error("state directory was removed and cannot be made again, trying on", { reason: seen.reason });
+  }
+  if (seen.kind === "made-again") {
+    log().error("state directory was removed, made it again", { missing: seen.missing });
+  }
+  if (seen.kind === "there" && lost !== undefined) log().info("state directory is there again");
 }
 
 /** Logs what changed in how HAProxy answers. */

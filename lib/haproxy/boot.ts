@@ -2,6 +2,7 @@ import { ControllerError } from "../errors.ts";
 import { MANAGED_LINE } from "../render.ts";
 import { checkConfig } from "./check.ts";
 import { readText, removeFile, replaceFile } from "./config_file.ts";
+import type { StateFiles } from "./state_files.ts";
 
 /** Where the configuration came from that HAProxy is started with. */
 export type BootOrigin = "disk" | "last-good" | "built-in";
@@ -16,6 +17,7 @@ export interface BootOptions {
   readonly haproxy: string;
   readonly configPath: string;
   readonly lastGoodPath: string;
+  readonly files: StateFiles;
   /** A configuration without any server, which answers 503. */
   readonly builtIn: string;
   readonly stateFile: string;
@@ -37,7 +39,7 @@ export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
     if (problem === undefined) return { origin: "disk", passedOver };
     passedOver.push(`${configPath}: ${problem}`);
   }
-  const lastGood = await readText(lastGoodPath);
+  const lastGood = await options.files.read(lastGoodPath);
   if (lastGood !== undefined) {
     const problem = await problemWith(haproxy, lastGoodPath);
     if (problem === undefined) {

@@ -80,6 +80,16 @@ export async function sweepStaged(directory: string): Promise<void> {
   }
 }
 
+/** Whether a file of any kind has this path. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Removes a file if it is there. */
 export async function removeFile(path: string): Promise<void> {
   try {

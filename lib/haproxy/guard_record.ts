@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { messageOf } from "../errors.ts";
 import type { GuardPort, GuardRecord } from "../hold.ts";
-import { readText, replaceFile } from "./config_file.ts";
+import type { StateFiles } from "./state_files.ts";
 
 const TIME = v.pipe(v.number(), v.finite());
 const RECORD = v.object({
@@ -21,7 +21,7 @@ export interface Clocks {
  */
 export function createGuardStore(
   path: string,
-  { clocks, onError }: { clocks: Clocks; onError: (message: string) => void },
+  { files, clocks, onError }: { files: StateFiles; clocks: Clocks; onError: (message: string) => void },
 ): Pick<GuardPort, "load" | "save"> {
   // Taken once, so that a clock that is set does not move what was recorded.
   const offset = clocks.wall() - clocks.monotonic();
@@ -29,7 +29,7 @@ export function createGuardStore(
   return {
     load: async () => {
       try {
-        return parseRecord(await readText(path), clocks);
+        return parseRecord(await files.read(path), clocks);
       } catch (error) {
         onError(messageOf(error));
         return { departures: [], missingSince: new Map() };
@@ -39,7 +39,7 @@ export function createGuardStore(
       const text = textOf(record, offset);
       if (text === written) return;
       try {
-        await replaceFile(path, text);
+        await files.replace(path, text);
         written = text;
       } catch (error) {
         onError(messageOf(error));

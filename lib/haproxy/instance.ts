@@ -1,4 +1,4 @@
-import { readText, replaceFile } from "./config_file.ts";
+import type { StateFiles } from "./state_files.ts";
 
 /** What tells this node from another one of the same id: random, and kept for the next run. */
 export interface Instance {
@@ -9,21 +9,21 @@ export interface Instance {
 const FORM = /^[0-9a-f]{16}$/;
 
 /** Reads the file, or makes one that only this user can read. */
-export async function openInstance(path: string): Promise<Instance> {
-  const kept = (await readText(path))?.trim();
-  let current = kept !== undefined && FORM.test(kept) ? kept : await makeInstance(path);
+export async function openInstance(path: string, files: StateFiles): Promise<Instance> {
+  const kept = (await files.read(path))?.trim();
+  let current = kept !== undefined && FORM.test(kept) ? kept : await makeInstance(path, files);
   return {
     current: () => current,
     renew: async () => {
-      current = await makeInstance(path);
+      current = await makeInstance(path, files);
     },
   };
 }
 
-async function makeInstance(path: string): Promise<string> {
+async function makeInstance(path: string, files: StateFiles): Promise<string> {
   const made = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) =>
     byte.toString(16).padStart(2, "0")
   ).join("");
-  await replaceFile(path, made);
+  await files.replace(path, made);
   return made;
 }

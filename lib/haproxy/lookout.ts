@@ -11,6 +11,8 @@ export interface LookoutOptions {
   readonly state: () => HaproxyState;
   /** While it is, a socket that refuses connections is none that is lost, however long that takes. */
   readonly isReloading: () => boolean;
+  /** While there is no place to make a lost socket, it is told once. */
+  readonly canBeMade?: () => boolean;
   /** For how long connections must have been refused, in milliseconds. */
   readonly refusedAfterMs?: number;
   /** Called when what is seen differs from what was seen last. */
@@ -38,7 +40,8 @@ const ANSWERS = { kind: "answers" } as const;
 
 /** Creates a lookout; nothing is asked before `run()`. All is noticed within 3 s. */
 export function createLookout(options: LookoutOptions): Lookout {
-  const { dir, state, onSight, onLost, isReloading, refusedAfterMs = REFUSED_AFTER_MS } = options;
+  const { dir, state, onSight, onLost, isReloading, canBeMade = () => true } = options;
+  const { refusedAfterMs = REFUSED_AFTER_MS } = options;
   let sight: Sight = { worker: ANSWERS, master: ANSWERS };
   const patience = () => createPatience(isReloading, refusedAfterMs);
   const [worker, master] = [patience(), patience()];
@@ -51,7 +54,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     else if (performance.now() >= lostAgainAt) {
       lostAgainAt = performance.now() + LOST_AGAIN_MS;
       onLost();
-    }
+    } else if (!canBeMade()) lostAgainAt = performance.now() + LOST_AGAIN_MS;
     if (isNews) onSight(next);
   };
   const look = async () => {

@@ -2,9 +2,10 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { ControllerError, messageOf } from "../errors.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
 import { haproxyEnvironment } from "./check.ts";
-import { readText, replaceFile } from "./config_file.ts";
+import { isThere } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
 import { ask, isTimeout } from "./socket.ts";
+import type { StateFiles } from "./state_files.ts";
 
 /** A running HAProxy master process. */
 export interface Master {
@@ -24,6 +25,7 @@ export interface MasterOptions {
   readonly runtimeSocket: string;
   /** A file that holds the path of the configuration file which the master was started with. */
   readonly startedWith: string;
+  readonly files: StateFiles;
   /** Each line that HAProxy writes. */
   readonly onLine: (line: string) => void;
 }
@@ -47,7 +49,7 @@ const STARTING_MS = 3_000;
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
 export async function startMaster(options: MasterOptions & { readonly haproxy: string }): Promise<Master> {
-  await replaceFile(options.startedWith, options.configPath);
+  await options.files.replace(options.startedWith, options.configPath);
   const child = spawn(options);
   const alerts: string[] = [];
   const keep = (line: string) => {
@@ -112,7 +114,7 @@ export interface AdoptionWait {
 export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): Promise<Master | undefined> {
   const pid = await masterBehind(options, wait);
   if (pid === undefined) return undefined;
-  const file = await readText(options.startedWith);
+  const file = await options.files.read(options.startedWith);
   if (file !== undefined && file !== options.configPath) {
     const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
@@ -155,15 +157,6 @@ async function ageMs(path: string): Promise<number> {
     return age < 0 ? Infinity : age;
   } catch {
     return Infinity;
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -2,10 +2,12 @@ import type { HaproxyPort, HaproxyState, Sight } from "../ports.ts";
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
-import { createFileReader, readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
+import { createFileReader, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state_dir.ts";
+import type { StateFiles } from "./state_files.ts";
+import type { StateKeeper } from "./state_keeper.ts";
 
 /** How exactly the age of what a stale node serves is known. */
 const TOUCH_EVERY_MS = 20_000;
@@ -15,6 +17,8 @@ export interface HaproxyPortOptions {
   readonly haproxy: () => string;
   readonly configPath: string;
   readonly dir: StateDir;
+  readonly files: StateFiles;
+  readonly keeper: Pick<StateKeeper, "ensure">;
   readonly state: () => HaproxyState;
   readonly sight: () => Sight;
   /** Called when a reload begins and when it has ended. */
@@ -23,7 +27,7 @@ export interface HaproxyPortOptions {
 
 /** The HAProxy of this node, as passes see it. */
 export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
-  const { haproxy, configPath, dir, state, sight, onReloading } = options;
+  const { haproxy, configPath, dir, files, keeper, state, sight, onReloading } = options;
   const sockets = () => {
     const isLost = sight().worker.kind === "lost";
     return { runtimeSocket: isLost ? undefined : dir.runtimeSocket, masterSocket: dir.masterSocket };
@@ -56,7 +60,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
     change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
     readConfig: createFileReader(configPath),
-    readLastGood: () => readText(dir.lastGood),
+    readLastGood: () => files.read(dir.lastGood),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy(), path),
     writeServerState: async (text) => {
@@ -64,6 +68,8 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
       await removeFile(dir.stateFile);
     },
     reload: async () => {
+      // A master that cannot make its socket ends, and its workers with it (seen on 2.6).
+      await keeper.ensure();
       onReloading(true);
       try {
         return await reload(dir.masterSocket, masterPid());
@@ -72,9 +78,9 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
       }
     },
     keepLastGood: async (text) => {
-      lastGood ??= await readText(dir.lastGood);
+      lastGood ??= await files.read(dir.lastGood);
       if (text === lastGood && performance.now() - touchedAt < TOUCH_EVERY_MS) return;
-      if (text !== lastGood || !await touch(dir.lastGood)) await replaceFile(dir.lastGood, text);
+      if (text !== lastGood || !await touch(dir.lastGood)) await files.replace(dir.lastGood, text);
       [lastGood, touchedAt] = [text, performance.now()];
     },
   };

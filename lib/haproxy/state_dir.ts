@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { ensureDir } from "@std/fs/ensure-dir";
 import { ControllerError, messageOf } from "../errors.ts";
+import { createStateFiles, type StateFiles } from "./state_files.ts";
 
 /** The places inside of `--state-dir`. */
 export interface StateDir {
@@ -16,6 +17,19 @@ export interface StateDir {
   readonly guard: string;
   /** Holds what tells this node from another one of the same id. */
   readonly instance: string;
+}
+
+/** The state directory, locked for this process. */
+export interface OpenStateDir {
+  readonly dir: StateDir;
+  readonly files: StateFiles;
+  /**
+   * Makes again what somebody removed, all but HAProxy's sockets; returns the paths of what was missing.
+   *
+   * @throws {ControllerError} (operator) when it cannot be made, or another controller has made and locked it
+   */
+  restore(): Promise<readonly string[]>;
+  release(): void;
 }
 
 /** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
@@ -40,30 +54,63 @@ export function stateDirAt(path: string): StateDir {
  *
  * @throws {ControllerError} (operator) when it cannot be made, its path is too long, or another controller holds it
  */
-export async function openStateDir(path: string): Promise<{ dir: StateDir; release(): void }> {
+export async function openStateDir(path: string): Promise<OpenStateDir> {
   const bytes = new TextEncoder().encode(path).length;
   if (bytes > MAX_PATH_BYTES) {
     const why = `its path has ${bytes} bytes, more than ${MAX_PATH_BYTES}, and would not fit a unix socket`;
-    throw new ControllerError("operator", `Cannot use state directory ${path}: ${why}`);
+    throw cannotUse(path, why);
   }
+  let lock = await makeLocked(path);
+  const dir = stateDirAt(path);
+  const files = createStateFiles();
+  // What an earlier run left would be missed as well. Whoever needs one that cannot be read says so.
+  await Promise.allSettled([dir.startedWith, dir.lastGood, dir.guard, dir.instance].map(files.read));
+  return {
+    dir,
+    files,
+    release: () => lock.close(),
+    restore: async () => {
+      if (await isAt(lock, lockIn(path))) return await files.restore();
+      const next = await makeLocked(path);
+      lock.close();
+      lock = next;
+      return [lockIn(path), ...await files.restore()];
+    },
+  };
+}
+
+async function makeLocked(path: string): Promise<Deno.FsFile> {
   try {
     await ensureDir(path);
     await Deno.chmod(path, 0o700);
-    return { dir: stateDirAt(path), release: await lock(path) };
+    return await lockFile(path);
   } catch (error) {
     if (error instanceof ControllerError) throw error;
-    throw new ControllerError("operator", `Cannot use state directory ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw cannotUse(path, messageOf(error), error);
   }
 }
 
-async function lock(path: string): Promise<() => void> {
-  const file = await Deno.open(join(path, "lock"), { create: true, write: true, mode: 0o600 });
-  if (await file.tryLock(true)) return () => file.close();
+async function lockFile(path: string): Promise<Deno.FsFile> {
+  const file = await Deno.open(lockIn(path), { create: true, write: true, mode: 0o600 });
+  if (await file.tryLock(true)) return file;
   file.close();
-  throw new ControllerError(
-    "operator",
-    `Cannot use state directory ${path}: another controller holds its lock`,
-  );
+  throw cannotUse(path, "another controller holds its lock");
+}
+
+/** Whether an open file is still the one that has this path. */
+async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [open, there] = await Promise.all([file.stat(), Deno.lstat(path)]);
+    return open.dev === there.dev && open.ino === there.ino;
+  } catch {
+    return false;
+  }
+}
+
+function lockIn(path: string): string {
+  return join(path, "lock");
+}
+
+function cannotUse(path: string, why: string, cause?: unknown): ControllerError {
+  return new ControllerError("operator", `Cannot use state directory ${path}: ${why}`, { cause });
 }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { createGuardStore } from "../../lib/haproxy/guard_record.ts";
+import { createStateFiles } from "../../lib/haproxy/state_files.ts";
 import type { GuardRecord } from "../../lib/hold.ts";
 import { tempDir } from "../support/mod.ts";
 
@@ -13,7 +14,14 @@ const NONE: GuardRecord = { departures: [], missingSince: new Map() };
 function storeAt(path: string, wall: number, monotonic: number) {
   const errors: string[] = [];
   const clocks = { wall: () => wall, monotonic: () => monotonic };
-  return { ...createGuardStore(path, { clocks, onError: (message) => errors.push(message) }), errors };
+  return {
+    ...createGuardStore(path, {
+      files: createStateFiles(),
+      clocks,
+      onError: (message) => errors.push(message),
+    }),
+    errors,
+  };
 }
 
 Deno.test("createGuardStore() gives a later process the times by its own clock", async () => {

@@ -107,6 +107,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     passError: undefined,
     unreached: undefined,
     unkept: undefined,
+    stateDirLost: undefined,
     passRunningMs: 0,
     etcd: { kind: "connecting" },
     stopping: false,

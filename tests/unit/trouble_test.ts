@@ -61,6 +61,7 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
     { nodeKeys: { kind: "published", as: "lb1~00ff" } },
     [{ kind: "node-id-taken", reason: "another node has the id lb1, so this one is lb1~00ff" }],
   ],
+  "a state directory that cannot be made": [{ stateDirLost: "a" }, [{ kind: "state-dir-lost", reason: "a" }]],
   "a last good copy that was not kept": [{ unkept: "a" }, [{ kind: "last-good-not-kept", reason: "a" }]],
   "a pass that hangs": [
     { passRunningMs: 4_200 },

@@ -1,0 +1,22 @@
+import { inTrouble, readyInTrouble } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** It cannot be made again until the file is away. HAProxy would end in a reload, so none is tried. */
+export const scenario: Scenario = {
+  name: "state_dir_gone",
+  fault: "a file stands where --state-dir was",
+  takes: "short",
+  etcd: 1,
+  async run(stage) {
+    const dir = `${stage.node.dir}/state`;
+    await stage.fault("the directory is removed, and a server comes", async () => {
+      await Deno.remove(dir, { recursive: true });
+      await Deno.writeTextFile(dir, "");
+      await stage.register("meanwhile");
+    });
+    await stage.noticed("the directory is lost, still ready", readyInTrouble("state-dir-lost", dir));
+    await stage.node.untilState("changes that are put off", inTrouble("not-applied"));
+    await stage.over("the file is away", () => Deno.remove(dir));
+    await stage.rightAgain();
+  },
+};

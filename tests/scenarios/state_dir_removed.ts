@@ -1,0 +1,34 @@
+import { assertEquals } from "@std/assert";
+import { readyInTrouble } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+const KEPT = ["instance", "last-good.cfg", "lock", "started-with"];
+
+/** The directory comes back with all that the next run needs, then HAProxy's sockets by a reload; nobody helps. */
+export const scenario: Scenario = {
+  name: "state_dir_removed",
+  fault: "--state-dir is removed with all that is in it",
+  takes: "short",
+  etcd: 1,
+  async run(stage) {
+    const { node } = stage;
+    const dir = `${node.dir}/state`;
+    const instance = await Deno.readTextFile(`${dir}/instance`);
+    await stage.fault("the directory is removed", () => Deno.remove(dir, { recursive: true }));
+    await stage.noticed("the sockets are lost, still ready", readyInTrouble("master-socket-lost"));
+    await stage.over("nothing has to be done");
+    await stage.rightAgain();
+
+    const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+    assertEquals(KEPT.filter((name) => !names.includes(name)), []);
+    assertEquals(((await Deno.stat(dir)).mode ?? 0) & 0o777, 0o700);
+    assertEquals(await Deno.readTextFile(`${dir}/instance`), instance);
+    assertEquals(node.controller.lines.filter((line) => line.includes("state directory")).length, 1);
+
+    node.controller.kill("SIGKILL");
+    await node.controller.status;
+    node.start();
+    await stage.untilRight();
+    assertEquals((await node.state()).haproxy.adopted, true);
+  },
+};
