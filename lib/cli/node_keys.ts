@@ -61,6 +61,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const { publisher, dir, attached, prefixes } = options;
   const idle = createIdleLimit();
   const drains = createDrains(options);
+  const facts = createFacts(options);
   let awaited = NOTHING_AWAITED;
   let verification = NOTHING_VERIFIED;
   let report: PassReport | undefined;
@@ -69,7 +70,6 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   let isNew = false;
   let wake = new AbortController();
   let told: bigint | undefined;
-  let healthAt = -Infinity;
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
@@ -96,10 +96,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       draining,
       now: Date.now(),
     };
-    const now = performance.now();
-    const health = now - healthAt >= HEALTH_EVERY_MS;
-    if (health) healthAt = now;
-    const status = ownStatus(await options.facts({ health }), about);
+    const status = ownStatus(await facts(), about);
     publisher.offer({ applied: told, awaited: verification.awaited, status, drainingSince: since });
   };
 
@@ -144,6 +141,22 @@ async function succeeds(look: () => Promise<void>): Promise<boolean> {
     if (error instanceof ControllerError) return false;
     throw error;
   }
+}
+
+/** Asks for health now and then; what was seen holds until a pass has seen more. */
+function createFacts({ facts }: Pick<NodeKeysOptions, "facts">) {
+  let askedAt = -Infinity;
+  let last: NodeFacts | undefined;
+  return async (): Promise<NodeFacts> => {
+    const now = performance.now();
+    const health = now - askedAt >= HEALTH_EVERY_MS;
+    const known = await facts({ health });
+    if (health) {
+      askedAt = now;
+      last = known;
+    }
+    return last?.lastPass === known.lastPass ? { ...known, seen: last?.seen } : known;
+  };
 }
 
 /** Old workers go by the text that they were started from, so the longest limit of any counts while there are some. */

@@ -2,7 +2,14 @@ import { type Etcd3, EtcdPermissionDeniedError } from "etcd3";
 import { backoffDelay } from "../backoff.ts";
 import { ControllerError } from "../errors.ts";
 import { formatStatus, parseApplied } from "../node_status.ts";
-import { type News, nextPut, NOTHING_PUBLISHED, type Published, type PutStep } from "../publication.ts";
+import {
+  afterPut,
+  type News,
+  nextPut,
+  NOTHING_PUBLISHED,
+  type Published,
+  type PutStep,
+} from "../publication.ts";
 import { resolvesWithin, sleep } from "../sleep.ts";
 import { CALL_DEADLINE_MS } from "./client.ts";
 import { grantLease, isLeaseEnded, type Lease, renewLease, revokeLease } from "./lease.ts";
@@ -54,8 +61,6 @@ interface Claim {
   readonly name: string;
   readonly lookedAt: number;
   readonly revisions: NodeKeyRevisions;
-  /** The revision that an earlier run of this node left. */
-  readonly inherited: bigint | undefined;
   readonly published: Published;
 }
 
@@ -147,7 +152,7 @@ export function publishNode(options: PublisherOptions): NodePublisher {
     if (isSame) return { ...claim, lookedAt: now() };
     const left = keys.status && keys.applied && parseApplied(keys.applied.value);
     const inherited = left?.ok === true ? left.value : undefined;
-    return { name, lookedAt: now(), revisions, inherited, published: NOTHING_PUBLISHED };
+    return { name, lookedAt: now(), revisions, published: { ...NOTHING_PUBLISHED, applied: inherited } };
   };
 
   const put = async (
@@ -155,7 +160,7 @@ export function publishNode(options: PublisherOptions): NodePublisher {
     { tenure: held, claim, news }: { tenure: Tenure; claim: Claim; news: News },
   ): Promise<void> => {
     const isFirst = claim.published.status === undefined;
-    const applied = news.applied ?? claim.inherited;
+    const applied = news.applied ?? claim.published.applied;
     const putsApplied = step.applied || isFirst && applied !== undefined;
     const status = { ...news.status, revision: applied ?? 0n };
     const revisions = await tried(held, () =>
@@ -174,12 +179,7 @@ export function publishNode(options: PublisherOptions): NodePublisher {
       return;
     }
     held.hasPut = true;
-    const published = {
-      applied: putsApplied ? applied : claim.published.applied,
-      appliedAt: step.applied ? now() : claim.published.appliedAt,
-      status: step.status ? news.status : claim.published.status,
-      statusAt: step.status ? now() : claim.published.statusAt,
-    };
+    const published = afterPut(claim.published, step, { ...news, now: now() });
     held.claim = { ...claim, revisions, published };
     tell({ kind: "published", name: claim.name, isSecond: claim.name !== node });
   };

@@ -186,7 +186,11 @@ Deno.test("a node that was killed takes its keys over when it is back, and two n
   await using copy = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--node-ttl", "2s") });
   await Deno.mkdir(`${copy.dir}/state`);
   await Deno.copyFile(`${node.dir}/state/instance`, `${copy.dir}/state/instance`);
+  const { lease: ownLease } = await keyOf(place, "lb1/status");
   copy.start();
+  await waitFor("the copy's lease", async () => (await keyOf(place, "lb1/status")).lease !== ownLease);
+  // Whoever puts next sees that the key is another's; with nothing to put it looks once in its lease's time.
+  await place.put("two", "127.0.0.1:9");
   await waitFor("a second node", async () => (await place.nodes()).length === 2, { deadlineMs: 60_000 });
 });
 
@@ -303,7 +307,16 @@ Deno.test("under churn a node puts its revision four times a second at most, and
   await using place = await setting();
   await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
   node.start();
-  await place.untilApplied("lb1", await place.put("one", "127.0.0.1:9"));
+  await place.untilNode("a status", "lb1", ({ status }) => status !== undefined);
+  // The first changes of its counts are put soon.
+  for (const [before, id] of ["one", "two"].entries()) {
+    await place.put(id, "127.0.0.1:9");
+    await place.untilNode(
+      `server ${id}`,
+      "lb1",
+      ({ applied, status }) => applied !== undefined && status?.servers.total === before + 1,
+    );
+  }
   const versions = async () => {
     const [applied, status] = await Promise.all([keyOf(place, "lb1/applied"), keyOf(place, "lb1/status")]);
     return [Number(applied.version), Number(status.version)] as const;
