@@ -8,7 +8,10 @@ export interface Child {
   readonly ended: Promise<number>;
   /** Passes a signal on; does nothing when it has ended. */
   send(signal: Deno.Signal): void;
-  /** Asks it to end, and kills it after `limitMs` or when `hurry` is aborted. Tells whether it had to be killed. */
+  /**
+   * Asks it to end, and kills it and what it has started after `limitMs` or when `hurry` is aborted. Tells whether it had to
+   * be killed.
+   */
   stop(
     options: { readonly limitMs: number; readonly hurry: AbortSignal },
   ): Promise<{ readonly killed: boolean }>;
@@ -37,11 +40,20 @@ export function startChild(command: string, args: readonly string[]): Child {
     stop: async ({ limitMs, hurry }) => {
       send("SIGTERM");
       const inTime = await resolvesWithin(ended, limitMs, hurry);
-      if (!inTime) send("SIGKILL");
+      if (!inTime) killGroup(child.pid);
       await ended;
       return { killed: !inTime };
     },
   };
+}
+
+/** Its session began with a process group of the same number; whoever asked for another group stays. */
+function killGroup(pid: number): void {
+  try {
+    Deno.kill(-pid, "SIGKILL");
+  } catch {
+    // All have ended.
+  }
 }
 
 function spawn(command: string, args: readonly string[]): Deno.ChildProcess {

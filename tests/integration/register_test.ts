@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { pickPort, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { findProgram, pickPort, startEtcdCluster, startOrigin, tempDir, waitFor } from "../support/mod.ts";
+import { controllerCommand } from "../support/node.ts";
 import { startRegistered } from "../support/registered.ts";
 
 /** A command of the shell that goes on until a signal ends it. */
@@ -8,7 +9,9 @@ function shell(...traps: string[]): string[] {
 }
 
 const NO_CHILD_LEFT = async (pid: number) => {
-  await waitFor("the command to be gone", () => Deno.stat(`/proc/${pid}`).then(() => false, () => true));
+  // Of one that has ended and that nobody has asked for yet, the command line is empty.
+  const commandLine = () => Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
+  await waitFor("the command to be gone", async () => await commandLine() === "");
 };
 
 Deno.test("register puts what it is told, and at SIGTERM removes it", async () => {
@@ -129,6 +132,58 @@ Deno.test("register kills a command that ignores SIGTERM, and says so", async ()
   assertEquals(await registered.untilEnd(), 137);
   assert(registered.said("did not end when it was asked to, and was killed"));
   assertEquals(await registered.read(), "");
+});
+
+Deno.test("register that kills its command kills what that has started", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "300ms"];
+  const command = shell("trap '' TERM", "sleep 60 &", "echo grandchild $!");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  await registered.untilSaid("started");
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 137);
+  const [, pid] = /grandchild (\d+)/.exec(registered.process.lines.join("\n")) ?? [];
+  await NO_CHILD_LEFT(Number(pid));
+});
+
+const SCRIPT = findProgram("script");
+
+Deno.test({
+  name: "Ctrl-C on a terminal reaches register alone, which asks its command to end",
+  ignore: SCRIPT === undefined,
+  fn: async () => {
+    await using etcd = await startEtcdCluster({ members: 1 });
+    await using dir = await tempDir();
+    const [child, seen] = [`${dir.path}/child`, `${dir.path}/seen`];
+    const traps = ["trap 'echo interrupted' INT", "trap 'echo stopping; exit 5' TERM"];
+    await Deno.writeTextFile(child, shell(...traps)[2] ?? "");
+    const { command, args } = controllerCommand();
+    const flags = [
+      "--service",
+      "backend",
+      "--port",
+      "8080",
+      "--id",
+      "one",
+      "--endpoints",
+      etcd.endpoints.join(),
+    ];
+    const words = ["exec", command, ...args, "register", ...flags, "--", "/bin/sh", child];
+    const terminal = new Deno.Command(SCRIPT ?? "", {
+      args: ["-qfec", words.join(" "), seen],
+      env: { TERM: "xterm" },
+      stdin: "piped",
+      stdout: "null",
+    }).spawn();
+    const keyboard = terminal.stdin.getWriter();
+    const text = () => Deno.readTextFile(seen);
+    await waitFor("the command", async () => (await text()).includes("started"), { deadlineMs: 30_000 });
+    await keyboard.write(Uint8Array.of(0x03));
+    assertEquals((await terminal.status).code, 5);
+    await keyboard.close().catch(() => {});
+    assertStringIncludes(await text(), "stopping");
+    assert(!(await text()).includes("interrupted"));
+  },
 });
 
 Deno.test("register that gets a further signal kills a command that does not end", async () => {
