@@ -26,7 +26,7 @@ export async function newestChange(client: EtcdClient, options: NewestChangeOpti
   const { prefixes, at } = options;
   const put = await newestPut(client.kv, prefixes, at);
   if (put === undefined || put >= at) return at;
-  return await replay(client, put, options);
+  return await replayAll(client, put, options);
 }
 
 /** Undefined: that revision was compacted away. */
@@ -50,26 +50,44 @@ function isCompacted(error: unknown): boolean {
   return error instanceof Error && error.message.includes("required revision has been compacted");
 }
 
+/**
+ * Each prefix on a stream of its own: its events come in the order of their revisions, so one above `at` tells that all
+ * before it are known. A prefix that is silent tells its progress when it is asked.
+ */
+async function replayAll(client: EtcdClient, from: bigint, options: NewestChangeOptions): Promise<bigint> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
+  try {
+    const replays = options.prefixes.map((prefix) => replay(client, { ...options, prefix, from, signal }));
+    return (await Promise.all(replays)).reduce((a, b) => a > b ? a : b);
+  } finally {
+    over.abort();
+  }
+}
+
 async function replay(
   client: EtcdClient,
-  from: bigint,
-  { prefixes, at, clusterId, signal }: NewestChangeOptions,
+  { prefix, from, at, clusterId, signal }: Omit<NewestChangeOptions, "prefixes"> & {
+    readonly prefix: string;
+    readonly from: bigint;
+  },
 ): Promise<bigint> {
   const done = new AbortController();
   let newest = from;
   const note = (revision: bigint) => {
     if (revision > newest && revision <= at) newest = revision;
+    if (revision >= at) done.abort();
   };
   while (!done.signal.aborted) {
     const before = newest;
     const end = await watchOnce(client, {
-      prefixes: prefixes.map((prefix) => ({ prefix, seen: before })),
+      prefixes: [{ prefix, seen: before }],
       clusterId,
       limits: LIMITS,
       onEvents: (events) =>
         events.forEach((event) => note(event.kind === "put" ? event.entry.modRevision : event.revision)),
       onCreated: () => {},
-      onCompacted: note,
+      onCompacted: (revision) => note(revision < at ? revision : at),
       onProgress: (revision) => {
         if (revision >= at) done.abort();
       },

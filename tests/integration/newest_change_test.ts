@@ -3,7 +3,7 @@ import { ControllerError } from "../../lib/errors.ts";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
 import { createMirror } from "../../lib/etcd/mirror.ts";
 import { newestChange } from "../../lib/etcd/newest_change.ts";
-import { startEtcdCluster, waitFor } from "../support/mod.ts";
+import { pause, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.
 
@@ -82,6 +82,23 @@ Deno.test("newestChange() knows nothing newer than a compaction behind the newes
   assertEquals(await place.newest(), compacted);
   await place.compact(compacted + 1n);
   assertEquals(await place.newest(compacted), compacted);
+});
+
+Deno.test("newestChange() comes to an end while the registry changes all the time", async () => {
+  await using place = await setting();
+  const newest = await place.put("/services/a/1");
+  await place.put("/other");
+  const { revision } = await place.header();
+  const over = new AbortController();
+  const churn = (async () => {
+    while (!over.signal.aborted) await place.put("/services/a/2").then(() => pause(20));
+  })();
+  try {
+    assertEquals(await place.newest(BigInt(revision)), newest);
+  } finally {
+    over.abort();
+    await churn;
+  }
 });
 
 Deno.test("newestChange() rejects when its time is up before it looks", { timeout: 20_000 }, async () => {
