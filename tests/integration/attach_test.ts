@@ -9,6 +9,7 @@ import {
   waitFor,
 } from "../support/mod.ts";
 import { type NodeOptions, type TestNode, testNode } from "../support/node.ts";
+import { setting } from "../support/node_keys.ts";
 
 const FOREIGN = "defaults\n  mode http\n  timeout client 5s\nfrontend other\n";
 
@@ -114,4 +115,40 @@ Deno.test("attached: an HAProxy that the controller ran before is no silent seco
   const refused = node.start({ args: ["--attach", socket] });
   assertEquals((await refused.status).code, 1);
   assert(refused.lines.some((line) => line.includes("of an earlier run")), refused.lines.join("\n"));
+});
+
+Deno.test("attached: a drain is acknowledged when the server holds no request, and by nobody while HAProxy is away", async () => {
+  await using place = await setting();
+  const { node, socket } = await attachedNode({ endpoints: place.etcd.endpoints });
+  await using _ = node;
+  await using slow = startOrigin("slow");
+  await using other = startOrigin("other");
+  await place.put("slow", slow.address);
+  node.start({ args: ["--attach", socket, "--node-id", "lb1", "--node-ttl", "60s"] });
+  await node.untilState("a configuration", ({ haproxy }) => haproxy.kind === "down");
+  await using first = startHaproxy(node, socket);
+  await node.untilAnswer("slow");
+  await place.put("other", other.address);
+  await node.untilAnswer("other");
+  slow.behaviour.delayMs = 3_000;
+  await waitFor("a request on the slow one", () => {
+    node.request();
+    return slow.inFlight > 0;
+  });
+  const drain = await place.put("slow", { address: slow.address, state: "drain" });
+  const passed = await place.untilApplied("lb1", drain);
+  // Requests may have ended by then on a slow machine; a node that still holds one says so beside the revision.
+  if (slow.inFlight > 0) assertEquals(passed.status?.draining, ["backend/slow"]);
+  await place.untilNode("no draining", "lb1", ({ status }) => status?.draining.length === 0);
+  assertEquals(slow.inFlight, 0);
+
+  await first.stop();
+  await node.untilState("HAProxy to be away", ({ haproxy }) => haproxy.kind === "down");
+  const late = await place.put("other", { address: other.address, state: "drain" });
+  // The status that tells of a later change would stand beside the revision, if that had been reached.
+  await place.put("bad", "nonsense");
+  const { applied } = await place.untilNode("a rejection", "lb1", ({ status }) => status?.rejections === 1);
+  assert(applied !== undefined && applied < late, `revision ${applied} was published`);
+  await using _second = startHaproxy(node, socket);
+  await place.untilApplied("lb1", late);
 });

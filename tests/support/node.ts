@@ -51,6 +51,7 @@ export interface NodeState {
   }[];
   readonly held: readonly { readonly service: string; readonly id: string; readonly goesInMs: number }[];
   readonly rejections: readonly { readonly key: string; readonly reason: string }[];
+  readonly admissionsWaiting: number;
   readonly plan:
     | { readonly kind: string; readonly outcome: string | null; readonly steps: readonly string[] }
     | null;
