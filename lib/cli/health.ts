@@ -1,20 +1,16 @@
-import { escapeText } from "../escape.ts";
-import { messageOf } from "../errors.ts";
 import type { Bind } from "../options.ts";
-import { localUrl } from "./listen.ts";
+import { probe } from "../probe/probe.ts";
+import { localUrl, reachableHost } from "./listen.ts";
 
 const TIMEOUT_MS = 4_000;
 
-/** `etcd-haproxy health`: asks a controller on this machine whether it lives. Returns the exit code, 0 or 1. */
+/**
+ * `etcd-haproxy health`: asks a controller on this machine whether it lives. Returns the exit code, 0 or 1. Not by
+ * `fetch`, which would ask the proxy that a container's environment may name.
+ */
 export async function health(bind: Bind): Promise<number> {
-  const url = `${localUrl(bind)}/healthz`;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    await response.body?.cancel();
-    if (response.ok) return 0;
-    console.error(`Cannot call the controller healthy: ${url} answered ${response.status}`);
-  } catch (error) {
-    console.error(`Cannot reach the controller at ${url}: ${escapeText(messageOf(error))}`);
-  }
+  const target = { host: reachableHost(bind), port: bind.port, path: "/healthz" };
+  if (await probe(target, AbortSignal.timeout(TIMEOUT_MS))) return 0;
+  console.error(`Cannot reach the controller at ${localUrl(bind)}/healthz`);
   return 1;
 }

@@ -22,10 +22,16 @@ export function listenHost({ host }: Bind, ipv6: boolean): string {
   return ipv6 ? "::" : "0.0.0.0";
 }
 
+/** The host at which a client on this machine reaches a listener. */
+export function reachableHost({ host }: Bind): string {
+  if (host === "" || host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
 /** Where a client on this machine reaches a listener. */
-export function localUrl({ host, port }: Bind): string {
-  const reachable = host === "" || host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+export function localUrl(bind: Bind): string {
+  const host = reachableHost(bind);
+  return `http://${host.includes(":") ? `[${host}]` : host}:${bind.port}`;
 }
 
 /** Where others reach a listener, as well as this host can tell. */
