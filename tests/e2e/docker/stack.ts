@@ -123,6 +123,35 @@ export async function inspect<T>(name: string, place: string): Promise<T> {
   return JSON.parse(await docker(["inspect", `--format={{json ${place}}}`, name]));
 }
 
+/** A process of a container, with what the kernel says of its rights. */
+export interface ContainerProcess {
+  readonly name: string;
+  /** Each of its sets of capabilities, in hexadecimal. */
+  readonly capabilities: Readonly<Record<string, string>>;
+  readonly noNewPrivileges: boolean;
+}
+
+/**
+ * The processes of a container, as /proc shows them. Another container in its PID namespace looks, for not every image
+ * has a shell, and the engine may be on another machine.
+ */
+export async function processesOf(container: string): Promise<ContainerProcess[]> {
+  // A process may end between the listing and the look.
+  const look = ["--entrypoint=/bin/sh", "etcd-haproxy-backend", "-c", "cat /proc/[0-9]*/status 2>&-; true"];
+  const text = await docker(["run", "--rm", `--pid=container:${container}`, ...look]);
+  return text.split(/^(?=Name:)/m).map(readStatus).filter(({ name }) => name !== "sh" && name !== "cat");
+}
+
+function readStatus(text: string): ContainerProcess {
+  const fields = Object.fromEntries(lines(text).map((line) => line.split(/:\s*/, 2)));
+  const sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map((set) => [set, fields[set]]);
+  return {
+    name: fields.Name,
+    capabilities: Object.fromEntries(sets),
+    noNewPrivileges: fields.NoNewPrivs === "1",
+  };
+}
+
 /** The names that the running backends answer with: their host's, which is the beginning of the container's id. */
 export async function backendNames(): Promise<string[]> {
   const running = (await containers()).filter(({ Service, State }) =>
