@@ -45,12 +45,8 @@ async function write(
       action,
     );
   } catch (error) {
-    if (error instanceof ControllerError) throw error;
-    throw new ControllerError(
-      "transient",
-      `Cannot override ${name} in ${settings.endpoints.join(", ")}: ${messageOf(error)}`,
-      { cause: error },
-    );
+    const kind = error instanceof ControllerError ? error.kind : "transient";
+    throw new ControllerError(kind, `Cannot override ${name}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../errors.ts";
 import type { RegistrationEvent, Removal } from "../etcd/registration_events.ts";
 import { type Leaving, leavingText } from "../leaving.ts";
 import { log } from "../log.ts";
@@ -21,14 +21,22 @@ export function logRegistration(event: RegistrationEvent, key: string): void {
       return;
     case "failing":
       if (event.attempt > 1) return;
-      return log().warn("etcd does not answer, serving on and trying again", {
-        key,
-        call: event.call,
-        reason: messageOf(event.error),
-      });
+      return log().warn(
+        `etcd ${isRefused(event.error) ? "refuses" : "does not answer"}, serving on and trying again`,
+        {
+          key,
+          call: event.call,
+          reason: messageOf(event.error),
+        },
+      );
     case "recovered":
       return log().info("etcd answers again", { key, attempts: event.attempts });
   }
+}
+
+/** Somebody has to do something about it: give a permission, or make room. */
+function isRefused(error: unknown): boolean {
+  return error instanceof ControllerError && error.kind === "operator";
 }
 
 /** One log line for the end of the waiting. */

@@ -1,10 +1,10 @@
 import type { CallOptions, Client, Metadata } from "@grpc/grpc-js";
 import { castGrpcError, type ICallable, isRecoverableError } from "etcd3";
 import { sleep } from "../sleep.ts";
-import { bounded } from "./bounded.ts";
+import { bounded, TimeUpError } from "./bounded.ts";
 import type { Connections } from "./connections.ts";
 import { CALL_DEADLINE_MS, type Endpoint } from "./endpoint.ts";
-import { explainFailure, isRefusal, isTokenRefused } from "./refusal.ts";
+import { type CallFacts, explainFailure, isRefusal, isTokenRefused, rememberStream } from "./refusal.ts";
 import type { RenewableConnections } from "./renewal.ts";
 
 /** A call with its attempts may take this long, so that an outage is noticed within 3 s. */
@@ -23,8 +23,15 @@ interface Call<T> {
   readonly service: Service;
   readonly method: string;
   readonly payload: unknown;
+  readonly isStream: boolean;
   readonly use: Use<T>;
 }
+
+/** What a stream of a service is opened for. */
+const STREAM_METHODS: Readonly<Partial<Record<Service, string>>> = {
+  Watch: "watch",
+  Lease: "leaseKeepAlive",
+};
 
 /**
  * Makes calls with the token and the connections of now. A call that fails for a connection, a token or credentials that
@@ -33,17 +40,23 @@ interface Call<T> {
 export function createCalls(renewal: RenewableConnections): Calls {
   // A watch is opened when the one before has ended: another endpoint is the better place then, whatever has happened.
   const watchPlaces = shuffledPlaces();
+  const answered = new WeakSet<Connections>();
 
-  async function make<T>(call: Call<T>): Promise<T> {
+  async function make<T>(call: Call<T>, asked: Set<string>): Promise<T> {
     const place = call.service === "Watch" ? watchPlaces : shuffledPlaces();
     for (let attempts = 1;; attempts++) {
       const connections = await renewal.current();
       const endpoint = place(connections.endpoints);
+      const facts = () => factsOf(call, connections, endpoint.url);
+      asked.add(endpoint.url);
       try {
-        return await connections.use(() => attempt(call, connections, endpoint));
+        const answer = await connections.use(() => attempt(call, connections, endpoint));
+        if (call.isStream) rememberStream(answer, facts);
+        else answered.add(connections);
+        return answer;
       } catch (error) {
         const again = await mayGoAgain(error, connections);
-        if (!again || attempts === ATTEMPTS) throw explain(error, { call, connections, endpoint });
+        if (!again || attempts === ATTEMPTS) throw explainFailure(error, facts());
       }
       await sleep(PAUSE_MS);
     }
@@ -56,23 +69,35 @@ export function createCalls(renewal: RenewableConnections): Calls {
     return isRecoverable(error) || isTokenRefused(error) || await renewal.current() !== connections;
   }
 
-  function explain(
-    error: unknown,
-    { call, connections, endpoint }: { call: Call<unknown>; connections: Connections; endpoint: Endpoint },
-  ): unknown {
-    const { method, payload } = call;
+  function factsOf(
+    { method, payload }: Pick<Call<unknown>, "method" | "payload">,
+    connections: Connections,
+    url: string,
+  ): CallFacts {
     const username = connections.credentials.auth?.username;
-    return explainFailure(error, { url: endpoint.url, username, method, payload, stale: renewal.problem() });
+    const hasAnswered = answered.has(connections);
+    return { url, hasAnswered, username, method, payload, stale: renewal.problem() };
   }
 
-  const inTime = <T>(call: Call<T>) => bounded(make(call), { limitMs: CALL_TOTAL_MS });
+  async function inTime<T>(call: Call<T>): Promise<T> {
+    const asked = new Set<string>();
+    try {
+      return await bounded(make(call, asked), { limitMs: CALL_TOTAL_MS });
+    } catch (error) {
+      if (!(error instanceof TimeUpError)) throw error;
+      throw explainFailure(error, factsOf(call, await renewal.current(), [...asked].join(", ")));
+    }
+  }
+
   return {
     exec: <T>(service: Service, method: string, payload: unknown, options?: CallOptions) => {
       const use: Use<T> = ({ client, metadata }) => unary(client, { method, payload, metadata, options });
-      return inTime({ service, method, payload, use });
+      return inTime({ service, method, payload, isStream: false, use });
     },
-    withConnection: (service, use) =>
-      inTime({ service, method: `${service} stream`, payload: undefined, use }),
+    withConnection: (service, use) => {
+      const method = STREAM_METHODS[service] ?? service;
+      return inTime({ service, method, payload: undefined, isStream: true, use });
+    },
   };
 }
 

@@ -1,12 +1,13 @@
 import {
-  castGrpcError,
   type Etcd3,
   EtcdLeaseInvalidError,
+  GRPCUnavailableError,
   type IDuplexStream,
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
 } from "etcd3";
 import { bounded, type CallBounds } from "./bounded.ts";
+import { explainStreamFailure } from "./refusal.ts";
 
 /** A lease as etcd granted it. */
 export interface Lease {
@@ -14,6 +15,8 @@ export interface Lease {
   /** May be longer than what was asked for. */
   readonly ttlSeconds: number;
 }
+
+type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 
 /** What etcd says of a lease: it is renewed, or it exists no longer. */
 export type Renewal = "renewed" | "ended";
@@ -31,14 +34,16 @@ export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBoun
  */
 export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds): Promise<Renewal> {
   const opening = kv.leaseClient.leaseKeepAlive();
+  let stream: KeepAliveStream | undefined;
+  const asking = async () => ask(stream = await opening, leaseId);
   try {
-    const answer = await bounded(opening.then((stream) => ask(stream, leaseId)), bounds);
+    const answer = await bounded(asking(), bounds);
     // Ended, not cancelled: etcd3 takes a cancelled stream for a failed endpoint and drops its connections.
-    opening.then((stream) => stream.end(), () => {});
+    stream?.end();
     return Number(answer.TTL) > 0 ? "renewed" : "ended";
   } catch (error) {
     opening.then((stream) => stream.cancel(), () => {});
-    throw error;
+    throw stream === undefined ? error : explainStreamFailure(stream, error);
   }
 }
 
@@ -66,14 +71,11 @@ export function isLeaseEnded(error: unknown): boolean {
   return error instanceof EtcdLeaseInvalidError;
 }
 
-function ask(
-  stream: IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>,
-  leaseId: string,
-): Promise<ILeaseKeepAliveResponse> {
+function ask(stream: KeepAliveStream, leaseId: string): Promise<ILeaseKeepAliveResponse> {
   return new Promise((resolve, reject) => {
     stream.on("data", resolve);
-    stream.on("error", (error) => reject(castGrpcError(error)));
-    stream.on("end", () => reject(new Error("Cannot renew the lease: etcd ended the stream")));
+    stream.on("error", reject);
+    stream.on("end", () => reject(new GRPCUnavailableError("the stream was ended")));
     stream.write({ ID: leaseId });
   });
 }

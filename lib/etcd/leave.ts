@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Leaving } from "../leaving.ts";
 import { sleep } from "../sleep.ts";
-import { bounded } from "./bounded.ts";
+import { bounded, TimeUpError } from "./bounded.ts";
 import type { EtcdClient } from "./client.ts";
 import { type NodesWait, waitForNodes } from "./node_keys.ts";
 import type { Registration } from "./registration.ts";
@@ -40,7 +40,8 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
   } catch (error) {
     if (hurry.aborted) return { kind: "hurried" };
     if (registration.state().kind === "ended") return { kind: "unregistered" };
-    return { kind: "unknown", reason: messageOf(error) };
+    const isLate = error instanceof TimeUpError;
+    return { kind: "unknown", reason: isLate ? `etcd was not told within ${limitMs} ms` : messageOf(error) };
   }
 }
 

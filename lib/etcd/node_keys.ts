@@ -1,7 +1,7 @@
 import type { Etcd3 } from "etcd3";
 import { messageOf } from "../errors.ts";
 import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "../node_status.ts";
-import { bounded } from "./bounded.ts";
+import { bounded, TimeUpError } from "./bounded.ts";
 import type { EtcdClient } from "./client.ts";
 import { followEtcd, type FollowSink } from "./follow.ts";
 import { type FullRead, readAll } from "./read.ts";
@@ -68,7 +68,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
     signal?.throwIfAborted();
-    view.onTrouble(messageOf(error));
+    if (!(error instanceof TimeUpError)) view.onTrouble(messageOf(error));
   }
   return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
 }

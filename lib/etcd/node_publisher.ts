@@ -1,6 +1,6 @@
 import { type Etcd3, EtcdPermissionDeniedError } from "etcd3";
 import { backoffDelay } from "../backoff.ts";
-import { ControllerError } from "../errors.ts";
+import { ControllerError, messageOf } from "../errors.ts";
 import { formatStatus, parseApplied } from "../node_status.ts";
 import {
   afterPut,
@@ -15,7 +15,6 @@ import { CALL_DEADLINE_MS } from "./client.ts";
 import { grantLease, isLeaseEnded, type Lease, renewLease, revokeLease } from "./lease.ts";
 import { ownerOf, secondName } from "./node_claim.ts";
 import { type NodeKeyRevisions, type NodeKeysRead, putNodeKeys, readNodeKeys } from "./node_store.ts";
-import { streamFailure } from "./refusal.ts";
 
 /** What tells this node from another one of the same id, over restarts. */
 export interface NodeInstance {
@@ -197,7 +196,7 @@ export function publishNode(options: PublisherOptions): NodePublisher {
 
   const backOff = async (error: unknown, attempt: number): Promise<void> => {
     const refused = error instanceof ControllerError && error.cause instanceof EtcdPermissionDeniedError;
-    tell({ kind: "failing", reason: streamFailure(error), refused });
+    tell({ kind: "failing", reason: messageOf(error), refused });
     const bounds = refused ? REFUSED_RETRY : RETRY;
     await sleep(backoffDelay({ ...bounds, attempt, random: Math.random() }), stop.signal);
   };

@@ -47,5 +47,5 @@ export async function writeOverride(
     const done = await kv.if(key, "Mod", "==", item?.mod_revision ?? "0").then(write).commit();
     if (done.succeeded) return { ...found, changed: true, revision: BigInt(done.header.revision) };
   }
-  throw new ControllerError("transient", `Cannot change ${key}: others keep changing it`);
+  throw new ControllerError("transient", `others keep changing ${key}`);
 }

@@ -1,18 +1,26 @@
 import {
+  castGrpcError,
   EtcdAuthenticationFailedError,
+  EtcdError,
   EtcdInvalidAuthTokenError,
+  EtcdLeaseInvalidError,
   EtcdPermissionDeniedError,
   GRPCDeadlineExceededError,
+  GRPCGenericError,
   GRPCInternalError,
+  GRPCResourceExhastedError,
   GRPCUnauthenticatedError,
   GRPCUnavailableError,
 } from "etcd3";
 import { ControllerError, messageOf } from "../errors.ts";
 import { escapeText } from "../escape.ts";
+import { TimeUpError } from "./bounded.ts";
 
 /** What a call was about, as far as its failure has to say so. */
 export interface CallFacts {
   readonly url: string;
+  /** Whether these connections had an answer before. */
+  readonly hasAnswered: boolean;
   readonly username: string | undefined;
   /** A method of etcd's API, such as `range`. */
   readonly method: string;
@@ -36,15 +44,17 @@ export function isRefusal(error: unknown): boolean {
 
 /** Words an error of etcd3 or gRPC for somebody who has to do something about it; others are returned as they are. */
 export function explainFailure(error: unknown, facts: CallFacts): unknown {
+  // Whoever holds a lease decides by its class.
+  if (error instanceof EtcdLeaseInvalidError) return error;
   const stale = facts.stale === undefined ? "" : `; ${facts.stale}`;
   const refusal = refusalReason(error, facts);
   if (refusal !== undefined) return new ControllerError("operator", `${refusal}${stale}`, { cause: error });
-  const silence = silenceReason(error, facts);
-  if (silence !== undefined) return new ControllerError("transient", `${silence}${stale}`, { cause: error });
+  const failure = failureReason(error, facts);
+  if (failure !== undefined) return new ControllerError("transient", `${failure}${stale}`, { cause: error });
   return error;
 }
 
-function refusalReason(error: unknown, { username, method, payload }: CallFacts): string | undefined {
+function refusalReason(error: unknown, { username, url, method, payload }: CallFacts): string | undefined {
   const who = username === undefined ? "a client without --user" : `user ${escapeText(username)}`;
   if (error instanceof EtcdAuthenticationFailedError) return `etcd refuses ${who}: wrong name or password`;
   if (error instanceof EtcdPermissionDeniedError) {
@@ -52,21 +62,38 @@ function refusalReason(error: unknown, { username, method, payload }: CallFacts)
   }
   if (isUserMissing(error)) return `etcd refuses ${who}: its authentication is on`;
   if (isTokenRefused(error)) return `etcd refuses the token of ${who}: ${plain(error)}`;
-  return undefined;
-}
-
-function silenceReason(error: unknown, { url }: CallFacts): string | undefined {
-  if (error instanceof GRPCDeadlineExceededError) return `etcd at ${url} gives no answer`;
-  if (error instanceof GRPCUnavailableError || error instanceof GRPCInternalError) {
-    return `etcd cannot be reached at ${url}: ${connectionReason(error, url)}`;
+  if (error instanceof GRPCResourceExhastedError && messageOf(error).includes("database space exceeded")) {
+    return `etcd at ${url} takes no writes: database space exceeded (alarm NOSPACE)`;
   }
   return undefined;
 }
 
-/** Words what ended a stream, whose errors are gRPC's own. */
-export function streamFailure(error: unknown): string {
-  const text = plain(error);
-  return messageOf(error).startsWith("14 UNAVAILABLE") ? `etcd cannot be reached: ${text}` : text;
+function failureReason(error: unknown, { url, hasAnswered, method, payload }: CallFacts): string | undefined {
+  if (error instanceof GRPCDeadlineExceededError || error instanceof TimeUpError) {
+    return `etcd at ${url} gives no answer`;
+  }
+  if (!(error instanceof GRPCGenericError || error instanceof EtcdError)) return undefined;
+  const isBroken = error instanceof GRPCUnavailableError || error instanceof GRPCInternalError;
+  // What etcd itself says of its state, such as that it has no leader.
+  if (!isBroken || messageOf(error).includes("etcdserver: ")) {
+    return `etcd at ${url} does not ${action(method, payload)}: ${plain(error)}`;
+  }
+  return `etcd cannot be reached at ${url}: ${connectionReason(error, { url, hasAnswered })}`;
+}
+
+/** What streams were opened for: their errors come as events, in gRPC's own words. */
+const streams = new WeakMap<object, () => CallFacts>();
+
+/** Remembers what a stream was opened for; the facts are asked for when it fails. */
+export function rememberStream(stream: unknown, facts: () => CallFacts): void {
+  if (typeof stream === "object" && stream !== null) streams.set(stream, facts);
+}
+
+/** The same as `explainFailure()` for an error of a stream; `payload`: what it asked for. */
+export function explainStreamFailure(stream: object, error: unknown, payload?: unknown): unknown {
+  const facts = streams.get(stream)?.();
+  if (facts === undefined || !(error instanceof Error)) return error;
+  return explainFailure(castGrpcError(error), { ...facts, payload });
 }
 
 function isUserMissing(error: unknown): boolean {
@@ -75,19 +102,22 @@ function isUserMissing(error: unknown): boolean {
 
 /** What is behind the words of TLS and of connections that end; grpc-js learns of a refused certificate as dimly. */
 const HINTS: readonly (readonly [scheme: string, text: RegExp, hint: string])[] = [
-  [
-    "https:",
-    /Connection dropped|fatal alert: \w*certificate|ECONNRESET/i,
-    "does etcd accept the client certificate?",
-  ],
+  ["https:", /Connection dropped|ECONNRESET/, "does etcd accept the client certificate?"],
+  ["http:", /EPIPE|ECONNRESET|Connection dropped/, "does etcd speak https there?"],
+  ["https:", /fatal alert: \w*certificate/i, "does etcd accept the client certificate?"],
   ["https:", /before secure TLS connection|wrong version number/, "does etcd speak http there?"],
   ["https:", /certificate/, "is --cacert the authority of etcd's certificate?"],
-  ["http:", /EPIPE|ECONNRESET|Connection dropped/, "does etcd speak https there?"],
 ];
+/** A connection that ends is no riddle where etcd has answered before. */
+const HINTS_ONCE_ANSWERED = HINTS.slice(2);
 
-function connectionReason(error: Error, url: string): string {
+function connectionReason(
+  error: Error,
+  { url, hasAnswered }: Pick<CallFacts, "url" | "hasAnswered">,
+): string {
   const text = plain(error);
-  const hint = HINTS.find(([scheme, pattern]) => url.startsWith(scheme) && pattern.test(text));
+  const hints = hasAnswered ? HINTS_ONCE_ANSWERED : HINTS;
+  const hint = hints.find(([scheme, pattern]) => url.startsWith(scheme) && pattern.test(text));
   return hint === undefined ? text : `${text} (${hint[2]})`;
 }
 
@@ -95,8 +125,11 @@ function connectionReason(error: Error, url: string): string {
 function plain(error: unknown): string {
   return messageOf(error)
     .replace(/^\d+ [A-Z_]+: /, "")
+    .replace(/^rpc error: code = \w+ desc = /, "")
     .replace(/^No connection established\. Last error: (.*?)( \(\d{4}-[^)]*\))?$/, "$1")
     .replace(/^Received RST_STREAM .* internal client error: /, "")
+    .replace(/^Received RST_STREAM with code .*$/, "the call was reset")
+    .replace(/^Name resolution failed for target .*$/, "its name does not resolve")
     .replace(/^etcdserver: /, "");
 }
 
@@ -105,13 +138,16 @@ const ACTIONS: Readonly<Record<string, string>> = {
   put: "write",
   deleteRange: "delete",
   txn: "change",
+  watch: "watch",
+  leaseGrant: "grant a lease",
+  leaseKeepAlive: "renew a lease",
+  leaseRevoke: "revoke a lease",
 };
 
 function action(method: string, payload: unknown): string {
-  const verb = ACTIONS[method];
+  const verb = ACTIONS[method] ?? `call ${method}`;
   const key = keyOf(payload);
-  if (verb === undefined || key === undefined) return `call ${method}`;
-  return `${verb} ${escapeText(key)}`;
+  return key === undefined ? verb : `${verb} ${escapeText(key)}`;
 }
 
 /** The key of a request; of a transaction the first one that it compares. */

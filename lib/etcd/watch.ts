@@ -1,9 +1,9 @@
-import { type IWatchResponse, Range } from "etcd3";
+import { castGrpcErrorMessage, type IWatchResponse, Range } from "etcd3";
 import { messageOf } from "../errors.ts";
 import type { RawEntry } from "../snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
 import { isTooLarge, keyText, rawEntry } from "./read.ts";
-import { streamFailure } from "./refusal.ts";
+import { explainStreamFailure } from "./refusal.ts";
 
 /** One change of one key. */
 export type WatchEvent =
@@ -91,9 +91,13 @@ interface StreamHandlers {
 async function openStream(client: EtcdClient, options: WatchOptions, handlers: StreamHandlers) {
   try {
     const stream = await client.openWatch();
-    const reader = watchReader(options, handlers);
+    const reader = watchReader(stream, options, handlers);
     // The same events would be as large again.
-    stream.on("error", (error) => handlers.end(isTooLarge(error) ? "gone" : "lost", streamFailure(error)));
+    stream.on(
+      "error",
+      (error) =>
+        handlers.end(isTooLarge(error) ? "gone" : "lost", messageOf(explainStreamFailure(stream, error))),
+    );
     stream.on("end", () => handlers.end("lost", "the member closed the stream"));
     stream.on("data", (response) => {
       // An exception inside the handler would surface as an unhandled rejection.
@@ -125,12 +129,16 @@ function createRequest(prefix: string, from: bigint, watchId: number) {
 }
 
 /** Reads the responses of one stream; returns whether the watch is alive, which it is not until all is created. */
-function watchReader(options: WatchOptions, { end }: StreamHandlers): (response: IWatchResponse) => boolean {
+function watchReader(
+  stream: WatchStream,
+  options: WatchOptions,
+  { end }: StreamHandlers,
+): (response: IWatchResponse) => boolean {
   let toCreate = options.prefixes.length;
   return (response) => {
     if (response.canceled) {
       if (response.compact_revision !== "0") options.onCompacted?.(BigInt(response.compact_revision));
-      end("gone", cancelReason(response));
+      end("gone", cancelReason(stream, response, options));
       return false;
     }
     if (response.created) {
@@ -147,9 +155,10 @@ function watchReader(options: WatchOptions, { end }: StreamHandlers): (response:
   };
 }
 
-function cancelReason(response: IWatchResponse): string {
+function cancelReason(stream: WatchStream, response: IWatchResponse, { prefixes }: WatchOptions): string {
   if (response.compact_revision !== "0") return `compacted up to revision ${response.compact_revision}`;
-  return `watch refused: ${response.cancel_reason}`;
+  const key = prefixes.map(({ prefix }) => prefix).join(", ");
+  return messageOf(explainStreamFailure(stream, castGrpcErrorMessage(response.cancel_reason), { key }));
 }
 
 /** A store that was restored from a snapshot has another cluster id, or revisions that went backwards. */

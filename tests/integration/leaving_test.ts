@@ -192,7 +192,7 @@ Deno.test("register that is asked to leave while etcd is away leaves when its ti
   await etcd.member(0).stop();
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 0);
-  assert(registered.said("leaving without an acknowledgement: No answer within 1000 ms"));
+  assert(registered.said("leaving without an acknowledgement: etcd was not told within 1000 ms"));
   assert(registered.said("it goes when its lease ends"));
 });
 

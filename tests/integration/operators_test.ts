@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
 import { testNode } from "../support/node.ts";
 import { runProgram } from "../support/program.ts";
+import { protectEtcd, ROOT } from "../support/secured_etcd.ts";
 
 const OVERRIDE = "/haproxy/settings/servers/backend/one";
 
@@ -45,6 +46,31 @@ Deno.test("an override of a server that is not registered is written, and said t
   assertStringIncludes(result.stdout, "no node is alive");
   assertEquals(await place.value(OVERRIDE), '{"state":"drain"}');
   assertEquals((await place.run("ready", "backend/one")).stderr, "");
+});
+
+Deno.test("an override that cannot be written is told in one line: which, why, and by whom", async () => {
+  await using place = await setting();
+  const [url = ""] = place.etcd.endpoints;
+  await protectEtcd(place.etcd, { nobody: "x" });
+  await place.etcd.etcdctl(...ROOT, "user", "revoke-role", "nobody", "everything");
+  const refused = await runProgram(
+    ["drain", "backend/one", "--endpoints", url, "--user", "nobody"],
+    { ETCD_PASSWORD: "x" },
+  );
+  assertEquals(
+    [refused.code, refused.stderr],
+    [
+      1,
+      `etcd-haproxy: Cannot override backend/one: etcd refuses user nobody: no permission to read ${OVERRIDE}\n`,
+    ],
+  );
+  place.etcd.member(0).process?.freeze();
+  const frozen = await place.run("drain", "backend/one", "--wait");
+  place.etcd.member(0).process?.resume();
+  assertEquals(
+    [frozen.code, frozen.stderr],
+    [1, `etcd-haproxy: Cannot override backend/one: etcd at ${url} gives no answer\n`],
+  );
 });
 
 for (

@@ -267,6 +267,23 @@ Deno.test("register runs its command while etcd is away, says so, and registers 
   assertEquals(await registered.untilEnd(), 0);
 });
 
+Deno.test("register says that etcd has no space for it, and registers when there is some", async () => {
+  await using etcd = await startEtcdCluster({ members: 1, args: ["--quota-backend-bytes", "4194304"] });
+  await waitFor("etcd to refuse a write", async () => {
+    const put = etcd.etcdctl("put", "/elsewhere", "x".repeat(100_000));
+    return await put.then(() => false, (error) => String(error).includes("database space exceeded"));
+  }, { deadlineMs: 60_000, everyMs: 0 });
+  await using registered = startRegistered(etcd, { port: 8080 });
+  const [url] = etcd.endpoints;
+  await registered.untilSaid("etcd refuses, serving on and trying again");
+  await registered.untilSaid(`etcd at ${url} takes no writes: database space exceeded (alarm NOSPACE)`);
+  await etcd.etcdctl("compact", String(await etcd.revision()));
+  await etcd.member(0).etcdctl("defrag");
+  await etcd.etcdctl("alarm", "disarm");
+  await registered.untilSaid("etcd answers again");
+  await registered.untilKey();
+});
+
 Deno.test("register that never reached etcd leaves at once", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await etcd.member(0).stop();
