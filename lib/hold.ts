@@ -8,12 +8,12 @@ import {
   type GuardMemory,
   missingServices,
 } from "./guard.ts";
-import { type Model, type Refusals, serverKey } from "./model.ts";
+import { type Model, type Refusals, serverKey, type Service } from "./model.ts";
 import type { Server } from "./entry.ts";
 import { type Networks, objectionTo } from "./networks.ts";
 import type { Observed, ObservedServers } from "./observed.ts";
 import type { HaproxyPort } from "./ports.ts";
-import { servedIn } from "./served.ts";
+import { servedIn, servedWithoutTemplate } from "./served.ts";
 
 /** What outlives the process: a restart must not begin a new window. */
 export type GuardRecord = Pick<GuardMemory, "departures" | "missingSince">;
@@ -55,7 +55,7 @@ export interface Hold extends Guarded {
 /** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
 export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
   const { limits } = options.guard;
-  const memory = limits === undefined ? options.memory : await knownMemory(options);
+  const memory = limits === undefined ? options.memory : await knownMemory(model, options);
   const seen = limits === undefined ? new Map() : await healthOf(missingServices(memory, model), options);
   const now = options.now();
   const guarded = guard({ model, memory, objection: objections(seen, options), now, limits });
@@ -67,19 +67,26 @@ export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
 }
 
 /** After a start: what the file holds, and what an earlier run remembered. */
-async function knownMemory({ memory, observed, file, guard, render }: HoldOptions): Promise<GuardMemory> {
+async function knownMemory(
+  model: Model,
+  { memory, observed, file, guard, render }: HoldOptions,
+): Promise<GuardMemory> {
   // Before HAProxy was started the file may still be replaced by the last good one.
   if (memory.served !== undefined || observed.kind === "starting") return memory;
-  return { ...await guard.load(), served: file === undefined ? [] : await readBack(file, render) };
+  const record = await guard.load();
+  return { ...record, served: file === undefined ? [] : await readBack(file, { model, record, render }) };
 }
 
-/** While the template fails nothing can be read back, which must not keep servers from following. */
-async function readBack(file: string, render: HoldOptions["render"]): Promise<GuardMemory["served"]> {
+async function readBack(
+  file: string,
+  { model, record, render }: { model: Model; record: GuardRecord } & Pick<HoldOptions, "render">,
+): Promise<readonly Service[]> {
   try {
     return await servedIn(file, render);
   } catch (error) {
-    if (error instanceof ControllerError) return undefined;
-    throw error;
+    if (!(error instanceof ControllerError)) throw error;
+    const asked = model.services.flatMap(({ servers }) => servers.map(serverKey));
+    return servedWithoutTemplate(file, new Set([...asked, ...record.missingSince.keys()]));
   }
 }
 

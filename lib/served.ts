@@ -3,8 +3,8 @@ import { sectionsOf } from "./config_section.ts";
 import { type ConfigText, type ServerLine, type ServerLines, splitConfig } from "./config_text.ts";
 import { configWords } from "./config_line.ts";
 import type { Check, Server, Tls } from "./entry.ts";
-import { compareBytes, EMPTY_MODEL, type Model, type Service } from "./model.ts";
-import { comparable, paramKeywords } from "./server_line.ts";
+import { compareBytes, EMPTY_MODEL, type Model, serverKey, type Service } from "./model.ts";
+import { comparable, paramKeywords, serverParams } from "./server_line.ts";
 
 /**
  * Reads back from a file which servers of the registry it holds. What a template says without any service is not of the
@@ -17,15 +17,41 @@ export async function servedIn(
 ): Promise<readonly Service[]> {
   const { servers } = splitConfig(file);
   const own = (await render(EMPTY_MODEL)).servers;
+  const constant = new Map([...own].map(([name, lines]) => [name, new Set(lines.map(({ name }) => name))]));
   const paths = checkPaths(file);
-  const services = [...servers].map(([name, lines]) => {
-    const constant = new Set((own.get(name) ?? []).map((line) => line.name));
-    const registered = lines.filter((line) => !constant.has(line.name));
-    return { name, servers: registered.flatMap((line) => readServer(name, line, paths.get(name)) ?? []) };
-  }).filter(({ servers }) => servers.length > 0);
-  const sorted = services.map(sortService).sort((a, b) => compareBytes(a.name, b.name));
-  const again = await render({ ...EMPTY_MODEL, services: sorted });
-  return places(again.servers) === places(servers) ? sorted : [];
+  const services = readServices(
+    servers,
+    (service, line) =>
+      constant.get(service)?.has(line.name) ? undefined : readServer(service, line, paths.get(service)),
+  );
+  const again = await render({ ...EMPTY_MODEL, services });
+  return places(again.servers) === places(servers) ? services : [];
+}
+
+/**
+ * Reads back what a file tells of itself while the template fails, of the services that have a server in `known`: the
+ * known servers, and those whose line was written for an entry. Whatever else stands there may be the template's own.
+ */
+export function servedWithoutTemplate(file: string, known: ReadonlySet<string>): readonly Service[] {
+  const names = new Set([...known].map((key) => key.split("/", 1)[0]));
+  const paths = checkPaths(file);
+  return readServices(splitConfig(file).servers, (service, line) => {
+    const server = names.has(service) ? readServer(service, line, paths.get(service)) : undefined;
+    if (server === undefined || known.has(serverKey(server))) return server;
+    // A template may add words of its own to those that it is given.
+    return `${line.params} `.startsWith(`${serverParams(server)} `) ? server : undefined;
+  });
+}
+
+function readServices(
+  servers: ServerLines,
+  read: (service: string, line: ServerLine) => Server | undefined,
+): Service[] {
+  return [...servers]
+    .map(([name, lines]) => ({ name, servers: lines.flatMap((line) => read(name, line) ?? []) }))
+    .filter(({ servers }) => servers.length > 0)
+    .map(sortService)
+    .sort((a, b) => compareBytes(a.name, b.name));
 }
 
 function sortService({ name, servers }: Service): Service {

@@ -7,7 +7,7 @@ import {
   startOrigin,
   waitFor,
 } from "../support/mod.ts";
-import { controllerCommand, type TestNode, testNode } from "../support/node.ts";
+import { controllerCommand, type NodeState, type TestNode, testNode } from "../support/node.ts";
 
 const IDS = ["a", "b", "c", "d"];
 
@@ -124,6 +124,35 @@ Deno.test("the guard holds after a crash what it held before, and begins no new 
   node.start();
   assertEquals(await heldIds(node, 2), ["c", "d"]);
   await node.untilServers("backend", ["c", "d"]);
+});
+
+Deno.test("the guard holds after a crash what it held before, also when the template fails by then", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node } = await serveFour(stack, ["--guard-time", "60s"]);
+  const load = stack.use(
+    new Load({
+      targets: [{ name: "lb", url: node.url, keepAliveClients: 1, oneShotClients: 1 }],
+      pauseMs: 20,
+    }),
+  );
+  load.start();
+  await etcd.etcdctl("del", "/services/", "--prefix");
+  assertEquals(await heldIds(node, 2), ["c", "d"]);
+  const goesIn = (ms: number) => ({ held }: NodeState) => held.every(({ goesInMs }) => goesInMs <= ms);
+  await node.untilState("some of the time gone", goesIn(57_000));
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  const template = `${node.dir}/template.eta`;
+  await Deno.writeTextFile(template, "<%= it.nothing.here %>");
+  node.start({ args: ["--guard", "on", "--guard-time", "60s", "--template", template] });
+  const state = await node.untilState("two held servers", ({ held }) => held.length === 2);
+  assertEquals([state.base?.from, state.base?.refused === null, goesIn(57_000)(state)], [
+    "last-good",
+    false,
+    true,
+  ]);
+  assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), ["c", "d"]);
+  assertEquals(load.chapter.all.failures, []);
 });
 
 Deno.test("the guard does not meet servers that drain before they leave", async () => {

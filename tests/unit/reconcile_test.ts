@@ -510,6 +510,39 @@ Deno.test("reconcile() follows after a restart with a guard, should the template
 const TUNED = EMBEDDED.replace("<%= it.serverLine(server) %>", "<%= it.serverLine(server) %> slowstart 10s") +
   "\nbackend static\n    server old 10.9.9.9:80 weight 1\n";
 
+Deno.test("reconcile() holds after a restart what it held before, should the template fail", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  world.template = TUNED;
+  await world.pass();
+  deleteAll();
+  world.put("backend/e", "10.0.0.9:80");
+  await world.pass();
+  const before = world.servers;
+  assertEquals(names(world), ["backend/c", "backend/d", "backend/e", "static/old"]);
+  world.memory = FRESH_MEMORY;
+  world.template = "<%= it.nothing.here %>";
+  world.now += 10_000;
+  const { held, plan } = await world.pass();
+  assertEquals(held.map(({ server, until }) => [server.id, until - world.now]), [["c", 20_000], [
+    "d",
+    20_000,
+  ]]);
+  assertEquals([plan.kind, world.servers], ["nothing", before]);
+  world.now += 20_000;
+  await world.pass();
+  assertEquals(names(world), ["backend/e", "static/old"]);
+});
+
+Deno.test("reconcile() guards what the registry lost while nobody ran, should the template fail", async () => {
+  const { world } = await guardedWorld();
+  for (const id of ["b", "c", "d"]) world.delete(`backend/${id}`);
+  world.memory = FRESH_MEMORY;
+  world.template = "<%= it.nothing.here %>";
+  const { held } = await world.pass();
+  assertEquals(held.map(({ server }) => server.id), ["d"]);
+  assertEquals(names(world), ["backend/a", "backend/d"]);
+});
+
 Deno.test("reconcile() leaves what a template wrote in its own way, should the template fail", async () => {
   const world = await runningWorld({ "backend/a": A });
   world.template = TUNED;

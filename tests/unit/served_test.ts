@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { joinConfig } from "../../lib/config_text.ts";
 import { EMPTY_MODEL, type Model } from "../../lib/model.ts";
 import { compileTemplate, renderConfig } from "../../lib/render.ts";
-import { servedIn } from "../../lib/served.ts";
+import { servedIn, servedWithoutTemplate } from "../../lib/served.ts";
 import { goodEntry, placeName } from "./arbitraries.ts";
 import { modelOf, RENDER_SETTINGS } from "./fixtures.ts";
 
@@ -34,6 +34,23 @@ Deno.test("servedIn() reads back servers that render to the same text", async ()
   );
 });
 
+Deno.test("servedWithoutTemplate() reads back the same as with it, of services that are known", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(fc.tuple(placeName, placeName).map((names) => names.join("/")), goodEntry),
+      async (entries) => {
+        const model = modelOf(entries);
+        const services = await readBack(model);
+        const file = joinConfig(await renderer(EMBEDDED)(model));
+        const known = new Set(services.map(({ name }) => `${name}/away`));
+        assertEquals(servedWithoutTemplate(file, known), services);
+        assertEquals(servedWithoutTemplate(file, new Set()), []);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 Deno.test("servedIn() reads nothing from a file without servers of the registry", async () => {
   assertEquals(await readBack(EMPTY_MODEL), []);
 });
@@ -58,4 +75,18 @@ const RENAMED = STATIC.replace("backend <%= service.name %>", "backend pool-<%= 
 
 Deno.test("servedIn() claims to know nothing when backends are not named as their services", async () => {
   assertEquals(await readBack(modelOf({ "s/a": "10.0.0.5:80" }), RENAMED), []);
+});
+
+const MIXED = STATIC.replace("<%= it.serverLine(server) %>", "<%= it.serverLine(server) %> slowstart 10s")
+  .replace("<%   } %>", "<%   } %>\n    server sorry 10.9.9.8:80 weight 1 backup");
+
+Deno.test("servedWithoutTemplate() leaves out lines that were not written for an entry, unless they are known", async () => {
+  const text = joinConfig(await renderer(MIXED)(modelOf({ "s/a": "10.0.0.5:80", "s/b": "10.0.0.6:80" })));
+  const read = (...known: string[]) =>
+    servedWithoutTemplate(text, new Set(known)).map((
+      { name, servers },
+    ) => [name, servers.map(({ id }) => id)]);
+  assertEquals(read("s/a"), [["s", ["a", "b"]]]);
+  assertEquals(read("s/a", "s/sorry"), [["s", ["a", "b", "sorry"]]]);
+  assertEquals(read("other/a"), []);
 });
