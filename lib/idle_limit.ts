@@ -1,4 +1,5 @@
 import { configWords } from "./config_line.ts";
+import { memoByText } from "./memo.ts";
 import { defaultsOf, type Section, sectionsOf } from "./config_section.ts";
 
 /** Units of HAProxy's times (configuration manual, 2.5 "Time format"). */
@@ -22,6 +23,13 @@ export function idleLimitMs(text: string): number | undefined {
   return limits.some((limit) => limit === undefined)
     ? undefined
     : Math.max(0, ...limits.map((limit) => limit ?? 0));
+}
+
+const limitOf = memoByText((base) => ({ ms: idleLimitMs(base) ?? Infinity }), 8);
+
+/** The longest limit of several bases; infinite where one has none. */
+export function longestIdleMs(bases: readonly string[]): number {
+  return Math.max(0, ...bases.map((base) => limitOf(base).ms));
 }
 
 /**

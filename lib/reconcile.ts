@@ -59,6 +59,8 @@ export interface PassReport {
   readonly outcome: Outcome | undefined;
   readonly again: Again;
   readonly refusedBase: RefusedBase | undefined;
+  /** The base that HAProxy ran when the pass began, if its text is known. */
+  readonly runningBase: string | undefined;
   readonly oldWorkers: number;
   /** Steps that undo what somebody changed on HAProxy's socket. */
   readonly drift: number;

@@ -5,7 +5,7 @@ import type { NodePublisher } from "../etcd/node_publisher.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
 import { usedByOldWorker, usedServers } from "../haproxy/requests.ts";
 import type { StateDir } from "../haproxy/state_dir.ts";
-import { idleLimitMs } from "../idle_limit.ts";
+import type { StateFiles } from "../haproxy/state_files.ts";
 import { ownStatus } from "../own_status.ts";
 import type { Prefixes } from "../model.ts";
 import type { HaproxyState } from "../ports.ts";
@@ -14,11 +14,13 @@ import { sleep } from "../sleep.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { NodeFacts } from "../status.ts";
 import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../verified.ts";
+import { createIdleLimit } from "./idle_limit.ts";
 
 export interface NodeKeysOptions {
   readonly publisher: NodePublisher;
   readonly instance: () => string;
   readonly dir: StateDir;
+  readonly files: StateFiles;
   readonly prefixes: Prefixes;
   /** Somebody else owns HAProxy's life. */
   readonly attached: boolean;
@@ -59,7 +61,7 @@ const STOP_LIMIT_MS = 2_000;
 /** Creates the publishing of one node; nothing is put before a run. */
 export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const { publisher, dir, attached, prefixes } = options;
-  const idle = createIdleLimit();
+  const idle = createIdleLimit(dir.idleLimit, options.files);
   const drains = createDrains(options);
   const facts = createFacts(options);
   let awaited = NOTHING_AWAITED;
@@ -76,7 +78,9 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     const passed = isNew && options.isSettled() ? report : undefined;
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
-    const seen = { oldWorkers, now: performance.now(), idleMs: idle.limitMs(report, oldWorkers) };
+    const isAlone = isUp && oldWorkers.length === 0;
+    const idleMs = report && await idle.limitMs(report, { isAlone });
+    const seen = { oldWorkers, now: performance.now(), idleMs };
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined
       ? withLook(verification, seen)
@@ -156,23 +160,6 @@ function createFacts({ facts }: Pick<NodeKeysOptions, "facts">) {
       last = known;
     }
     return last?.lastPass === known.lastPass ? { ...known, seen: last?.seen } : known;
-  };
-}
-
-/** Old workers go by the text that they were started from, so the longest limit of any counts while there are some. */
-function createIdleLimit() {
-  let limits = new Map<string, number | undefined>();
-  return {
-    limitMs: (report: PassReport | undefined, oldWorkers: readonly number[]): number | undefined => {
-      if (report === undefined) return undefined;
-      if (oldWorkers.length === 0) limits = new Map();
-      const { base } = report.wanted.config;
-      if (!limits.has(base)) limits.set(base, idleLimitMs(base));
-      const all = [...limits.values()];
-      return all.some((limit) => limit === undefined)
-        ? undefined
-        : Math.max(...all.map((limit) => limit ?? 0));
-    },
   };
 }
 

@@ -276,6 +276,7 @@ async function nodeKeys(settings: RunSettings, parts: {
     publisher,
     instance: instance.current,
     dir,
+    files,
     prefixes: prefixesOf(settings.etcd),
     attached: settings.run.attach !== undefined,
     haproxy,

@@ -15,6 +15,8 @@ export interface StateDir {
   readonly lastGood: string;
   /** What the guard against mass disappearance remembers. */
   readonly guard: string;
+  /** For how long workers that a reload retired may take requests from idle clients. */
+  readonly idleLimit: string;
   /** Holds what tells this node from another one of the same id. */
   readonly instance: string;
 }
@@ -45,6 +47,7 @@ export function stateDirAt(path: string): StateDir {
     startedWith: join(path, "started-with"),
     lastGood: join(path, "last-good.cfg"),
     guard: join(path, "guard.json"),
+    idleLimit: join(path, "idle-limit"),
     instance: join(path, "instance"),
   };
 }
@@ -64,7 +67,9 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
   const dir = stateDirAt(path);
   const files = createStateFiles();
   // What an earlier run left would be missed as well. Whoever needs one that cannot be read says so.
-  await Promise.allSettled([dir.startedWith, dir.lastGood, dir.guard, dir.instance].map(files.read));
+  await Promise.allSettled(
+    [dir.startedWith, dir.lastGood, dir.guard, dir.instance, dir.idleLimit].map(files.read),
+  );
   return {
     dir,
     files,

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { readyInTrouble } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-const KEPT = ["instance", "last-good.cfg", "lock", "started-with"];
+const KEPT = ["idle-limit", "instance", "last-good.cfg", "lock", "started-with"];
 
 /** The directory comes back with all that the next run needs, then HAProxy's sockets by a reload; nobody helps. */
 export const scenario: Scenario = {

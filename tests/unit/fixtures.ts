@@ -85,6 +85,7 @@ export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassR
     outcome: undefined,
     again: { kind: "when-changed" },
     refusedBase: undefined,
+    runningBase: undefined,
     oldWorkers: 0,
     drift: 0,
     setbacks: [],

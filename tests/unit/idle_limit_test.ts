@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { idleLimitMs } from "../../lib/idle_limit.ts";
+import { idleLimitMs, longestIdleMs } from "../../lib/idle_limit.ts";
 
 const EMBEDDED = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
 const FRONTEND = "frontend f\n  bind :80\n";
@@ -40,3 +40,10 @@ const texts: Record<string, [text: string, limitMs: number | undefined]> = {
 for (const [what, [text, limitMs]] of Object.entries(texts)) {
   Deno.test(`idleLimitMs() tells ${what}`, () => assertEquals(idleLimitMs(text), limitMs));
 }
+
+Deno.test("longestIdleMs() is the longest of all, and infinite where one has no end", () => {
+  const baseOf = (time: string) => `defaults\n timeout http-request ${time}\n${FRONTEND}`;
+  assertEquals(longestIdleMs([]), 0);
+  assertEquals(longestIdleMs([baseOf("1s"), baseOf("3s"), baseOf("2s")]), 6_000);
+  assertEquals(longestIdleMs([baseOf("1s"), FRONTEND]), Infinity);
+});

@@ -543,6 +543,16 @@ Deno.test("reconcile() guards what the registry lost while nobody ran, should th
   assertEquals(names(world), ["backend/a", "backend/d"]);
 });
 
+Deno.test("reconcile() tells which base ran before it, also after a restart with another template", async () => {
+  const world = await runningWorld({ "backend/a": A });
+  const before = await world.pass();
+  world.memory = FRESH_MEMORY;
+  world.template = TUNED;
+  const after = await world.pass();
+  assertEquals(after.runningBase, before.wanted.config.base);
+  assertEquals(after.runningBase === after.wanted.config.base, false);
+});
+
 Deno.test("reconcile() leaves what a template wrote in its own way, should the template fail", async () => {
   const world = await runningWorld({ "backend/a": A });
   world.template = TUNED;
