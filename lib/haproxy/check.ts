@@ -17,7 +17,8 @@ export async function checkConfig(haproxy: string, path: string): Promise<CheckR
   if (output.code === 0) return { kind: "valid" };
   const alerts = parseAlerts(output.text, path);
   if (alerts.length > 0) return { kind: "refused", alerts };
-  const message = output.text.trim().split("\n").at(-1) ?? "no output";
+  const lastLine = output.text.trim().split("\n").at(-1);
+  const message = lastLine || `haproxy -c ended with exit code ${output.code} and said nothing`;
   return { kind: "refused", alerts: [{ line: undefined, server: undefined, message }] };
 }
 
