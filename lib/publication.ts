@@ -23,9 +23,16 @@ export interface Published {
   readonly countsLeft: number;
 }
 
-/** Which keys to put now, or when to ask again; `at` undefined: when there is news. */
+/** Which keys to put now. */
+export interface Put {
+  readonly kind: "put";
+  readonly applied: boolean;
+  readonly status: boolean;
+}
+
+/** What to do now; `at`: when to ask again, undefined: when there is news. */
 export type PutStep =
-  | { readonly kind: "put"; readonly applied: boolean; readonly status: boolean }
+  | Put
   | { readonly kind: "wait"; readonly at: number | undefined };
 
 /** Before the first put. */
@@ -79,7 +86,7 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
 /** What stands in etcd after a put. */
 export function afterPut(
   published: Published,
-  step: Extract<PutStep, { kind: "put" }>,
+  step: Put,
   { applied, status, now }: Pick<News, "applied" | "status"> & { readonly now: number },
 ): Published {
   const withApplied = step.applied ? { ...published, applied, appliedAt: now } : published;
