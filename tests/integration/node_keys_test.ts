@@ -10,11 +10,19 @@ import { keyOf, NODES_PREFIX as PREFIX, setting, text } from "../support/node_ke
 
 /** Long enough that nothing is ever waiting for it to end on a slow machine, unless it is the point. */
 const LONG_TTL = ["--node-ttl", "60s"];
-/** What the embedded template allows an idle client. */
-const KEEP_ALIVE_MS = 2_000;
+/** What an idle client is allowed: long enough to be seen idle on a slow machine. */
+const KEEP_ALIVE_MS = 6_000;
 
 const args = (id: string, ...more: string[]) => ["--node-id", id, ...LONG_TTL, ...more];
 const endpointsOf = (etcd: EtcdCluster) => ({ endpoints: etcd.endpoints });
+
+/** Writes the embedded template with other timeouts of clients, and returns its path. */
+async function templateWith({ dir }: TestNode, timeouts: RegExp, ms: number): Promise<string> {
+  const path = `${dir}/template.eta`;
+  const embedded = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
+  await Deno.writeTextFile(path, embedded.replace(timeouts, `$1 ${ms}ms`));
+  return path;
+}
 
 /** Workers of a node that a reload retired. */
 async function oldWorkers(node: TestNode): Promise<number> {
@@ -66,10 +74,11 @@ Deno.test("an old worker with an idle client holds a revision up until it is gon
   await using place = await setting();
   await using stays = startOrigin("stays");
   await using leaves = startOrigin("leaves");
-  await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--apply", "reload") });
+  await using node = await testNode(endpointsOf(place.etcd));
+  const template = await templateWith(node, /(timeout http-keep-alive) \S+/, KEEP_ALIVE_MS);
   await place.put("stays", stays.address);
   await place.put("leaves", leaves.address);
-  node.start();
+  node.start({ args: args("lb1", "--apply", "reload", "--template", template) });
   await node.untilServers("backend", ["leaves", "stays"]);
   await node.untilAnswer("leaves");
   await waitFor("no old worker", async () => await oldWorkers(node) === 0);
@@ -100,9 +109,7 @@ Deno.test("an old worker with a long request holds a revision up only as long as
   await using stays = startOrigin("stays");
   await using leaves = startOrigin("leaves");
   await using node = await testNode(endpointsOf(place.etcd));
-  const template = `${node.dir}/template.eta`;
-  const embedded = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
-  await Deno.writeTextFile(template, embedded.replace(/(timeout http-\S+) \S+/g, "$1 500ms"));
+  const template = await templateWith(node, /(timeout http-\S+) \S+/g, 500);
   await place.put("stays", stays.address);
   node.start({ args: args("lb1", "--apply", "reload", "--template", template) });
   await node.untilAnswer("stays");
