@@ -55,7 +55,13 @@ export const REGISTER_OPTIONS: readonly OptionSpec[] = [
     "how long its key outlives it when it ends without warning",
   ),
   spec("drain-timeout", "time", "DRAIN_TIMEOUT_MS", "10s", "on SIGTERM: how long nodes may take to drain it"),
-  spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "10s", "then: how long the command may take to end"),
+  spec(
+    "stop-timeout",
+    "time",
+    "STOP_TIMEOUT_MS",
+    "10s",
+    "then: how long the command and what it left running may take to end",
+  ),
 ];
 
 /** What is checked: a TCP connection, or with a path an HTTP request. */

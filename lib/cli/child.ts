@@ -1,5 +1,12 @@
 import { ControllerError, messageOf } from "../errors.ts";
 import { resolvesWithin } from "../sleep.ts";
+import { endGroup, type Ending, killGroup } from "./process_group.ts";
+
+/** How long something may take to end; an abort of `hurry` is the end of that time. */
+export interface StopLimits {
+  readonly limitMs: number;
+  readonly hurry: AbortSignal;
+}
 
 /** A command that runs in the place of this process: with its input, output and environment. */
 export interface Child {
@@ -8,13 +15,13 @@ export interface Child {
   readonly ended: Promise<number>;
   /** Passes a signal on; does nothing when it has ended. */
   send(signal: Deno.Signal): void;
+  /** Asks it to end, and kills it and what it has started when its time is up. */
+  stop(limits: StopLimits): Promise<Ending>;
   /**
-   * Asks it to end, and kills it and what it has started after `limitMs` or when `hurry` is aborted. Tells whether it had to
-   * be killed.
+   * Does the same with what it has started and left running, if there is any. Whoever has a process group of its own stays:
+   * it was not to end with the command.
    */
-  stop(
-    options: { readonly limitMs: number; readonly hurry: AbortSignal },
-  ): Promise<{ readonly killed: boolean }>;
+  stopRest(limits: StopLimits): Promise<Ending | undefined>;
 }
 
 /**
@@ -39,21 +46,14 @@ export function startChild(command: string, args: readonly string[]): Child {
     send,
     stop: async ({ limitMs, hurry }) => {
       send("SIGTERM");
-      const inTime = await resolvesWithin(ended, limitMs, hurry);
-      if (!inTime) killGroup(child.pid);
+      if (await resolvesWithin(ended, limitMs, hurry)) return "asked";
+      killGroup(child.pid);
       await ended;
-      return { killed: !inTime };
+      return hurry.aborted ? "hurried" : "late";
     },
+    // Its session began with a process group of its number.
+    stopRest: (limits) => endGroup(child.pid, limits),
   };
-}
-
-/** Its session began with a process group of the same number; whoever asked for another group stays. */
-function killGroup(pid: number): void {
-  try {
-    Deno.kill(-pid, "SIGKILL");
-  } catch {
-    // All have ended.
-  }
 }
 
 function spawn(command: string, args: readonly string[]): Deno.ChildProcess {

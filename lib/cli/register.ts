@@ -9,11 +9,11 @@ import type { EtcdSettings } from "../etcd_options.ts";
 import { log } from "../log.ts";
 import { entryValue } from "../own_entry.ts";
 import type { RegisterOptions } from "../register_options.ts";
-import { type Child, startChild } from "./child.ts";
+import { type Child, startChild, type StopLimits } from "./child.ts";
 import { etcdFromSettings } from "./etcd.ts";
 import { watchHealth } from "./health_gate.ts";
 import { type LeaveSignals, listenToLeave, passSignalsOn } from "./leave_signals.ts";
-import { logLeaving, logRegistration, logRemoval } from "./register_log.ts";
+import { logEnding, logLeaving, logRegistration, logRemoval } from "./register_log.ts";
 
 export interface RegisterSettings {
   readonly etcd: EtcdSettings;
@@ -63,6 +63,7 @@ async function runUntilEnd(parts: Parts): Promise<number> {
     case "child":
       log().info("the command has ended", { code: end.code });
       await held.remove();
+      await stopRest(parts, { limitMs: parts.settings.register.stopTimeoutMs, hurry: parts.signals.next() });
       return end.code;
     case "taken":
       await held.remove();
@@ -97,14 +98,22 @@ async function leaveOrderly(parts: Parts, held: HeldRegistration): Promise<numbe
   return code;
 }
 
-async function stopChild({ child, settings, signals }: Parts): Promise<number> {
+async function stopChild(parts: Parts): Promise<number> {
+  const { child, settings, signals } = parts;
   if (child === undefined) return 0;
   const limitMs = settings.register.stopTimeoutMs;
-  const { killed } = await child.stop({ limitMs, hurry: signals.next() });
+  const deadline = performance.now() + limitMs;
+  const hurry = signals.next();
+  const ending = await child.stop({ limitMs, hurry });
   const code = await child.ended;
-  if (killed) log().warn("the command did not end when it was asked to, and was killed", { limitMs });
-  else log().info("the command has ended", { code });
+  logEnding("the command", ending, { code });
+  if (ending === "asked") await stopRest(parts, { limitMs: deadline - performance.now(), hurry });
   return code;
+}
+
+async function stopRest({ child }: Parts, limits: StopLimits): Promise<void> {
+  const ending = await child?.stopRest(limits);
+  if (ending !== undefined) logEnding("what the command left running", ending);
 }
 
 type HeldRegistration = ReturnType<typeof holdRegistration>;

@@ -2,6 +2,7 @@ import { ControllerError, messageOf } from "../errors.ts";
 import type { RegistrationEvent, Removal } from "../etcd/registration_events.ts";
 import { type Leaving, leavingText } from "../leaving.ts";
 import { log } from "../log.ts";
+import type { Ending } from "./process_group.ts";
 
 /** One log line for an event, if it is worth one: of a call that goes on failing only the first failure is. */
 export function logRegistration(event: RegistrationEvent, key: string): void {
@@ -55,4 +56,16 @@ export function logRemoval(removal: Removal, key: string): void {
     key,
     reason: messageOf(removal.error),
   });
+}
+
+/** One log line for the end of what ran. */
+export function logEnding(what: string, ending: Ending, fields: Record<string, unknown> = {}): void {
+  switch (ending) {
+    case "asked":
+      return log().info(`${what} has ended`, fields);
+    case "late":
+      return log().warn(`${what} did not end when it was asked to, and was killed`, fields);
+    case "hurried":
+      return log().warn(`${what} was killed without waiting any longer`, fields);
+  }
 }

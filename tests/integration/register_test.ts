@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findProgram, pickPort, startEtcdCluster, startOrigin, tempDir, waitFor } from "../support/mod.ts";
 import { controllerCommand } from "../support/node.ts";
-import { startRegistered } from "../support/registered.ts";
+import { type Registered, startRegistered } from "../support/registered.ts";
 
 /** A command of the shell that goes on until a signal ends it. */
 function shell(...traps: string[]): string[] {
@@ -146,6 +146,77 @@ Deno.test("register that kills its command kills what that has started", async (
   await NO_CHILD_LEFT(Number(pid));
 });
 
+/** A shell that starts a server, which has words for SIGTERM, and then does something itself. */
+function around(server: string[], ...own: string[]): string[] {
+  const [program, flag, script = ""] = shell("echo server $$:", ...server);
+  return [
+    "/bin/sh",
+    "-c",
+    [`${program} ${flag} "${script.replaceAll(/[$"]/g, "\\$&")}" &`, ...own].join("\n"),
+  ];
+}
+
+async function serverOf({ process, untilSaid }: Registered): Promise<number> {
+  await untilSaid("started");
+  return Number(/server (\d+):/.exec(process.lines.join("\n"))?.[1]);
+}
+
+Deno.test("register ends what its command has started and left running, and returns the command's code", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "5m"];
+  const command = around(["trap 'echo stopping; exit 0' TERM"], "wait");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  const server = await serverOf(registered);
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 143);
+  await NO_CHILD_LEFT(server);
+  assert(registered.said("stopping"));
+  assert(registered.said("what the command left running has ended"));
+});
+
+Deno.test("register kills what its command left running when that does not end in what is left of the time", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "500ms"];
+  const command = around(["trap 'echo never' TERM"], "wait");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  const server = await serverOf(registered);
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 143);
+  await NO_CHILD_LEFT(server);
+  assert(registered.said("what the command left running did not end when it was asked to, and was killed"));
+});
+
+Deno.test("register that gets a further signal kills what its command left running", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "5m"];
+  const command = around(["trap 'echo never' TERM"], "wait");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  const server = await serverOf(registered);
+  registered.process.kill("SIGTERM");
+  await registered.untilSaid("never");
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 143);
+  await NO_CHILD_LEFT(server);
+  assert(registered.said("what the command left running was killed without waiting any longer"));
+});
+
+Deno.test("register whose command ends by itself ends what it left running, without its key", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const args = ["--stop-timeout", "5m"];
+  const command = around(["trap 'echo stopping; exit 0' TERM"], "trap 'exit 3' USR1", "wait");
+  await using registered = startRegistered(etcd, { port: 8080, args, command });
+  const server = await serverOf(registered);
+  await registered.untilKey();
+  registered.process.kill("SIGUSR1");
+  assertEquals(await registered.untilEnd(), 3);
+  await NO_CHILD_LEFT(server);
+  const order = ["registration removed", "stopping", "what the command left running has ended"];
+  const places = order.map((text) => registered.process.lines.findIndex((line) => line.includes(text)));
+  assert(!places.includes(-1), registered.process.lines.join("\n"));
+  assertEquals(places, places.toSorted((a, b) => a - b), registered.process.lines.join("\n"));
+});
+
 const SCRIPT = findProgram("script");
 
 Deno.test({
@@ -197,6 +268,7 @@ Deno.test("register that gets a further signal kills a command that does not end
   await registered.untilSaid("never");
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 137);
+  assert(registered.said("the command was killed without waiting any longer"));
 });
 
 Deno.test("register leaves a key that another lease owns, names it, ends its command and exits with 1", async () => {
