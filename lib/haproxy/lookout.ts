@@ -28,9 +28,9 @@ export interface Lookout {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const LOOK_MS = 300;
+/** Between two looks: seldom while all is well, often while something may not be. */
+const LOOK = { calmMs: 600, doubtfulMs: 300 };
 const ASK_MS = 900;
-/** After the controller itself was frozen, its timers are heard before the answers that came meanwhile. */
 const ASK_AGAIN_MS = 500;
 const MISSING_AFTER_MS = 800;
 /** A master that executes itself again refuses connections: for up to 600 ms, with many servers for longer. */
@@ -57,18 +57,23 @@ export function createLookout(options: LookoutOptions): Lookout {
     } else if (!canBeMade()) lostAgainAt = performance.now() + LOST_AGAIN_MS;
     if (isNews) onSight(next);
   };
-  const look = async () => {
-    if (state().kind !== "up") return enter({ worker: ANSWERS, master: ANSWERS });
+  /** Returns whether all was seen to be well. */
+  const look = async (): Promise<boolean> => {
+    if (state().kind !== "up") {
+      enter({ worker: ANSWERS, master: ANSWERS });
+      return false;
+    }
     const [seenWorker, seenMaster] = await Promise.all([lookAtWorker(dir), lookAtMaster(dir.masterSocket)]);
-    if (state().kind !== "up") return;
+    if (state().kind !== "up") return false;
     enter({ worker: worker(seenWorker), master: master(seenMaster) });
+    return seenWorker.kind === "answers" && seenMaster.kind === "answers";
   };
   return {
     sight: () => sight,
     run: async (signal) => {
       while (!signal.aborted) {
-        await look();
-        await sleep(LOOK_MS, signal);
+        const isWell = await look();
+        await sleep(isWell ? LOOK.calmMs : LOOK.doubtfulMs, signal);
       }
     },
   };
@@ -97,26 +102,36 @@ type Seen = Exclude<Answer, { kind: "lost" }> | {
 
 /** A worker that answers by way of its master lives: it is only its socket that is lost. */
 async function lookAtWorker({ runtimeSocket, masterSocket }: LookoutOptions["dir"]): Promise<Seen> {
-  const direct = await answer((timeoutMs) => ask(runtimeSocket, "show version", timeoutMs));
-  if (direct.kind === "answers") return direct;
-  const byMaster = await askThroughMaster(masterSocket, "show version", ASK_AGAIN_MS).catch(() => undefined);
-  if (byMaster === undefined) return direct;
+  const question: Question = (timeoutMs) => ask(runtimeSocket, "show version", timeoutMs);
+  const first = await answer(question, ASK_MS);
+  if (first.kind === "answers") return first;
+  const [direct, isAlive] = await Promise.all([
+    askedAgain(first, question),
+    answersThroughMaster(masterSocket),
+  ]);
+  if (direct.kind === "answers" || !isAlive) return direct;
   return { kind: "lost", reason: direct.reason, afterMs: direct.kind === "lost" ? MISSING_AFTER_MS : 0 };
 }
 
-function lookAtMaster(masterSocket: string): Promise<Seen> {
-  return answer((timeoutMs) => showProcesses(masterSocket, timeoutMs));
+async function lookAtMaster(masterSocket: string): Promise<Seen> {
+  const question: Question = (timeoutMs) => showProcesses(masterSocket, timeoutMs);
+  return await askedAgain(await answer(question, ASK_MS), question);
 }
 
-async function answer(question: (timeoutMs: number) => Promise<unknown>): Promise<Seen> {
+function answersThroughMaster(masterSocket: string): Promise<boolean> {
+  return askThroughMaster(masterSocket, "show version", ASK_AGAIN_MS).then(() => true, () => false);
+}
+
+type Question = (timeoutMs: number) => Promise<unknown>;
+
+/** After the controller itself was frozen, its timers are heard before the answers that came meanwhile. */
+async function askedAgain(first: Seen, question: Question): Promise<Seen> {
+  return first.kind === "stuck" ? await answer(question, ASK_AGAIN_MS) : first;
+}
+
+async function answer(question: Question, timeoutMs: number): Promise<Seen> {
   try {
-    await question(ASK_MS);
-    return ANSWERS;
-  } catch (error) {
-    if (!isTimeout(error)) return lost(error);
-  }
-  try {
-    await question(ASK_AGAIN_MS);
+    await question(timeoutMs);
     return ANSWERS;
   } catch (error) {
     return isTimeout(error) ? { kind: "stuck", reason: messageOf(error) } : lost(error);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { createLookout } from "../../lib/haproxy/lookout.ts";
 import { leaveSocket } from "../support/haproxy_faults.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
@@ -32,13 +32,14 @@ Deno.test("createLookout() calls no socket lost while a reload goes on, however 
 });
 
 /** A master that says that it has a worker, and passes questions on to it. */
-function answeringMaster(path: string): AsyncDisposable {
+function answeringMaster(path: string, onQuestion: (line: string) => void = () => {}): AsyncDisposable {
   const listener = Deno.listen({ transport: "unix", path });
   const served = (async () => {
     for await (const connection of listener) {
       const buffer = new Uint8Array(1_000);
       const read = await connection.read(buffer) ?? 0;
       const line = new TextDecoder().decode(buffer.subarray(0, read));
+      onQuestion(line);
       const answer = line.startsWith("@1")
         ? "2.6.12\n"
         : "#<PID> <type> <reloads> <uptime> <version>\n10 master 0 [failed: 0] 0d00h00m02s 2.6.12\n# workers\n" +
@@ -74,6 +75,38 @@ Deno.test("createLookout() soon calls a socket lost that refuses, when its worke
   try {
     await waitFor("a lost socket", () => lookout.sight().worker.kind === "lost");
     assertEquals(lookout.sight().master.kind, "answers");
+  } finally {
+    stop.abort();
+    await running;
+  }
+});
+
+Deno.test("createLookout() looks seldom while all is well, and often while something may not be", async () => {
+  await using dir = await tempDir();
+  const [masterSocket, runtimeSocket] = [`${dir.path}/master.sock`, `${dir.path}/runtime.sock`];
+  const looks: number[] = [];
+  const onQuestion = (line: string) => {
+    if (line.startsWith("show proc")) looks.push(performance.now());
+  };
+  const pauses = () => looks.slice(1).map((at, index) => at - (looks[index] ?? at));
+  await using _master = answeringMaster(masterSocket, onQuestion);
+  await using worker = new AsyncDisposableStack();
+  worker.use(answeringMaster(runtimeSocket));
+  const lookout = createLookout({
+    dir: { masterSocket, runtimeSocket },
+    state: () => ({ kind: "up", pid: 10, adopted: false }),
+    isReloading: () => false,
+    onSight: () => {},
+    onLost: () => {},
+  });
+  const stop = new AbortController();
+  const running = lookout.run(stop.signal);
+  try {
+    await waitFor("some looks", () => looks.length > 3);
+    assert((looks[3] ?? 0) - (looks[0] ?? 0) > 3 * 500, `looks ${pauses()} ms apart`);
+    looks.length = 0;
+    await worker.disposeAsync();
+    await waitFor("looks that follow each other soon", () => pauses().some((pause) => pause < 500));
   } finally {
     stop.abort();
     await running;
