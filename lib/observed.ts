@@ -13,8 +13,8 @@ export interface ObservedServer {
   readonly draining: boolean;
   /** Whether HAProxy sends requests to it, as far as its health goes. */
   readonly up: boolean;
-  /** The row as HAProxy printed it, for the server-state file. */
-  readonly row: readonly string[];
+  /** The row as HAProxy printed it, for the server-state file. In one piece, for thousands of rows are kept. */
+  readonly row: string;
 }
 
 /** Servers by backend and by name. */

@@ -42,7 +42,7 @@ function sameAddress(wanted: ComparableAddress | undefined, running: ObservedSer
 }
 
 function runningRow(running: ObservedServer, weight: number): string {
-  return running.row.map((value, column) => {
+  return running.row.split(" ").map((value, column) => {
     if (column === COLUMNS.admin) return "0";
     return column === COLUMNS.userWeight || column === COLUMNS.initialWeight ? String(weight) : value;
   }).join(" ");

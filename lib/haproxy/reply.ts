@@ -70,19 +70,19 @@ export function parseServersState(reply: string): ObservedServers | undefined {
   if (!lines.some((line) => line.startsWith("# be_id be_name srv_id"))) return undefined;
   const backends = new Map<string, Map<string, ObservedServer>>();
   for (const line of lines) {
-    const row = line.split(" ");
-    if (line.startsWith("#") || row.length <= COLUMNS.port) continue;
-    const backend = row[COLUMNS.backend] ?? "";
+    const columns = line.split(" ");
+    if (line.startsWith("#") || columns.length <= COLUMNS.port) continue;
+    const backend = columns[COLUMNS.backend] ?? "";
     const servers = backends.get(backend) ?? new Map<string, ObservedServer>();
-    const server = observedServer(row);
+    const server = observedServer(line, columns);
     servers.set(server.name, server);
     backends.set(backend, servers);
   }
   return backends;
 }
 
-function observedServer(row: string[]): ObservedServer {
-  const text = (column: number) => row[column] ?? "-";
+function observedServer(row: string, columns: readonly string[]): ObservedServer {
+  const text = (column: number) => columns[column] ?? "-";
   const optional = (column: number) => text(column) === "-" ? undefined : text(column);
   const address = optional(COLUMNS.address);
   return {

@@ -51,14 +51,18 @@ async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void>
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
+/** Most answers are short, and some are of megabytes. */
+const BUFFER = { first: 2 * 1024, next: 64 * 1024 };
+
 async function readToEnd(connection: Deno.Conn): Promise<string> {
   const decoder = new TextDecoder();
-  const buffer = new Uint8Array(64 * 1024);
+  let buffer = new Uint8Array(BUFFER.first);
   let text = "";
   for (;;) {
     const count = await connection.read(buffer);
     if (count === null) return text + decoder.decode();
     text += decoder.decode(buffer.subarray(0, count), { stream: true });
+    if (count === buffer.length && count < BUFFER.next) buffer = new Uint8Array(BUFFER.next);
   }
 }
 

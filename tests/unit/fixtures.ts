@@ -50,7 +50,7 @@ export function rejectionOf(value: unknown, place = "backend/web1"): string | un
 /** A server as a worker runs it, ready and up unless said otherwise. */
 export function observed(name: string, changes: Partial<ObservedServer> = {}): ObservedServer {
   const ip = "10.0.0.5";
-  const row = `3 backend 7 ${name} ${ip} 2 0 100 100 10 6 3 4 6 0 0 1 - 8080 - 0 0 - - 0`.split(" ");
+  const row = `3 backend 7 ${name} ${ip} 2 0 100 100 10 6 3 4 6 0 0 1 - 8080 - 0 0 - - 0`;
   return {
     name,
     id: 7,

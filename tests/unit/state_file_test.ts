@@ -26,7 +26,7 @@ Deno.test("serverStateText() keeps what is known of the health of a server that 
 });
 
 Deno.test("serverStateText() takes weight and administrative state from the new text", () => {
-  const row = "3 backend 7 a 10.0.0.5 0 8 50 60 10 8 2 0 6 0 0 1 - 8080 - 0 0 - - 0".split(" ");
+  const row = "3 backend 7 a 10.0.0.5 0 8 50 60 10 8 2 0 6 0 0 1 - 8080 - 0 0 - - 0";
   assertEquals(rows(LINE.replace("weight 100", "weight 7"), observed("a", { row, up: false })), [
     "3 backend 7 a 10.0.0.5 0 0 7 7 10 8 2 0 6 0 0 1 - 8080 - 0 0 - - 0",
   ]);
@@ -85,7 +85,7 @@ Deno.test("serverStateText() starts with the version and the columns of the rows
   const [version, columns] = serverStateText({ base: "", servers: new Map() }, new Map(), NONE_HELD).split(
     "\n",
   );
-  assertEquals([version, columns?.split(" ").length], ["1", observed("a").row.length + 1]);
+  assertEquals([version, columns?.split(" ").length], ["1", observed("a").row.split(" ").length + 1]);
 });
 
 withHaproxy("serverStateText() writes what HAProxy loads without a warning", async (haproxy) => {

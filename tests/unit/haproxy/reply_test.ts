@@ -121,7 +121,7 @@ for (const [what, [row, expected]] of Object.entries(rows)) {
   Deno.test(`parseServersState() reads ${what}`, () => {
     const backend = row.split(" ")[1] ?? "";
     const server = parseServersState(`${COLUMNS}${row}\n\n`)?.get(backend)?.get("a");
-    assertEquals(server, { ...observed("a"), ...expected, row: row.split(" ") });
+    assertEquals(server, { ...observed("a"), ...expected, row });
   });
 }
 
