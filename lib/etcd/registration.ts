@@ -1,8 +1,8 @@
 import type { Etcd3 } from "etcd3";
 import { backoffDelay } from "../backoff.ts";
 import { ControllerError } from "../errors.ts";
-import { CALL_DEADLINE_MS } from "./client.ts";
-import { grantLease, isLeaseEnded, renewLease, revokeLease } from "./lease.ts";
+import { revokeLease } from "./lease.ts";
+import { type CallStep, makeCall, UNARY_LIMIT_MS } from "./registration_calls.ts";
 import type {
   RegistrationCall,
   RegistrationEnd,
@@ -10,15 +10,16 @@ import type {
   RegistrationState,
   Removal,
 } from "./registration_events.ts";
-import { deleteIf, findKey, putIf } from "./registration_key.ts";
 import {
-  claimOf,
-  type FoundKey,
-  type HeldLease,
-  nextRegistrationStep,
-  type RegistrationStep,
-  type Wanted,
-} from "./registration_step.ts";
+  advance,
+  begun,
+  NO_PROGRESS,
+  type Outcome,
+  type Progress,
+  stateOf,
+} from "./registration_progress.ts";
+import { nextRegistrationStep, type Wanted } from "./registration_step.ts";
+import { createWaiters } from "./registration_waiters.ts";
 import { turnsOf } from "./turns.ts";
 
 /** What to keep registered, and where. */
@@ -59,18 +60,6 @@ export interface Registration {
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
-/** etcd's client tries three endpoints within this time. */
-const UNARY_LIMIT_MS = 3_000;
-/** A lease that has ended is granted again within this time: many registrations that an outage ended do not return in one instant. */
-const RETURN_WITHIN_MS = 3_000;
-
-interface Waiter {
-  readonly version: number;
-  readonly resolve: (revision: bigint) => void;
-  readonly reject: (error: Error) => void;
-}
-
-type Call = Exclude<RegistrationStep, { kind: "wait" | "rest" }>;
 
 /**
  * Keeps one key registered under a lease of its own until it is removed, whatever happens to etcd or to this process.
@@ -83,162 +72,49 @@ export function register(options: RegistrationOptions): Registration {
   const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
   const { promise: ended, resolve: end } = Promise.withResolvers<RegistrationEnd>();
   const inTurn = turnsOf(kv);
-  const ownLeases = new Set<string>();
+  const waiters = createWaiters();
   let wanted: Wanted = { value: options.value, version: 1 };
-  let lease: HeldLease | undefined;
-  let returnAtMs = 0;
-  let revision = 0n;
-  /** Whether `revision` is that of the key's last change. */
-  let isCertain = true;
-  let attempted = false;
+  let progress: Progress = NO_PROGRESS;
   let failing: { readonly call: RegistrationCall; readonly attempts: number } | undefined;
-  let waiters: Waiter[] = [];
   let removal: Promise<Removal> | undefined;
   let wake = () => {};
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
+      const { lease, returnAtMs } = progress;
       const step = nextRegistrationStep({ lease, wanted, returnAtMs, nowMs: performance.now() });
       if (step.kind === "rest") await rest();
       else if (step.kind === "wait") await sleep(step.delayMs);
       else await attempt(step);
     }
     end({ kind: stop.signal.aborted ? "removed" : "aborted" });
-    for (const { reject } of waiters) reject(endedError(key));
+    waiters.rejectAll(endedError(key));
   }
 
-  async function attempt(step: Call): Promise<void> {
+  async function attempt(step: CallStep): Promise<void> {
+    const isRetry = failing?.call === step.kind;
     try {
-      await inTurn(() => take(step), signal);
+      await inTurn(async () => {
+        progress = begun(progress, step);
+        const { attempted } = progress;
+        take(await makeCall(step, { isRetry, attempted }, { kv, key, ttlSeconds, signal }));
+      }, signal);
       if (failing?.call === step.kind) recover(failing);
     } catch (error) {
       if (!signal.aborted) await backOff(step.kind, error);
     }
   }
 
-  function take(step: Call): Promise<void> {
-    switch (step.kind) {
-      case "grant":
-        return grant();
-      case "renew":
-        return renew(step.lease);
-      case "put":
-        return put(step);
-      case "withdraw":
-        return withdrawKey(step);
-      case "check":
-        return check(step.lease);
-    }
-  }
-
-  async function grant(): Promise<void> {
-    const askedAtMs = performance.now();
-    const granted = await grantLease(kv, ttlSeconds, unaryBounds());
-    const ttlMs = granted.ttlSeconds * 1_000;
-    ownLeases.add(granted.id);
-    lease = {
-      id: granted.id,
-      ttlMs,
-      renewedAtMs: askedAtMs,
-      renewAfterMs: renewAfter(ttlMs),
-      checkedAtMs: askedAtMs,
-      version: undefined,
-      modRevision: 0n,
-    };
-  }
-
-  async function renew(held: HeldLease): Promise<void> {
-    const askedAtMs = performance.now();
-    const bounds = { limitMs: Math.min(CALL_DEADLINE_MS, Math.floor(held.ttlMs / 3)), signal };
-    // The endpoint is picked at random: on a retry two are asked, or it could be the hanging one again and again.
-    const streams = failing?.call === "renew" ? 2 : 1;
-    const renewal = await firstOf(
-      Array.from({ length: streams }, () => renewLease(kv, held.id, bounds)),
-    );
-    if (renewal === "ended") lose(held);
-    else lease = { ...held, renewedAtMs: askedAtMs, renewAfterMs: renewAfter(held.ttlMs) };
-  }
-
-  async function put(step: Call & { kind: "put" }): Promise<void> {
-    const { lease: held, value } = step;
-    attempted = true;
-    isCertain = false;
-    try {
-      const leaseId = held.id;
-      const change = await putIf(kv, expected(held), { value, leaseId, bounds: unaryBounds() });
-      const putAt = change.kind === "changed" ? change.revision : putBefore(change.found, step);
-      if (putAt !== undefined) reach(step, { revision: putAt, modRevision: putAt });
-      else if (change.kind === "refused") reclaim(held, change.found);
-    } catch (error) {
-      if (!isLeaseEnded(error)) throw error;
-      lose(held);
-    }
-  }
-
-  async function withdrawKey(step: Call & { kind: "withdraw" }): Promise<void> {
-    const { lease: held } = step;
-    if (!attempted) return reach(step, { revision, modRevision: 0n });
-    const change = await deleteIf(kv, expected(held), unaryBounds());
-    if (change.kind === "refused" && change.found !== undefined) return reclaim(held, change.found);
-    const isDeleted = change.kind === "changed" && held.modRevision > 0n;
-    isCertain = isDeleted || isCertain && held.modRevision === 0n;
-    reach(step, { revision: isDeleted ? change.revision : revision, modRevision: 0n });
-  }
-
-  async function check(held: HeldLease): Promise<void> {
-    const checkedAtMs = performance.now();
-    const found = await findKey(kv, key, unaryBounds());
-    if (found?.modRevision === held.modRevision) lease = { ...held, checkedAtMs };
-    else reclaim({ ...held, checkedAtMs }, found);
-  }
-
-  /** The key is not as it was left. What is wanted is brought to it again, unless it belongs to somebody else. */
-  function reclaim(held: HeldLease, found: FoundKey | undefined): void {
-    const claim = claimOf(found, ownLeases);
-    if (claim.kind === "taken") return giveUp(held, claim.leaseId);
-    if (claim.kind === "free" && held.modRevision > 0n) {
-      isCertain = false;
-      onEvent({ kind: "deleted" });
-    }
-    lease = { ...held, version: undefined, modRevision: found?.modRevision ?? 0n };
-  }
-
-  function giveUp(held: HeldLease, leaseId: string): void {
-    end({ kind: "taken", leaseId });
-    onEvent({ kind: "taken", leaseId });
-    revokeLease(kv, held.id, { limitMs: UNARY_LIMIT_MS }).catch(() => {});
-    lease = undefined;
+  function take(outcome: Outcome): void {
+    const { lease } = progress;
+    const { progress: next, event, reached } = advance(progress, outcome);
+    progress = next;
+    if (event?.kind === "taken") end(event);
+    if (event !== undefined) onEvent(event);
+    if (reached !== undefined) waiters.settle(reached, progress.revision);
+    if (event?.kind !== "taken") return;
+    if (lease !== undefined) revokeLease(kv, lease.id, { limitMs: UNARY_LIMIT_MS }).catch(() => {});
     stop.abort();
-  }
-
-  /** What was wanted stands in etcd. */
-  function reach(
-    step: Call & { kind: "put" | "withdraw" },
-    at: { revision: bigint; modRevision: bigint },
-  ): void {
-    const { lease: held, version } = step;
-    ({ revision } = at);
-    if (step.kind === "put") isCertain = true;
-    lease = { ...held, version, modRevision: at.modRevision, checkedAtMs: performance.now() };
-    if (step.kind === "put" && held.modRevision === 0n) {
-      onEvent({ kind: "registered", leaseId: held.id, revision });
-    } else if (step.kind === "put") onEvent({ kind: "updated", revision });
-    else if (held.modRevision > 0n) onEvent({ kind: "withdrawn", revision });
-    settle(version);
-  }
-
-  function settle(version: number): void {
-    const settled = waiters.filter((waiter) => waiter.version <= version);
-    waiters = waiters.filter((waiter) => waiter.version > version);
-    for (const { resolve } of settled) resolve(revision);
-  }
-
-  function lose(held: HeldLease): void {
-    lease = undefined;
-    if (held.modRevision > 0n) isCertain = false;
-    const returnInMs = Math.round(Math.random() * Math.min(held.ttlMs / 3, RETURN_WITHIN_MS));
-    returnAtMs = performance.now() + returnInMs;
-    onEvent({ kind: "lost", leaseId: held.id, returnInMs });
   }
 
   function recover({ call, attempts }: { call: RegistrationCall; attempts: number }): void {
@@ -255,7 +131,7 @@ export function register(options: RegistrationOptions): Registration {
   }
 
   function rest(): Promise<void> {
-    settle(wanted.version);
+    waiters.settle(wanted.version, progress.revision);
     return sleep(undefined);
   }
 
@@ -272,24 +148,19 @@ export function register(options: RegistrationOptions): Registration {
   }
 
   function want(value: string | undefined): Promise<bigint> {
-    const { promise, resolve, reject } = Promise.withResolvers<bigint>();
-    // A caller who does not wait for the put need not handle its failure either.
-    promise.catch(() => {});
-    if (signal.aborted) {
-      reject(endedError(key));
-      return promise;
-    }
+    if (signal.aborted) return waiters.refuse(endedError(key));
     wanted = { value, version: wanted.version + 1 };
+    const reached = waiters.add(wanted.version);
     // Who asks for something does not come with the crowd.
-    returnAtMs = 0;
-    waiters.push({ version: wanted.version, resolve, reject });
+    progress = { ...progress, returnAtMs: 0 };
     wake();
-    return promise;
+    return reached;
   }
 
   async function revoke(limitMs: number): Promise<Removal> {
     stop.abort();
     await running;
+    const { lease } = progress;
     if (lease === undefined) return { kind: "removed", revision: undefined };
     try {
       return { kind: "removed", revision: await revokeLease(kv, lease.id, { limitMs }) };
@@ -298,59 +169,16 @@ export function register(options: RegistrationOptions): Registration {
     }
   }
 
-  function state(): RegistrationState {
-    if (signal.aborted) return { kind: "ended" };
-    const reached = lease?.version === wanted.version;
-    if (wanted.value === undefined) {
-      return reached || lease === undefined
-        ? { kind: "withdrawn", revision: isCertain ? revision : undefined }
-        : { kind: "waiting", attempted };
-    }
-    return lease !== undefined && reached
-      ? { kind: "registered", leaseId: lease.id, revision }
-      : { kind: "waiting", attempted };
-  }
-
-  function expected({ modRevision }: HeldLease) {
-    return { key, modRevision };
-  }
-
-  function unaryBounds() {
-    return { limitMs: UNARY_LIMIT_MS, signal };
-  }
-
   signal.addEventListener("abort", () => wake(), { once: true });
   const running = run();
   return {
     key,
     ended,
-    state,
+    state: () => signal.aborted ? { kind: "ended" } : stateOf(progress, wanted),
     update: want,
     withdraw: () => want(undefined),
     remove: ({ limitMs = UNARY_LIMIT_MS } = {}) => removal ??= revoke(limitMs),
   };
-}
-
-/** The revision at which an earlier try of a put took effect whose answer was lost; `undefined` if none did. */
-function putBefore(
-  found: FoundKey | undefined,
-  { lease, value }: RegistrationStep & { kind: "put" },
-): bigint | undefined {
-  return found?.leaseId === lease.id && found.value === value ? found.modRevision : undefined;
-}
-
-/** Registrations that began together do not go on renewing together. */
-function renewAfter(ttlMs: number): number {
-  return ttlMs / 3 * (1 - Math.random() / 4);
-}
-
-/** The first answer; if there is none, the first failure. */
-async function firstOf<T>(calls: readonly Promise<T>[]): Promise<T> {
-  try {
-    return await Promise.any(calls);
-  } catch (error) {
-    throw error instanceof AggregateError ? error.errors[0] : error;
-  }
 }
 
 function endedError(key: string): ControllerError {

@@ -66,7 +66,13 @@ export const ORDER: readonly string[] = [
 /** Files without any effect of their own: what they need of the world comes as an argument or through a port. */
 export const PURE: ReadonlySet<string> = new Set([
   ...ORDER.slice(0, ORDER.indexOf("version")),
-  ...["haproxy/reply", "haproxy/commands", "etcd/registration_step", "etcd/node_claim"],
+  ...[
+    "haproxy/reply",
+    "haproxy/commands",
+    "etcd/registration_step",
+    "etcd/registration_progress",
+    "etcd/node_claim",
+  ],
 ]);
 
 /** Folders of `lib/` that each touch one part of the world. */
