@@ -18,21 +18,24 @@ export interface IdleLimit {
 
 /** Keeps the limit in a file: retired workers outlive the process, and nobody else knows their text. */
 export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
+  let limit: number | undefined;
   let kept: number | undefined;
-  const keep = async (limit: number) => {
-    kept = limit;
+  let isFailing = false;
+  const keep = async (next: number) => {
     try {
-      await files.replace(path, String(limit));
+      await files.replace(path, String(next));
+      [kept, isFailing] = [next, false];
     } catch (error) {
       if (!(error instanceof ControllerError)) throw error;
-      log().warn("idle limit not kept for the next run", { path, reason: messageOf(error) });
+      if (!isFailing) log().warn("idle limit not kept for the next run", { path, reason: messageOf(error) });
+      isFailing = true;
     }
   };
   return {
     limitMs: async ({ wanted, runningBase }, { isAlone }) => {
-      kept ??= await readLimit(path, files);
+      limit ??= kept = await readLimit(path, files);
       const now = longestIdleMs([wanted.config.base, ...runningBase === undefined ? [] : [runningBase]]);
-      const limit = isAlone ? now : Math.max(kept, now);
+      limit = isAlone ? now : Math.max(limit, now);
       if (limit !== kept) await keep(limit);
       return limit === Infinity ? undefined : limit;
     },

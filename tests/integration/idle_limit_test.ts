@@ -56,6 +56,16 @@ Deno.test("createIdleLimit() goes on with the limit of the run before", async ()
   assertEquals(await limitIn(false, baseOf(1)), 2_000);
 });
 
+Deno.test("createIdleLimit() keeps the limit as soon as it can", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/state/idle-limit`;
+  const limit = createIdleLimit(path, createStateFiles());
+  assertEquals(await limit.limitMs(bases(undefined, baseOf(5)), { isAlone: false }), 10_000);
+  await Deno.mkdir(`${dir.path}/state`);
+  assertEquals(await limit.limitMs(bases(undefined, baseOf(1)), { isAlone: false }), 10_000);
+  assertEquals(await Deno.readTextFile(path), "10000");
+});
+
 async function workersOf(node: TestNode) {
   const { workers, oldWorkers } = await showProcesses(node.masterSocket);
   return { now: workers.length, old: oldWorkers.length };

@@ -72,8 +72,9 @@ Deno.test("createStateKeeper() makes the directory again while it runs, and tell
   const running = keeper.run(stop.signal);
   try {
     await waitFor("a look", () => seen.length === 1);
-    await Deno.remove(path, { recursive: true });
-    await Deno.writeTextFile(path, "");
+    // Nothing is made again in between.
+    Deno.removeSync(path, { recursive: true });
+    Deno.writeTextFileSync(path, "");
     await waitFor("a loss", () => keeper.isLost());
     await assertRejects(() => keeper.ensure(), ControllerError, `Cannot use state directory ${path}`);
     await Deno.remove(path);

@@ -10,8 +10,11 @@ export const scenario: Scenario = {
   async run(stage) {
     const dir = `${stage.node.dir}/state`;
     await stage.fault("the directory is removed, and a server comes", async () => {
+      // The controller must not make it again in between.
+      stage.node.controller.freeze();
       await Deno.remove(dir, { recursive: true });
       await Deno.writeTextFile(dir, "");
+      stage.node.controller.resume();
       await stage.register("meanwhile");
     });
     await stage.noticed("the directory is lost, still ready", readyInTrouble("state-dir-lost", dir));

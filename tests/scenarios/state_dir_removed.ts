@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readyInTrouble } from "../support/haproxy_faults.ts";
+import { readyInTrouble, untilThere } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 const KEPT = ["idle-limit", "instance", "last-good.cfg", "lock", "started-with"];
@@ -14,13 +14,16 @@ export const scenario: Scenario = {
     const { node } = stage;
     const dir = `${node.dir}/state`;
     const instance = await Deno.readTextFile(`${dir}/instance`);
-    await stage.fault("the directory is removed", () => Deno.remove(dir, { recursive: true }));
+    await stage.fault("the directory is removed", async () => {
+      // At once: the controller makes it again while it is being removed file by file.
+      await Deno.rename(dir, `${dir}.away`);
+      await Deno.remove(`${dir}.away`, { recursive: true });
+    });
     await stage.noticed("the sockets are lost, still ready", readyInTrouble("master-socket-lost"));
     await stage.over("nothing has to be done");
     await stage.rightAgain();
 
-    const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
-    assertEquals(KEPT.filter((name) => !names.includes(name)), []);
+    for (const name of KEPT) await untilThere(`${dir}/${name}`);
     assertEquals(((await Deno.stat(dir)).mode ?? 0) & 0o777, 0o700);
     assertEquals(await Deno.readTextFile(`${dir}/instance`), instance);
     assertEquals(node.controller.lines.filter((line) => line.includes("state directory")).length, 1);
