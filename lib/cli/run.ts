@@ -93,7 +93,7 @@ export async function run(settings: RunSettings, wrap: WrapHaproxy = (haproxy) =
     node: node.recorder.facts().node,
     version: VERSION,
     haproxy: version,
-    admin: `${admin.addr.hostname}:${admin.addr.port}`,
+    admin: admin.address ?? "not yet",
     endpoints: settings.etcd.endpoints,
   });
   await runNode(node, settings, stopFollowing);
