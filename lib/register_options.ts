@@ -137,6 +137,7 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
 function readHost(raw: RawOptions): Host | undefined {
   const value = optional(raw, "address");
   if (value === undefined) return undefined;
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(value)) throw usage(`--address takes no port, --port does: ${value}`);
   const host = parseHost(value);
   if (!host.ok) throw usage(`--address is not a host without a port: ${host.reason}: ${value}`);
   return host.value;
