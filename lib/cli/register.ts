@@ -7,6 +7,7 @@ import { register as registerKey, type Registration } from "../etcd/registration
 import { ownerText } from "../etcd/registration_step.ts";
 import type { EtcdSettings } from "../etcd_options.ts";
 import { log } from "../log.ts";
+import { ANY_NETWORK, objectionTo } from "../networks.ts";
 import { entryValue } from "../own_entry.ts";
 import type { RegisterOptions } from "../register_options.ts";
 import { type Child, startChild, type StopLimits } from "./child.ts";
@@ -138,6 +139,8 @@ function holdRegistration({ settings, client }: Parts) {
   async function follow(signal: AbortSignal): Promise<void> {
     const own = host ??= await ownHost(etcd, signal);
     if (own === undefined) return;
+    const objection = objectionTo({ host: own, port: options.port }, undefined, ANY_NETWORK);
+    if (objection !== undefined) log().warn("nodes reject this address by default", { reason: objection });
     if (options.check === undefined) return void registration.update(value(own, "ready"));
     await watchHealth(options.check, {
       signal,

@@ -45,6 +45,14 @@ Deno.test("register takes its settings from the environment", async () => {
   });
 });
 
+Deno.test("register warns of an address that nodes reject by default, and registers it", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, args: ["--address", "fe80::1"] });
+  await registered.untilSaid("nodes reject this address by default");
+  assert(registered.said("fe80::1 is link-local, which only --server-networks can allow"));
+  assertEquals(JSON.parse(await registered.untilKey()).address, "[fe80::1]:8080");
+});
+
 Deno.test("register puts the key while the check passes, and only then", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using origin = startOrigin("one", { status: 500 });
