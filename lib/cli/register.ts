@@ -165,9 +165,9 @@ function holdRegistration({ settings, client }: Parts) {
     },
     remove: async () => {
       settled.abort();
-      const wasKnown = registration.state().kind !== "ended";
+      const before = registration.state();
       const removal = await registration.remove({ limitMs: REMOVE_LIMIT_MS });
-      if (wasKnown) logRemoval(removal, key);
+      logRemoval(removal, { key, before });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { ControllerError, messageOf } from "../errors.ts";
-import type { RegistrationEvent, Removal } from "../etcd/registration_events.ts";
+import type { RegistrationEvent, RegistrationState, Removal } from "../etcd/registration_events.ts";
 import { type Leaving, leavingText } from "../leaving.ts";
 import { log } from "../log.ts";
 import type { Ending } from "./process_group.ts";
@@ -49,8 +49,12 @@ export function logLeaving(leaving: Leaving): void {
   else log().warn(text, fields);
 }
 
-/** One log line for the end of a registration. */
-export function logRemoval(removal: Removal, key: string): void {
+/** One log line for the end of a registration, if its key may have stood there before. */
+export function logRemoval(
+  removal: Removal,
+  { key, before }: { readonly key: string; readonly before: RegistrationState },
+): void {
+  if (before.kind !== "registered" && !(before.kind === "waiting" && before.attempted)) return;
   if (removal.kind === "removed") return log().info("registration removed", { key });
   log().warn("registration not removed, it goes when its lease ends", {
     key,

@@ -77,6 +77,7 @@ Deno.test("register puts the key while the check passes, and only then", async (
   }
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 0);
+  assert(!registered.said("registration removed"));
 });
 
 Deno.test("register waits for the port of its command with --check tcp", async () => {
@@ -373,6 +374,7 @@ Deno.test("register that never reached etcd leaves at once", async () => {
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("leaving at once: not registered"));
+  assert(!registered.said("registration removed"));
 });
 
 Deno.test("register says that its command is not there, and registers nothing", async () => {
