@@ -8,8 +8,8 @@ export type Leaving =
   | { readonly kind: "unregistered" }
   /** No node lives. */
   | { readonly kind: "nobody" }
-  /** The time is up, and these nodes have not acknowledged. */
-  | { readonly kind: "late"; readonly nodes: readonly string[] }
+  /** The time is up, and these nodes have not acknowledged; some have no lease that would end when they are gone. */
+  | { readonly kind: "late"; readonly nodes: readonly string[]; readonly withoutLease: readonly string[] }
   /** The nodes could not be told, or not be asked; the time is up. */
   | { readonly kind: "unknown"; readonly reason: string }
   /** Its operator did not want to wait any longer. */
@@ -25,10 +25,15 @@ export function leavingText(leaving: Leaving): string {
     case "nobody":
       return "leaving at once: no load-balancer node lives";
     case "late":
-      return `leaving although ${leaving.nodes.join(", ")} did not acknowledge in time`;
+      return `leaving although ${leaving.nodes.join(", ")} did not acknowledge in time${leaseText(leaving)}`;
     case "unknown":
       return `leaving without an acknowledgement: ${escapeText(leaving.reason, 500)}`;
     case "hurried":
       return "leaving without waiting any longer";
   }
+}
+
+function leaseText({ withoutLease }: Leaving & { kind: "late" }): string {
+  if (withoutLease.length === 0) return "";
+  return ` (without a lease, waited for until somebody deletes their keys: ${withoutLease.join(", ")})`;
 }

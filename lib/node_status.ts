@@ -29,7 +29,7 @@ export interface NodeStatus {
   readonly admin: string;
 }
 
-/** One node, as its keys tell of it. It lives: its keys are gone when its lease has ended. */
+/** One node, as its keys tell of it. It lives, if it has a lease: its keys are gone when that has ended. */
 export interface NodeView {
   /** Its id, with `~` and four hex digits behind it for a second node of the same id. */
   readonly node: string;
@@ -37,6 +37,8 @@ export interface NodeView {
   readonly applied: bigint | undefined;
   /** Undefined: there is none, or it cannot be read. */
   readonly status: NodeStatus | undefined;
+  /** False: one of its keys was put without, and counts as a node that lives until somebody deletes it. */
+  readonly hasLease: boolean;
 }
 
 /** A key below the nodes prefix that cannot be used. Escape both before they are shown. */
@@ -117,13 +119,14 @@ export function parseApplied(value: Uint8Array): Read<bigint> {
 export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesView {
   const nodes = new Map<string, NodeView>();
   const bad: BadNodeKey[] = [];
-  for (const { key, value } of entries) {
+  for (const { key, value, hasLease } of entries) {
     const [node = "", what = "", ...others] = key.slice(prefix.length).split("/");
     if (!NODE_NAME.test(node) || others.length > 0 || (what !== "applied" && what !== "status")) {
       bad.push({ key, reason: "key is not <prefix><node-id>/applied or <prefix><node-id>/status" });
       continue;
     }
-    const known = nodes.get(node) ?? { node, applied: undefined, status: undefined };
+    const before = nodes.get(node) ?? { node, applied: undefined, status: undefined, hasLease: true };
+    const known = { ...before, hasLease: before.hasLease && hasLease };
     const read = what === "applied" ? parseApplied(value) : parseStatus(value);
     if (!read.ok) bad.push({ key, reason: read.reason });
     nodes.set(node, read.ok ? { ...known, [what]: read.value } : known);

@@ -16,6 +16,8 @@ const COLUMNS = [
   "VERSION",
 ] as const;
 
+const UNLEASED = "has keys without a lease: it counts as alive until somebody deletes them";
+
 /** Longer texts would push the other columns out of sight. */
 const MAX_CELL = 40;
 
@@ -31,6 +33,7 @@ export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
     ...rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd()),
     ...(nodes.length === 0 ? ["no node is alive"] : []),
     ...nodes.flatMap(({ node, status }) => drainingLines(node, status)),
+    ...nodes.filter(({ hasLease }) => !hasLease).map(({ node }) => `${escapeText(node)} ${UNLEASED}`),
     ...bad.map(({ key, reason }) => `cannot read ${escapeText(key)}: ${escapeText(reason)}`),
   ];
 }
@@ -67,10 +70,11 @@ export function ageText(ms: number): string {
 /** The nodes as plain data, for JSON. Revisions are numbers, as everywhere outside. */
 export function nodesJson({ nodes, bad }: NodesView): Record<string, unknown> {
   return {
-    nodes: nodes.map(({ node, applied, status }) => ({
+    nodes: nodes.map(({ node, applied, status, hasLease }) => ({
       node,
       applied: applied === undefined ? null : Number(applied),
       status: status === undefined ? null : { ...status, revision: Number(status.revision) },
+      hasLease,
     })),
     bad: bad.map(({ key, reason }) => ({ key: escapeText(key), reason: escapeText(reason) })),
   };

@@ -129,7 +129,10 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
   const { service, id, port, host = SOME_HOST, entry } = options;
   const value = entryValue({ ...entry, address: { host, port } }, "ready");
   const key = `/${service}/${id}`;
-  const result = parseEntry({ key, value: new TextEncoder().encode(value), modRevision: 0n }, "/");
+  const result = parseEntry(
+    { key, value: new TextEncoder().encode(value), modRevision: 0n, hasLease: true },
+    "/",
+  );
   if (result.kind === "server") return options;
   throw usage(`Cannot register ${JSON.stringify(`${service}/${id}`)}: ${result.rejection.reason}`);
 }

@@ -4,6 +4,8 @@ export interface RawEntry {
   readonly key: string;
   readonly value: Uint8Array;
   readonly modRevision: bigint;
+  /** False: it stays until somebody deletes it. */
+  readonly hasLease: boolean;
 }
 
 /** What etcd held under the watched prefixes, at one revision. Never changed after it was made. */

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { Leaving } from "../leaving.ts";
+import type { NodeView } from "../node_status.ts";
 import { sleep } from "../sleep.ts";
 import { bounded, TimeUpError } from "./bounded.ts";
 import type { EtcdClient } from "./client.ts";
@@ -67,9 +68,9 @@ function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> 
 function leavingOf(wait: NodesWait, tookMs: number): Leaving {
   switch (wait.kind) {
     case "passed":
-      return { kind: "acknowledged", nodes: namesOf(wait), tookMs };
+      return { kind: "acknowledged", nodes: namesOf(wait.nodes), tookMs };
     case "behind":
-      return { kind: "late", nodes: namesOf(wait) };
+      return { kind: "late", nodes: namesOf(wait.nodes), withoutLease: namesOf(withoutLease(wait.nodes)) };
     case "nobody":
       return { kind: "nobody" };
     case "unreadable":
@@ -79,6 +80,10 @@ function leavingOf(wait: NodesWait, tookMs: number): Leaving {
   }
 }
 
-function namesOf({ nodes }: { readonly nodes: readonly { readonly node: string }[] }): string[] {
+function namesOf(nodes: readonly NodeView[]): string[] {
   return nodes.map(({ node }) => node);
+}
+
+function withoutLease(nodes: readonly NodeView[]): NodeView[] {
+  return nodes.filter(({ hasLease }) => !hasLease);
 }

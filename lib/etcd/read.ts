@@ -127,5 +127,10 @@ export function keyText(key: Uint8Array): string {
 export function rawEntry(item: IKeyValue): RawEntry {
   // One byte more than allowed is enough to see that a value is too long.
   const value = Uint8Array.from(item.value.subarray(0, MAX_VALUE_BYTES + 1));
-  return { key: keyText(item.key), value, modRevision: BigInt(item.mod_revision) };
+  return {
+    key: keyText(item.key),
+    value,
+    modRevision: BigInt(item.mod_revision),
+    hasLease: item.lease !== "0",
+  };
 }

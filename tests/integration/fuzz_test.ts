@@ -57,7 +57,7 @@ function registryOf({ good, hostile }: Batch, large: readonly Uint8Array[] = [])
 }
 
 function modelOf(registry: ReadonlyMap<string, RawPair>): Model {
-  const entries = [...registry].map(([key, { value }]) => ({ key, value, modRevision: 1n }));
+  const entries = [...registry].map(([key, { value }]) => ({ key, value, modRevision: 1n, hasLease: true }));
   return buildModel({ revision: 1n, entries }, PREFIXES);
 }
 

@@ -126,6 +126,20 @@ Deno.test("register waits no longer than --drain-timeout, and names the nodes th
   assertEquals(await registered.read(), "");
 });
 
+Deno.test("register names the nodes that are behind whose keys have no lease", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  const lb1 = await playNode(etcd, "lb1");
+  await lb1.serves(1);
+  await etcd.etcdctl("put", "/haproxy/nodes/lb2/applied", "1");
+  await using registered = startRegistered(etcd, { port: 8080, args: ["--drain-timeout", "1s"] });
+  await registered.untilKey();
+  await startLeaving(etcd, registered);
+  assertEquals(await registered.untilEnd(), 0);
+  const text = "leaving although lb1, lb2 did not acknowledge in time " +
+    "(without a lease, waited for until somebody deletes their keys: lb2)";
+  assert(registered.said(text), registered.process.lines.join("\n"));
+});
+
 Deno.test("register that gets a second signal stops its command without waiting", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const lb1 = await playNode(etcd, "lb1");

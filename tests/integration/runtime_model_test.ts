@@ -50,6 +50,7 @@ function textOf(node: TestNode, registry: Registry): string {
     key: `${PREFIXES.services}${place}`,
     value: new TextEncoder().encode(JSON.stringify(entry)),
     modRevision: 1n,
+    hasLease: true,
   }));
   const settings = renderSettings({
     bind: { host: "127.0.0.1", port: node.port },

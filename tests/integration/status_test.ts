@@ -114,6 +114,18 @@ Deno.test("status fails in one line when etcd is away", async () => {
   assertMatch(result.stderr, /^etcd-haproxy: Cannot read the nodes' keys from [^\n]+\n$/);
 });
 
+Deno.test("status names nodes whose keys have no lease", async () => {
+  await using place = await setting();
+  const lease = (await place.etcd.etcdctl("lease", "grant", "600")).split(" ")[1] ?? "";
+  await place.etcd.etcdctl("put", `--lease=${lease}`, `${PREFIX}lb1/applied`, "1");
+  await place.applied("lb2", 1);
+  const { stdout } = await place.status();
+  assertMatch(stdout, /^lb2 has keys without a lease: it counts as alive until somebody deletes them$/m);
+  assert(!stdout.includes("lb1 has keys"));
+  const { nodes } = JSON.parse((await place.status("--json")).stdout);
+  assertEquals(nodes.map(({ hasLease }: { hasLease: boolean }) => hasLease), [true, false]);
+});
+
 Deno.test("status shows hostile keys and values without obeying them", async () => {
   await using place = await setting();
   await place.put(`${PREFIX}lb1/status`, "\x1b]0;owned\x07");

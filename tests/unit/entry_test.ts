@@ -247,7 +247,7 @@ Deno.test("parseEntry() makes of any bytes a server within the contract, or a re
   let servers = 0;
   fc.assert(
     fc.property(anyKey(SERVICES), anyValue, (key, value) => {
-      const result = parseEntry({ key, value, modRevision: 5n }, SERVICES);
+      const result = parseEntry({ key, value, modRevision: 5n, hasLease: true }, SERVICES);
       if (result.kind === "server") {
         servers++;
         return assertWithinContract(result.server);
@@ -270,7 +270,7 @@ Deno.test("parseOverride() makes of any bytes an override within the contract, o
   );
   fc.assert(
     fc.property(anyKey(OVERRIDES), value, (key, value) => {
-      const result = parseOverride({ key, value, modRevision: 5n }, OVERRIDES);
+      const result = parseOverride({ key, value, modRevision: 5n, hasLease: true }, OVERRIDES);
       if (result.kind === "rejection") return assertEquals(result.rejection.key, key);
       assertWithinContract({ ...serverOf("10.0.0.5:80"), ...withoutGaps(result.override) });
     }),

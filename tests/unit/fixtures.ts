@@ -23,7 +23,8 @@ export const RENDER_SETTINGS: RenderSettings = {
 /** One key as etcd holds it; a value that is no text is written as JSON. */
 export function raw(key: string, value: unknown, modRevision = 1n): RawEntry {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return { key, value: value instanceof Uint8Array ? value : new TextEncoder().encode(text), modRevision };
+  const bytes = value instanceof Uint8Array ? value : new TextEncoder().encode(text);
+  return { key, value: bytes, modRevision, hasLease: true };
 }
 
 /** The model of entries by `<service>/<id>`, with overrides by the same. */

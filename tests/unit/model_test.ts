@@ -111,6 +111,7 @@ Deno.test("buildModel() gives equal models for any order of entries, and loses n
     key: fc.oneof(anyKey(SERVICES), anyKey(OVERRIDES)),
     value: anyValue,
     modRevision: fc.bigInt({ min: 1n, max: 9n }),
+    hasLease: fc.constant(true),
   });
   const entries = fc.uniqueArray(entry, { selector: ({ key }) => key, maxLength: 12 });
   fc.assert(fc.property(

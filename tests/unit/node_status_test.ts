@@ -79,9 +79,9 @@ Deno.test("parseNodes() puts the two keys of a node together, and sorts nodes by
   ];
   assertEquals(parseNodes(entries, PREFIX), {
     nodes: [
-      { node: "lb1", applied: 1234n, status: STATUS },
-      { node: "lb1~00ff", applied: undefined, status: STATUS },
-      { node: "lb2", applied: 7n, status: undefined },
+      { node: "lb1", applied: 1234n, status: STATUS, hasLease: true },
+      { node: "lb1~00ff", applied: undefined, status: STATUS, hasLease: true },
+      { node: "lb2", applied: 7n, status: undefined, hasLease: true },
     ],
     bad: [],
   });
@@ -96,9 +96,21 @@ Deno.test("parseNodes() keeps a node whose value is bad, and counts no key of an
     raw(`${PREFIX}lb5~xyz/applied`, "1"),
     raw(`${PREFIX}applied`, "1"),
   ], PREFIX);
-  assertEquals(view.nodes, [{ node: "lb1", applied: undefined, status: undefined }]);
+  assertEquals(view.nodes, [{ node: "lb1", applied: undefined, status: undefined, hasLease: true }]);
   const form = "key is not <prefix><node-id>/applied or <prefix><node-id>/status";
   assertEquals(view.bad.map(({ reason }) => reason), ["value is not a revision", ...Array(5).fill(form)]);
+});
+
+Deno.test("parseNodes() tells of a node one of whose keys has no lease", () => {
+  const bare = (key: string) => ({ ...raw(`${PREFIX}${key}`, "7"), hasLease: false });
+  const { nodes } = parseNodes([
+    bare("lb1/applied"),
+    raw(`${PREFIX}lb1/status`, formatStatus(STATUS)),
+    raw(`${PREFIX}lb2/applied`, "7"),
+    bare("lb2/status"),
+    raw(`${PREFIX}lb3/applied`, "7"),
+  ], PREFIX);
+  assertEquals(nodes.map(({ hasLease }) => hasLease), [false, false, true]);
 });
 
 Deno.test("parseNodes() takes any bytes", () => {
@@ -116,6 +128,7 @@ const node = (changes: Partial<NodeView> = {}): NodeView => ({
   node: "lb1",
   applied: 10n,
   status: { ...STATUS, draining: [] },
+  hasLease: true,
   ...changes,
 });
 

@@ -24,6 +24,7 @@ const node = (changes: Partial<NodeView> = {}): NodeView => ({
   node: "lb1",
   applied: 1234n,
   status: STATUS,
+  hasLease: true,
   ...changes,
 });
 
@@ -32,7 +33,7 @@ Deno.test("nodesTable() shows a line for each node, and what it drains below", (
   const nodes = [
     node(),
     node({ node: "lb1~00ff", applied: 7n, status: second }),
-    node({ node: "lb2", applied: undefined, status: undefined }),
+    node({ node: "lb2", applied: undefined, status: undefined, hasLease: false }),
   ];
   assertEquals(nodesTable({ nodes, bad: [{ key: "/x/\x1b", reason: "key is odd" }] }, NOW), [
     "NODE      REVISION  LAG   UP   PLAN     TOOK  REJECTED  HELD  DRAINING  STALE  AGE   VERSION",
@@ -40,6 +41,7 @@ Deno.test("nodesTable() shows a line for each node, and what it drains below", (
     "lb1~00ff  7         3 ms  4/5  runtime  4 ms  1         2     2         yes    30 s  0.1.0",
     "lb2       -         ?     ?    ?        ?     ?         ?     ?         ?      ?     ?",
     "lb1~00ff drains api/a, api/b",
+    "lb2 has keys without a lease: it counts as alive until somebody deletes them",
     "cannot read /x/\\x1b: key is odd",
   ]);
 });
@@ -55,11 +57,11 @@ Deno.test("nodesTable() escapes and cuts what nodes say of themselves", () => {
 });
 
 Deno.test("nodesJson() has numbers for revisions and null for what a node does not tell", () => {
-  const nodes = [node(), node({ node: "lb2", applied: undefined, status: undefined })];
+  const nodes = [node(), node({ node: "lb2", applied: undefined, status: undefined, hasLease: false })];
   assertEquals(JSON.parse(JSON.stringify(nodesJson({ nodes, bad: [] }))), {
     nodes: [
-      { node: "lb1", applied: 1234, status: { ...STATUS, revision: 1234 } },
-      { node: "lb2", applied: null, status: null },
+      { node: "lb1", applied: 1234, status: { ...STATUS, revision: 1234 }, hasLease: true },
+      { node: "lb2", applied: null, status: null, hasLease: false },
     ],
     bad: [],
   });
