@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findProgram, pickPort, startEtcdCluster, startOrigin, tempDir, waitFor } from "../support/mod.ts";
 import { controllerCommand } from "../support/node.ts";
+import { makeNamespace } from "../support/namespace.ts";
 import { type Registered, startRegistered } from "../support/registered.ts";
+import { missingRequirement } from "../support/requirements.ts";
 
 /** A command of the shell that goes on until a signal ends it. */
 function shell(...traps: string[]): string[] {
@@ -95,12 +97,16 @@ Deno.test("register waits for the port of its command with --check tcp", async (
 
 Deno.test("register passes signals on and returns the exit code of its command", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  const command = shell("trap 'echo hup' HUP", "trap 'exit 7' USR1");
+  const passedOn: Deno.Signal[] = ["SIGHUP", "SIGUSR2", "SIGWINCH"];
+  const traps = passedOn.map((signal) => `trap 'echo got:${signal}:' ${signal.slice(3)}`);
+  const command = shell(...traps, "trap 'exit 7' USR1");
   await using registered = startRegistered(etcd, { port: 8080, command });
   await registered.untilSaid("started");
   await registered.untilKey();
-  registered.process.kill("SIGHUP");
-  await registered.untilSaid("hup");
+  for (const signal of passedOn) {
+    registered.process.kill(signal);
+    await registered.untilSaid(`got:${signal}:`);
+  }
   registered.process.kill("SIGUSR1");
   assertEquals(await registered.untilEnd(), 7);
   assertEquals(await registered.read(), "");
@@ -329,6 +335,40 @@ Deno.test("register puts its key back when somebody deletes it", async () => {
   await etcd.etcdctl("del", registered.key);
   await registered.untilKey();
   await registered.untilSaid("somebody deleted the key");
+});
+
+Deno.test("register never touches an override, from its start to its end", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using registered = startRegistered(etcd, { port: 8080, command: shell("trap 'exit 0' TERM") });
+  const override = registered.key.replace("/services/", "/haproxy/settings/servers/");
+  const stored = () =>
+    etcd.etcdctl("get", override, "-w", "fields").then((text) => /"Key"[^]*$/.exec(text)?.[0]);
+  await etcd.etcdctl("put", override, '{"state":"drain"}');
+  const before = await stored();
+  assertStringIncludes(before ?? "", "drain");
+  await registered.untilKey();
+  await etcd.etcdctl("del", registered.key);
+  await registered.untilSaid("putting it back");
+  await registered.untilKey();
+  registered.process.kill("SIGTERM");
+  assertEquals(await registered.untilEnd(), 0);
+  assertEquals(await registered.read(), "");
+  assertEquals(await stored(), before);
+});
+
+const NO_NAMESPACE = await missingRequirement(["netns"]);
+
+Deno.test({
+  name: "register finds, of several interfaces, the address of the one that reaches etcd" +
+    (NO_NAMESPACE === undefined ? "" : ` (skipped: ${NO_NAMESPACE})`),
+  ignore: NO_NAMESPACE !== undefined,
+  fn: async () => {
+    await using namespace = await makeNamespace();
+    const places = [{ host: namespace.inside, namespace: namespace.name }];
+    await using etcd = await startEtcdCluster({ members: 1, places });
+    await using registered = startRegistered(etcd, { port: 8080 });
+    assertEquals(JSON.parse(await registered.untilKey()).address, `${namespace.outside}:8080`);
+  },
 });
 
 Deno.test("register runs its command while etcd is away, says so, and registers when it is there", async () => {
