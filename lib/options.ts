@@ -58,10 +58,10 @@ export function optional(raw: RawOptions, flag: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** @throws {ControllerError} (usage) when it is missing */
+/** @throws {ControllerError} (usage) when it is missing or empty */
 export function text(raw: RawOptions, flag: string): string {
   const value = optional(raw, flag);
-  if (value === undefined) throw usage(`--${flag} is empty`);
+  if (value === undefined) throw usage(`--${flag} is ${raw[flag] === undefined ? "missing" : "empty"}`);
   return value;
 }
 

@@ -67,11 +67,12 @@ Deno.test("readRegisterOptions() reads what to check", () => {
 });
 
 const REFUSED: readonly (readonly [raw: RawOptions, says: string])[] = [
-  [{ service: undefined }, "--service is empty"],
+  [{ service: "" }, "--service is empty"],
+  [{ service: undefined }, "--service is missing"],
   [{ service: "a/b" }, 'Cannot register "a/b/web1-8080": key is not'],
   [{ service: "a b" }, "service is not 1 to 128"],
   [{ id: "x".repeat(129) }, "id is not 1 to 128"],
-  [{ port: undefined }, "--port is empty"],
+  [{ port: undefined }, "--port is missing"],
   [{ port: "0" }, "--port is not an integer from 1 to 65535"],
   [{ port: "http" }, "--port is not an integer"],
   [{ address: "10.0.0.5:80" }, "--address takes no port, --port does: 10.0.0.5:80"],
