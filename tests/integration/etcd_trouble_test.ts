@@ -14,7 +14,7 @@ Deno.test("etcd that starts after the controller is waited for, and said so", as
   );
   assertEquals(waiting.readiness.ready, false);
   assertEquals((await node.request()).status, 503);
-  assert(node.controller.lines.some((line) => line.includes("waiting for etcd")));
+  await node.untilLine(/waiting for etcd/);
 
   await using etcd = await startEtcdCluster({ members: 1, clientPorts: [port], dir: dir.path });
   await etcd.etcdctl("put", "/services/backend/one", one.address);

@@ -72,7 +72,7 @@ Deno.test("the guard serves half of a service on while its leases end one after 
   const state = await node.state();
   assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
   assertEquals(load.chapter.all.failures, []);
-  assert(node.controller.lines.some((line) => line.includes("servers held")));
+  await node.untilLine(/servers held/);
 });
 
 Deno.test("diff holds what run would hold", async () => {
@@ -108,7 +108,7 @@ Deno.test("the guard lets a held server go when its check fails, and the last wh
   assertEquals(await heldIds(node, 2), ["c", "d"]);
   await origins[2]?.closeAbruptly();
   assertEquals(await heldIds(node, 1), ["d"]);
-  assert(node.controller.lines.some((line) => line.includes("its check has failed")));
+  await node.untilLine(/its check has failed/);
   await node.untilServers("backend", []);
   assertEquals(await heldIds(node, 0), []);
 });

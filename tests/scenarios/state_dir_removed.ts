@@ -26,6 +26,7 @@ export const scenario: Scenario = {
     for (const name of KEPT) await untilThere(`${dir}/${name}`);
     assertEquals(((await Deno.stat(dir)).mode ?? 0) & 0o777, 0o700);
     assertEquals(await Deno.readTextFile(`${dir}/instance`), instance);
+    await node.untilLine(/state directory/);
     assertEquals(node.controller.lines.filter((line) => line.includes("state directory")).length, 1);
 
     node.controller.kill("SIGKILL");
