@@ -1,6 +1,12 @@
+import { stderrLines } from "../lib/stderr.ts";
 import { inVariables } from "./options.ts";
 
-/** Writes one line to standard error, if there is one to write. */
+const stderr = stderrLines((lines) => log(`${lines} lines lost`));
+
+/** Writes one line to standard error, if there is one to write, and waits for nobody to read it. */
 export function log(message: string | undefined): void {
-  if (message !== undefined) console.error(`backend: ${inVariables(message)}`);
+  if (message !== undefined) stderr.put(`backend: ${inVariables(message)}\n`);
 }
+
+/** Gives the last lines a moment to be written; for the end of the program. */
+export const flushLog = stderr.flush;

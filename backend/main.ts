@@ -1,6 +1,6 @@
 import { ControllerError } from "../lib/errors.ts";
 import { escapeText } from "../lib/escape.ts";
-import { log } from "./log.ts";
+import { flushLog, log } from "./log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
 import { listenToSignals } from "./signals.ts";
@@ -15,6 +15,8 @@ async function main(): Promise<number> {
     if (!(error instanceof ControllerError)) throw error;
     log(escapeText(error.message, 2_000));
     return error.kind === "usage" ? 2 : 1;
+  } finally {
+    await flushLog();
   }
 }
 

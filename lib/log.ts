@@ -1,5 +1,6 @@
 import { configure, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 import { asciiJson, escapeText } from "./escape.ts";
+import { stderrLines } from "./stderr.ts";
 
 export type LogFormat = "text" | "json";
 export type LogLevel = "debug" | "info" | "warning" | "error";
@@ -7,13 +8,17 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 /** A key can be as long as a value: more than a megabyte. */
 const MAX_FIELD_LENGTH = 2_000;
 
-/** Sends log lines to standard error. Messages are constant; what varies stands in fields. */
+const stderr = stderrLines((lines) => log().warn("log lines lost", { lines }));
+
+/**
+ * Sends log lines to standard error. Messages are constant; what varies stands in fields. Nothing waits for whoever
+ * reads them, neither the controller nor HAProxy, whose own lines are read to be logged.
+ */
 export async function configureLog(options: { format: LogFormat; level: LogLevel }): Promise<void> {
-  const encoder = new TextEncoder();
   const format = options.format === "json" ? jsonLine : textLine;
   await configure({
     reset: true,
-    sinks: { stderr: (record) => writeLine(encoder.encode(format(record))) },
+    sinks: { stderr: (record) => stderr.put(format(record)) },
     loggers: [
       { category: ["etcd-haproxy"], sinks: ["stderr"], lowestLevel: options.level },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },
@@ -21,17 +26,12 @@ export async function configureLog(options: { format: LogFormat; level: LogLevel
   });
 }
 
+/** Gives the last lines a moment to be written; for the end of the program. */
+export const flushLog = stderr.flush;
+
 /** The program's logger. */
 export function log(): Logger {
   return getLogger(["etcd-haproxy"]);
-}
-
-function writeLine(bytes: Uint8Array): void {
-  try {
-    for (let written = 0; written < bytes.length;) written += Deno.stderr.writeSync(bytes.subarray(written));
-  } catch {
-    // Nobody reads the log any more; serving goes on.
-  }
 }
 
 /** One record as JSON, in ASCII: a terminal that shows the line obeys nothing that stands in it. */

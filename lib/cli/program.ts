@@ -25,6 +25,7 @@ import {
   readRunOptions,
   RUN_OPTIONS,
 } from "../run_options.ts";
+import { stderrLines } from "../stderr.ts";
 import { VERSION } from "../version.ts";
 import type { WrapHaproxy } from "./run.ts";
 
@@ -42,23 +43,30 @@ export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): P
     await program.parseAsync([...args], { from: "user" });
     return code;
   } catch (error) {
-    return explain(error);
+    return await explain(error);
   }
 }
 
 /** One line for whatever went wrong; only a bug is worth a stack trace. */
-function explain(error: unknown): number {
+async function explain(error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     const message = error.code === "commander.help"
       ? "no command given"
       : messageOf(error).replace(/^error: /, "");
-    console.error(`etcd-haproxy: ${message} (see etcd-haproxy help)`);
+    await say(`${message} (see etcd-haproxy help)`);
     return USAGE_EXIT;
   }
   if (!(error instanceof ControllerError)) throw error;
-  console.error(`etcd-haproxy: ${escapeLines(error.message)}`);
+  await say(escapeLines(error.message));
   return error.kind === "usage" ? USAGE_EXIT : 1;
+}
+
+/** The last line of a program that ends, whether somebody reads it or not. */
+async function say(text: string): Promise<void> {
+  const stderr = stderrLines(() => {});
+  stderr.put(`etcd-haproxy: ${text}\n`);
+  await stderr.flush();
 }
 
 function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | undefined): Command {
@@ -152,24 +160,32 @@ const EXIT_CODE: OptionSpec = {
 
 async function registerProcess(raw: RawOptions, command: readonly string[]): Promise<number> {
   const settings = { etcd: readEtcdOptions(raw), register: readRegisterOptions(raw, Deno.hostname()) };
-  await startLog(raw);
-  const { register } = await import("./register.ts");
-  return await register(settings, command);
+  return await logged(raw, async () => {
+    const { register } = await import("./register.ts");
+    return await register(settings, command);
+  });
 }
 
 async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<void> {
   const options = readRunOptions(raw);
   const attach = options.attach === undefined ? undefined : resolve(options.attach);
   const settings = { ...readSettings(raw), run: { ...options, attach } };
-  await startLog(raw);
-  const { run } = await import("./run.ts");
-  await run(settings, wrap);
+  await logged(raw, async () => {
+    const { run } = await import("./run.ts");
+    await run(settings, wrap);
+  });
 }
 
-async function startLog(raw: RawOptions): Promise<void> {
+/** Does something that logs: the program ends right afterwards. */
+async function logged<T>(raw: RawOptions, action: () => Promise<T>): Promise<T> {
   const { format, level } = readLogOptions(raw);
-  const { configureLog } = await import("../log.ts");
+  const { configureLog, flushLog } = await import("../log.ts");
   await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
+  try {
+    return await action();
+  } finally {
+    await flushLog();
+  }
 }
 
 function readSettings(raw: RawOptions) {

@@ -1,24 +1,25 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { configureLog, log, type LogFormat, type LogLevel } from "../../lib/log.ts";
+import { configureLog, flushLog, log, type LogFormat, type LogLevel } from "../../lib/log.ts";
 
 /** What is written to standard error while `run` logs. */
 async function written(
   options: { format: LogFormat; level?: LogLevel },
   run: () => void,
 ): Promise<string[]> {
-  const original = Deno.stderr.writeSync;
+  const original = Deno.stderr.write;
   const bytes: number[] = [];
   await configureLog({ level: "debug", ...options });
   // One byte less than it was given, as a pipe may take it.
-  Deno.stderr.writeSync = (chunk) => {
+  Deno.stderr.write = (chunk) => {
     const taken = chunk.subarray(0, Math.max(1, chunk.length - 1));
     bytes.push(...taken);
-    return taken.length;
+    return Promise.resolve(taken.length);
   };
   try {
     run();
+    await flushLog();
   } finally {
-    Deno.stderr.writeSync = original;
+    Deno.stderr.write = original;
   }
   return new TextDecoder().decode(new Uint8Array(bytes)).split("\n").slice(0, -1);
 }
@@ -88,17 +89,19 @@ for (const [level, expected] of Object.entries(levels)) {
   });
 }
 
-Deno.test("configureLog() goes on when nobody reads the log any more", async () => {
-  const original = Deno.stderr.writeSync;
+Deno.test("configureLog() goes on when nobody reads the log any more, and says what was lost when somebody does", async () => {
+  const original = Deno.stderr.write;
   await configureLog({ format: "text", level: "info" });
-  Deno.stderr.writeSync = () => {
-    throw new Deno.errors.BrokenPipe();
-  };
+  Deno.stderr.write = () => Promise.reject(new Deno.errors.BrokenPipe());
   try {
     log().info("x");
+    await flushLog();
   } finally {
-    Deno.stderr.writeSync = original;
+    Deno.stderr.write = original;
   }
+  const lines = await written({ format: "json" }, () => log().info("y"));
+  const said = lines.map((line) => JSON.parse(line)).map(({ message, lines }) => [message, lines]);
+  assertEquals(said, [["y", undefined], ["log lines lost", 1]]);
 });
 
 Deno.test("configureLog() writes a field that holds a revision deep inside", async () => {

@@ -55,10 +55,12 @@ export const ORDER: readonly string[] = [
     "node_options",
     "override",
     "nodes_table",
+    "line_queue",
     "version",
+    "sleep",
+    "stderr",
     "log",
     "metrics",
-    "sleep",
   ],
   ...["admission", "trigger", "controller"],
 ];
