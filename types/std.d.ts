@@ -30,12 +30,6 @@ declare module "@std/fs/ensure-dir" {
   export function ensureDir(dir: string | URL): Promise<void>;
 }
 
-declare module "@std/streams/text-line-stream" {
-  export class TextLineStream extends TransformStream<string, string> {
-    constructor(options?: { allowCR: boolean });
-  }
-}
-
 declare module "@std/assert" {
   export function assert(expr: unknown, msg?: string): asserts expr;
   export function assertEquals<T>(actual: T, expected: T, msg?: string): void;

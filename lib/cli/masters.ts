@@ -42,8 +42,10 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
     masterSocket: dir.masterSocket,
     runtimeSocket: dir.runtimeSocket,
     startedWith: dir.startedWith,
+    output: dir.output,
     files,
     onLine: logHaproxyLine,
+    onUnheard: (reason: string) => log().warn("what haproxy says is not logged", { reason }),
   };
   const noteInherited = async () => {
     const verifiedAt = await modifiedAt(dir.lastGood);

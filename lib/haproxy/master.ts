@@ -1,10 +1,10 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
 import { ControllerError, messageOf } from "../errors.ts";
-import { resolvesWithin, sleep } from "../sleep.ts";
-import { haproxyEnvironment } from "./check.ts";
+import { sleep } from "../sleep.ts";
 import { isThere } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
+import { type OnLine, openOutput, type Output } from "./output.ts";
 import { ask, isTimeout } from "./socket.ts";
+import { spawnMaster } from "./spawn.ts";
 import type { StateFiles } from "./state_files.ts";
 
 /** A running HAProxy master process. */
@@ -25,14 +25,20 @@ export interface MasterOptions {
   readonly runtimeSocket: string;
   /** A file that holds the path of the configuration file which the master was started with. */
   readonly startedWith: string;
+  /**
+   * The file of HAProxy's standard error. A pipe that nobody reads for a while, because the controller is frozen or busy,
+   * would fill up and stop HAProxy in the middle of serving.
+   */
+  readonly output: string;
   readonly files: StateFiles;
   /** Each line that HAProxy writes. */
   readonly onLine: (line: string) => void;
+  /** Told why lines cannot be had. */
+  readonly onUnheard: (reason: string) => void;
 }
 
 /** How many of the last lines are kept to explain an unasked end. */
 const KEPT_ALERTS = 3;
-const OUTPUT_END_MS = 200;
 const POLL_MS = 250;
 /** A master that executes itself again is silent for less. */
 const GONE_AFTER_MS = 15_000;
@@ -50,52 +56,58 @@ const STARTING_MS = 3_000;
  */
 export async function startMaster(options: MasterOptions & { readonly haproxy: string }): Promise<Master> {
   await options.files.replace(options.startedWith, options.configPath);
-  const child = spawn(options);
+  const output = hear(options, { create: true });
+  output?.begin();
+  const child = await spawnMaster(options, output === undefined ? undefined : options.output).catch(
+    (error) => {
+      output?.close();
+      throw error;
+    },
+  );
   const alerts: string[] = [];
-  const keep = (line: string) => {
-    options.onLine(line);
+  const unfollow = follow(options, output, (line) => {
     if (line.startsWith("[ALERT]")) alerts.push(line.replace(/^.*?\) ?: /, ""));
     if (alerts.length > KEPT_ALERTS) alerts.shift();
-  };
-  const output = readLines(child.stderr, keep);
+  });
   return {
     pid: child.pid,
     adopted: false,
-    ended: child.status.then(async ({ code, signal }) => {
-      // The last lines tell why; a worker that outlives the master may hold the pipe open, so the wait is bounded.
-      await resolvesWithin(output, OUTPUT_END_MS);
+    ended: child.ended.then(async (how) => {
+      // The last lines tell why.
+      await unfollow();
       endFamily(child.pid);
-      const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
       return [`it ended with ${how}`, ...alerts].join("; ");
     }),
     signal: (signal) => signalQuietly(child.pid, signal),
   };
 }
 
-function spawn(
-  { haproxy, configPath, masterSocket }: MasterOptions & { readonly haproxy: string },
-): Deno.ChildProcess {
+/** HAProxy is to serve also where nobody can hear what it says. */
+function hear({ output, onUnheard }: MasterOptions, how: { readonly create: boolean }): Output | undefined {
   try {
-    return new Deno.Command(haproxy, {
-      args: ["-W", "-db", "-S", `${masterSocket},mode,600`, "-f", configPath],
-      clearEnv: true,
-      env: haproxyEnvironment(),
-      detached: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
+    return openOutput(output, how);
   } catch (error) {
-    throw new ControllerError("operator", `Cannot start ${haproxy}: ${messageOf(error)}`, { cause: error });
+    onUnheard(messageOf(error));
+    return undefined;
   }
 }
 
-async function readLines(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onLine: (line: string) => void,
-): Promise<void> {
-  const lines = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
-  for await (const line of lines) if (line !== "") onLine(line);
+/** Tells what HAProxy writes until the returned function is called, which resolves after the last line; never rejects. */
+function follow(
+  { onLine, onUnheard }: MasterOptions,
+  output: Output | undefined,
+  onNewLine: (line: string) => void = () => {},
+): () => Promise<void> {
+  const stop = new AbortController();
+  const tell: OnLine = (line, { isNew }) => {
+    onLine(line);
+    if (isNew) onNewLine(line);
+  };
+  const followed = output?.follow(tell, stop.signal).catch((error) => onUnheard(messageOf(error)));
+  return async () => {
+    stop.abort();
+    await followed;
+  };
 }
 
 /** How long an adoption may take: for ever, while somebody stands behind the socket and does not answer. */
@@ -119,10 +131,12 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
     const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
+  // A file that is made now is not the one that it writes to.
+  const unfollow = follow(options, hear(options, { create: false }));
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, options).finally(() => endFamily(pid)),
+    ended: untilGone(pid, options).finally(unfollow).finally(() => endFamily(pid)),
     signal: (signal) => signalQuietly(pid, signal),
   };
 }

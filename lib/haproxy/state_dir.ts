@@ -17,6 +17,8 @@ export interface StateDir {
   readonly guard: string;
   /** For how long workers that a reload retired may take requests from idle clients. */
   readonly idleLimit: string;
+  /** What HAProxy says on standard error. */
+  readonly output: string;
   /** Holds what tells this node from another one of the same id. */
   readonly instance: string;
 }
@@ -48,6 +50,7 @@ export function stateDirAt(path: string): StateDir {
     lastGood: join(path, "last-good.cfg"),
     guard: join(path, "guard.json"),
     idleLimit: join(path, "idle-limit"),
+    output: join(path, "haproxy.stderr"),
     instance: join(path, "instance"),
   };
 }

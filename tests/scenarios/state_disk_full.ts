@@ -1,7 +1,7 @@
-import { fillDisk, mount, readyInTrouble, startNode } from "../support/haproxy_faults.ts";
+import { fillDisk, makeHaproxyTalk, mount, readyInTrouble, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Only the last good copy cannot be kept: servers come and go all the same. */
+/** Only the last good copy cannot be kept, and what HAProxy says: servers come and go all the same. */
 export const scenario: Scenario = {
   name: "state_disk_full",
   fault: "the disk of --state-dir is full",
@@ -22,6 +22,7 @@ export const scenario: Scenario = {
       "the copy is not kept, still ready",
       readyInTrouble("last-good-not-kept", "No space left"),
     );
+    await makeHaproxyTalk(stage.node, "backend/two");
     await stage.untilRight();
     await stage.over("there is room", () => Deno.remove(`${dir}/filler`));
     await stage.rightAgain();

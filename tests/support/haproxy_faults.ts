@@ -1,4 +1,5 @@
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
+import { ask } from "../../lib/haproxy/socket.ts";
 import type { TroubleKind } from "../../lib/trouble.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import type { NodeState, TestNode } from "./node.ts";
@@ -133,4 +134,10 @@ export async function leaveSocket(path: string): Promise<void> {
   const listener = Deno.listen({ transport: "unix", path: `${path}.moved` });
   await Deno.rename(`${path}.moved`, path);
   listener.close();
+}
+
+/** Makes HAProxy say 200 kB, several times what a pipe holds: two lines for each of 1,000 times that a server goes and comes. */
+export async function makeHaproxyTalk(node: TestNode, server: string): Promise<void> {
+  const downAndUp = `disable server ${server};enable server ${server};`.repeat(100);
+  for (let i = 0; i < 10; i++) await ask(node.runtimeSocket, downAndUp);
 }

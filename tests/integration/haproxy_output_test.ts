@@ -1,0 +1,81 @@
+import { assert, assertEquals } from "@std/assert";
+import { ask } from "../../lib/haproxy/socket.ts";
+import { makeHaproxyTalk } from "../support/haproxy_faults.ts";
+import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { type TestNode, testNode } from "../support/node.ts";
+
+/** What HAProxy says when it is told to change something is logged at this level. */
+const DEBUG = ["--log-level", "debug"];
+
+async function talkingNode() {
+  const closing = new AsyncDisposableStack();
+  const etcd = closing.use(await startEtcdCluster({ members: 1 }));
+  const node = closing.use(await testNode({ endpoints: etcd.endpoints, args: DEBUG }));
+  for (const name of ["one", "two"]) {
+    const origin = closing.use(startOrigin(name));
+    await etcd.etcdctl("put", `/services/backend/${name}`, origin.address);
+  }
+  return { node, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+async function untilRight(node: TestNode): Promise<void> {
+  await node.untilServers("backend", ["one", "two"]);
+  await node.untilState("readiness", ({ readiness }) => readiness.ready && readiness.stale === false);
+}
+
+function downAndUp(node: TestNode, server: string): Promise<string> {
+  return ask(node.runtimeSocket, `disable server backend/${server};enable server backend/${server}`);
+}
+
+/** How often the log of the running controller says that a server went down for maintenance. */
+function timesDown(node: TestNode, server: string): number {
+  return node.controller.lines.filter((line) => line.includes(`Server backend/${server} is going DOWN`))
+    .length;
+}
+
+Deno.test("what HAProxy says while no controller runs is logged once by the next one", async () => {
+  await using stack = await talkingNode();
+  const { node } = stack;
+  node.start();
+  await untilRight(node);
+  await downAndUp(node, "one");
+  await waitFor("the line in the log", () => timesDown(node, "one") === 1);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  await downAndUp(node, "one");
+  await downAndUp(node, "one");
+
+  node.start();
+  await untilRight(node);
+  await downAndUp(node, "two");
+  await waitFor("the newest line in the log", () => timesDown(node, "two") === 1);
+  assertEquals(timesDown(node, "one"), 2);
+  assert((await node.state()).haproxy.adopted);
+});
+
+Deno.test("the file of what HAProxy says is its owner's alone, and emptied when it was read", async () => {
+  await using stack = await talkingNode();
+  const { node } = stack;
+  const file = `${node.dir}/state/haproxy.stderr`;
+  node.start({ args: ["--log-level", "error"] });
+  await untilRight(node);
+  assertEquals(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o600);
+  const sizes: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    await makeHaproxyTalk(node, "backend/one");
+    sizes.push((await Deno.stat(file)).size);
+  }
+  assert(Math.max(...sizes) > 1 << 20, sizes.join());
+  await waitFor("an empty file", async () => (await Deno.stat(file)).size === 0);
+});
+
+Deno.test("HAProxy serves where what it says cannot be kept, and the log tells why", async () => {
+  await using stack = await talkingNode();
+  const { node } = stack;
+  await Deno.mkdir(`${node.dir}/state/haproxy.stderr`, { recursive: true });
+  node.start();
+  await untilRight(node);
+  assertEquals((await node.request()).status, 200);
+  const { lines } = node.controller;
+  assert(lines.some((line) => line.includes("what haproxy says is not logged reason=")), lines.join("\n"));
+});

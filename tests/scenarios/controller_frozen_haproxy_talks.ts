@@ -1,0 +1,21 @@
+import { makeHaproxyTalk } from "../support/haproxy_faults.ts";
+import type { Scenario } from "../support/scenario.ts";
+
+/** HAProxy writes without waiting: nobody reads what it says. */
+export const scenario: Scenario = {
+  name: "controller_frozen_haproxy_talks",
+  fault: "the controller is frozen (SIGSTOP), and HAProxy has 200 kB to say",
+  takes: "short",
+  etcd: 1,
+  async run(stage) {
+    const { controller } = stage.node;
+    await stage.fault("the controller is frozen, and HAProxy talks", async () => {
+      controller.freeze();
+      await makeHaproxyTalk(stage.node, "backend/two");
+    });
+    stage.load.mark("HAProxy has talked");
+    for (const name of ["one", "two"]) await stage.load.firstAnswerFrom(name);
+    await stage.over("it goes on", () => controller.resume());
+    await stage.rightAgain();
+  },
+};
