@@ -20,7 +20,7 @@ import {
 } from "./registration_progress.ts";
 import { nextRegistrationStep, type Wanted } from "./registration_step.ts";
 import { createWaiters } from "./registration_waiters.ts";
-import { turnsOf } from "./turns.ts";
+import { type TurnRank, turnsOf } from "./turns.ts";
 
 /** What to keep registered, and where. */
 export interface RegistrationOptions {
@@ -60,6 +60,13 @@ export interface Registration {
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
+const RANKS: Readonly<Record<CallStep["kind"], TurnRank>> = {
+  renew: "keep",
+  put: "change",
+  withdraw: "change",
+  check: "change",
+  grant: "begin",
+};
 
 /**
  * Keeps one key registered under a lease of its own until it is removed, whatever happens to etcd or to this process.
@@ -98,7 +105,7 @@ export function register(options: RegistrationOptions): Registration {
         progress = begun(progress, step);
         const { attempted } = progress;
         take(await makeCall(step, { isRetry, attempted }, { kv, key, ttlSeconds, signal }));
-      }, signal);
+      }, { rank: RANKS[step.kind], signal });
       if (failing?.call === step.kind) recover(failing);
     } catch (error) {
       if (!signal.aborted) await backOff(step.kind, error);

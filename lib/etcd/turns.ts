@@ -1,33 +1,50 @@
 import type { Etcd3 } from "etcd3";
 
+/** What a call is for; those that come first here go first. */
+export const TURN_RANKS = ["keep", "change", "begin"] as const;
+
+export type TurnRank = typeof TURN_RANKS[number];
+
 /** Runs a call when it is its turn. */
-export type InTurn = <T>(call: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+export type InTurn = <T>(call: () => Promise<T>, options: TurnOptions) => Promise<T>;
+
+export interface TurnOptions {
+  readonly rank: TurnRank;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Lets at most `most` calls run at once; the others wait in order.
+ * Lets at most `most` calls run at once; the others wait by rank, and in order within each. What is held is kept before
+ * more is begun: in one line, a crowd that comes slowly would lose the leases of the first while the last wait for theirs.
  *
  * @returns a function that rejects with the signal's reason when that is aborted before the call's turn
  */
 export function createTurns(most: number): InTurn {
-  const waiting = new Set<() => void>();
+  const waiting: Readonly<Record<TurnRank, Set<() => void>>> = {
+    keep: new Set(),
+    change: new Set(),
+    begin: new Set(),
+  };
   let free = most;
 
-  /** Whoever ends hands its turn to the one who waits longest. */
+  /** Whoever ends hands its turn to the one who is next. */
   function handOn(): void {
-    const [next] = waiting;
-    if (next === undefined) free++;
-    else {
-      waiting.delete(next);
-      next();
+    const line = TURN_RANKS.map((rank) => waiting[rank]).find(({ size }) => size > 0);
+    const [next] = line ?? [];
+    if (next === undefined) {
+      free++;
+      return;
     }
+    line?.delete(next);
+    next();
   }
 
-  async function untilTurn(signal: AbortSignal): Promise<void> {
+  async function untilTurn({ rank, signal }: TurnOptions): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
-      if (waiting.delete(resolve)) reject(signal.reason);
+      if (waiting[rank].delete(resolve)) reject(signal.reason);
     };
-    waiting.add(resolve);
+    waiting[rank].add(resolve);
     signal.addEventListener("abort", leave);
     try {
       await promise;
@@ -36,10 +53,10 @@ export function createTurns(most: number): InTurn {
     }
   }
 
-  return async (call, signal) => {
-    signal.throwIfAborted();
+  return async (call, options) => {
+    options.signal.throwIfAborted();
     if (free > 0) free--;
-    else await untilTurn(signal);
+    else await untilTurn(options);
     try {
       return await call();
     } finally {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createTurns } from "../../../lib/etcd/turns.ts";
+import { createTurns, type TurnRank } from "../../../lib/etcd/turns.ts";
 
-const FOREVER = new AbortController().signal;
+const SOME_TIME = { rank: "change", signal: new AbortController().signal } as const;
 
 /** A call that runs until it is told to end. */
 function openCall(started: string[], name: string) {
@@ -17,7 +17,7 @@ Deno.test("createTurns() lets so many calls run at once, and the others in their
   const inTurn = createTurns(2);
   const started: string[] = [];
   const [a, b, c, d] = [..."abcd"].map((name) => openCall(started, name));
-  const results = [a, b, c, d].map((open) => open && inTurn(open.call, FOREVER));
+  const results = [a, b, c, d].map((open) => open && inTurn(open.call, SOME_TIME));
   results[1]?.catch(() => {});
   assertEquals(started, ["a", "b"]);
   b?.fail();
@@ -35,12 +35,35 @@ Deno.test("createTurns() lets a call that is aborted go without its turn", async
   const started: string[] = [];
   const [a, b, c] = [..."abc"].map((name) => openCall(started, name));
   const stop = new AbortController();
-  const first = inTurn(a!.call, FOREVER);
-  const second = inTurn(b!.call, stop.signal);
-  const third = inTurn(c!.call, FOREVER);
+  const first = inTurn(a!.call, SOME_TIME);
+  const second = inTurn(b!.call, { ...SOME_TIME, signal: stop.signal });
+  const third = inTurn(c!.call, SOME_TIME);
   stop.abort(new Error("stopping"));
   await assertRejects(() => second, Error, "stopping");
   a!.end();
   c!.end();
   assertEquals([await first, await third, started], ["a", "c", ["a", "c"]]);
+});
+
+Deno.test("createTurns() keeps what is held first, then changes it, and begins nothing new before", async () => {
+  const inTurn = createTurns(1);
+  const started: string[] = [];
+  const first = openCall(started, "first");
+  const firstEnded = inTurn(first.call, SOME_TIME);
+  const waiting: [string, TurnRank][] = [
+    ["grant 1", "begin"],
+    ["put 1", "change"],
+    ["renew 1", "keep"],
+    ["grant 2", "begin"],
+    ["put 2", "change"],
+    ["renew 2", "keep"],
+  ];
+  const ended = waiting.map(([name, rank]) => {
+    const { call, end } = openCall(started, name);
+    end();
+    return inTurn(call, { ...SOME_TIME, rank });
+  });
+  first.end();
+  await Promise.all([firstEnded, ...ended]);
+  assertEquals(started, ["first", "renew 1", "renew 2", "put 1", "put 2", "grant 1", "grant 2"]);
 });
