@@ -76,7 +76,7 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
     };
   }
   if (statusAt !== undefined && now >= statusAt) {
-    const applied = appliedAt !== undefined && now >= published.appliedAt + AWAITED_EVERY_MS;
+    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(news, published);
     return { kind: "put", applied, status: true };
   }
   const times = [appliedAt, statusAt].filter((at) => at !== undefined);
@@ -98,10 +98,14 @@ export function afterPut(
 
 function appliedDue(news: News, published: Published): number | undefined {
   if (news.applied === undefined || news.applied === published.applied) return undefined;
-  const due = published.appliedAt + (isAwaited(news, published) ? AWAITED_EVERY_MS : APPLIED_EVERY_MS);
+  const due = published.appliedAt + appliedEveryMs(news, published);
   const since = addedServers(news, published).map((server) => news.drainingSince.get(server) ?? -Infinity);
   if (since.length === 0) return due;
   return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
+}
+
+function appliedEveryMs(news: News, published: Published): number {
+  return isAwaited(news, published) ? AWAITED_EVERY_MS : APPLIED_EVERY_MS;
 }
 
 /** A revision that went backwards is one of another store: what stands there is wrong. */

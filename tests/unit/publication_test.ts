@@ -119,13 +119,21 @@ const cases: Record<string, [News, Published, PutStep]> = {
     published({ statusAt: NOW - 1_000, status: { ...STATUS, draining: ["api/a"] } }),
     put({ status: true }),
   ],
-  "the revision along with a status that is due": [
-    news({ applied: 11n, awaited: 10n }, { revision: 11n }),
+  "a revision that somebody may wait for along with a status that is due": [
+    news({ applied: 11n, awaited: 11n, drainingSince: new Map([["api/a", NOW]]) }, {
+      revision: 11n,
+      draining: ["api/a"],
+    }),
     published({ statusAt: NOW - 10_000 }),
     put({ applied: true, status: true }),
   ],
-  "no revision along with it when the last one was put just now": [
+  "no revision that nobody waits for along with it before its time": [
     news({ applied: 11n, awaited: 10n }, { revision: 11n }),
+    published({ appliedAt: NOW - 4_999, statusAt: NOW - 10_000 }),
+    put({ status: true }),
+  ],
+  "no revision along with it when the last one was put just now": [
+    news({ applied: 11n, awaited: 11n }, { revision: 11n }),
     published({ appliedAt: NOW - 249, statusAt: NOW - 10_000 }),
     put({ status: true }),
   ],
@@ -168,7 +176,7 @@ Deno.test("nextPut() keeps its distances, and lists every draining server beside
     let now = 0;
     let told: News = news({ applied: 1n }, { revision: 1n });
     let state = NOTHING_PUBLISHED;
-    const puts: { at: number; applied: boolean; status: boolean }[] = [];
+    const puts: { at: number; applied: boolean; status: boolean; isAwaited: boolean }[] = [];
     const drive = (until: number) => {
       for (;;) {
         const step = nextPut(told, state, now);
@@ -178,7 +186,8 @@ Deno.test("nextPut() keeps its distances, and lists every draining server beside
           now = step.at;
           continue;
         }
-        puts.push({ at: now, ...step });
+        const isAwaited = state.applied === undefined || (told.awaited ?? 0n) > state.applied;
+        puts.push({ at: now, ...step, isAwaited });
         state = afterPut(state, step, { ...told, now });
         if (state.applied !== told.applied) continue;
         const listed = new Set(state.status?.draining);
@@ -203,11 +212,14 @@ Deno.test("nextPut() keeps its distances, and lists every draining server beside
     drive(now + 10_000);
     assertEquals(nextPut(told, state, now), wait());
     const gaps = (which: "applied" | "status") => {
-      const times = puts.filter((put) => put[which]).map(({ at }) => at);
-      return times.slice(1).map((at, i) => at - (times[i] ?? 0));
+      const those = puts.filter((put) => put[which]);
+      return those.slice(1).map(({ at, isAwaited }, i) => ({ ms: at - (those[i]?.at ?? 0), isAwaited }));
     };
-    assert(gaps("applied").every((gap) => gap >= 250), "revisions too close");
-    assert(gaps("status").every((gap) => gap >= 1_000), "status too close");
+    assert(
+      gaps("applied").every(({ ms, isAwaited }) => ms >= (isAwaited ? 250 : 5_000)),
+      "revisions too close",
+    );
+    assert(gaps("status").every(({ ms }) => ms >= 1_000), "status too close");
     const isCalm = events.every(({ draining }) => draining.length === 0);
     const statusPuts = puts.filter(({ status }) => status).length;
     // The first one, two that tell of servers for the first time, and one in ten seconds.
