@@ -23,6 +23,8 @@ const END_MS = 200;
 const CHUNK_BYTES = 16_384;
 /** How long reading may keep the controller from everything else. */
 const TURN_MS = 10;
+/** What was read in a turn is written to the log meanwhile, which takes longer. */
+const PAUSE_MS = 30;
 /** A file that was read is emptied when it is larger than this and nothing was written for a second. */
 const BOUND_BYTES = 1 << 20;
 /** Larger than this it is emptied at the first moment at which all of it was read. */
@@ -73,9 +75,12 @@ function createReader(file: Deno.FsFile, mark: ReadMark) {
   const buffer = new Uint8Array(CHUNK_BYTES);
   let offset = mark.start({ ino, size: firstSize });
   let newFrom = 0;
+  // What is written from here on is for the next process, if this one does not live to read it.
+  mark.set(ino, offset);
 
   const sizeNow = () => file.statSync().size;
-  const readChunk = (onLine: OnLine) => {
+  /** Tells whether there was something. */
+  const readChunk = (onLine: OnLine): boolean => {
     const isNew = offset >= newFrom;
     file.seekSync(offset, Deno.SeekMode.Start);
     const bytes = buffer.subarray(0, isNew ? CHUNK_BYTES : newFrom - offset);
@@ -84,6 +89,11 @@ function createReader(file: Deno.FsFile, mark: ReadMark) {
     for (const line of heads.push(bytes.subarray(0, length))) onLine(line, { isNew });
     // A line that has not ended is for the next process to read, if this one does not live to see its end.
     mark.set(ino, Math.max(0, offset - heads.begun()));
+    return length > 0;
+  };
+  /** Tells a line whose end will not come. */
+  const tellBegun = (onLine: OnLine) => {
+    for (const line of heads.end()) onLine(line, { isNew: offset > newFrom });
   };
   const restart = () => {
     [offset, newFrom] = [0, 0];
@@ -98,13 +108,17 @@ function createReader(file: Deno.FsFile, mark: ReadMark) {
     read: async (onLine: OnLine, goesOn: () => boolean): Promise<boolean> => {
       const size = sizeNow();
       // Somebody else has emptied it.
-      if (size < offset) restart();
+      if (size < offset) {
+        tellBegun(onLine);
+        restart();
+      }
       const isQuiet = size === offset;
       let turnEnds = performance.now() + TURN_MS;
       while (offset < size && goesOn()) {
-        readChunk(onLine);
+        // Somebody empties it meanwhile.
+        if (!readChunk(onLine)) break;
         if (performance.now() < turnEnds) continue;
-        await sleep(0);
+        await sleep(PAUSE_MS);
         turnEnds = performance.now() + TURN_MS;
       }
       return isQuiet;
@@ -120,7 +134,7 @@ function createReader(file: Deno.FsFile, mark: ReadMark) {
     /** Tells the last line, whose writer ended before it did. */
     end: (onLine: OnLine) => {
       if (offset !== sizeNow()) return;
-      for (const line of heads.end()) onLine(line, { isNew: offset > newFrom });
+      tellBegun(onLine);
       mark.set(ino, offset);
     },
   };

@@ -53,6 +53,25 @@ Deno.test("what HAProxy says while no controller runs is logged once by the next
   assert((await node.state()).haproxy.adopted);
 });
 
+Deno.test("no line is lost of very much that HAProxy said while no controller ran", async () => {
+  await using stack = await talkingNode();
+  const { node } = stack;
+  const start = () => node.start({ args: ["--log-level", "info"] });
+  start();
+  await untilRight(node);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  const lines = Array.from(
+    { length: 20_000 },
+    (_, i) => `[WARNING]  (1) : ${"x".repeat(100)} line ${i} of many\n`,
+  );
+  await Deno.writeTextFile(`${node.dir}/state/haproxy.stderr`, lines.join(""), { append: true });
+
+  start();
+  await node.untilLine(/line 19999 of many/);
+  assertEquals(node.controller.lines.filter((line) => line.includes("log lines lost")), []);
+});
+
 Deno.test("the file of what HAProxy says is its owner's alone, and emptied when it was read", async () => {
   await using stack = await talkingNode();
   const { node } = stack;

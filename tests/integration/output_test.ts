@@ -20,11 +20,12 @@ async function written() {
   };
 }
 
-function follow(output: Output) {
+function follow(output: Output, onLine: (line: string) => void = () => {}) {
   const lines: string[] = [];
   const newLines: string[] = [];
   const stop = new AbortController();
   const followed = output.follow((line, { isNew }) => {
+    onLine(line);
     lines.push(line);
     if (isNew) newLines.push(line);
   }, stop.signal);
@@ -81,6 +82,24 @@ Deno.test("follow() tells nothing of a file that it has not read before, and all
   await Deno.truncate(file.path);
   file.write("n\n");
   assertEquals(await follow(openAt(file.path)).end(), ["n"]);
+});
+
+Deno.test("follow() tells what was written after a process that had nothing to tell", async () => {
+  await using file = await written();
+  openAt(file.path).close();
+  file.write("meanwhile\n");
+  assertEquals(await follow(openAt(file.path)).end(), ["meanwhile"]);
+});
+
+Deno.test("follow() goes on with a file that somebody empties while it is read", async () => {
+  await using file = await written();
+  const output = openAt(file.path);
+  file.write(`first\n${"x".repeat(MIB)}`);
+  const { lines, end } = follow(output, (line) => line === "first" && Deno.truncateSync(file.path));
+  await waitFor("the first line", () => lines.length > 0);
+  file.write("after\n");
+  await waitFor("a line of the new file", () => lines.includes("after"));
+  assertEquals((await end()).map(({ length }) => length), [5, 4_096, 5]);
 });
 
 Deno.test("follow() empties a file that was read and is larger than its bound, and loses no line", async () => {

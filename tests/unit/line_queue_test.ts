@@ -90,3 +90,39 @@ Deno.test("createLineQueue() tries each line once when none can be written, and 
   await queue.written();
   assertEquals(tried.slice(2), ["three\n", "2 lost\n"]);
 });
+
+Deno.test("createLineQueue() writes together what waits together, in pieces of a bounded size", async () => {
+  const pieces: string[] = [];
+  const queue = createLineQueue({
+    write: (chunk) => {
+      pieces.push(new TextDecoder().decode(chunk));
+      return Promise.resolve(chunk.length);
+    },
+    maxBytes: 1_000_000,
+    onLost: () => {},
+  });
+  const long = `${"x".repeat(4_000)}\n`;
+  for (const line of ["one\n", "two\n", "three\n", long, long, "four\n"]) queue.put(line);
+  await queue.written();
+  assertEquals(pieces, ["one\n", `two\nthree\n${long}`, `${long}four\n`]);
+});
+
+Deno.test("createLineQueue() counts the lines that were not written whole", async () => {
+  const lost: number[] = [];
+  let room = "one\ntwo\nthr".length;
+  const queue = createLineQueue({
+    write: (chunk) => {
+      const taken = Math.min(room, chunk.length);
+      room -= taken;
+      return taken === 0 ? Promise.reject(new Error("full")) : Promise.resolve(taken);
+    },
+    maxBytes: 100,
+    onLost: (lines) => lost.push(lines),
+  });
+  for (const line of ["one\n", "two\n", "three\n", "four\n"]) queue.put(line);
+  await queue.written();
+  room = 100;
+  queue.put("five\n");
+  await queue.written();
+  assertEquals(lost, [2]);
+});
