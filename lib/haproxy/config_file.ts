@@ -95,7 +95,8 @@ export async function removeFile(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw cannot("remove", path, error);
+    const isGone = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+    if (!isGone) throw cannot("remove", path, error);
   }
 }
 

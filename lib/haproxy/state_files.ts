@@ -17,24 +17,33 @@ export interface StateFiles {
 /** Creates it for files that nobody has read yet. */
 export function createStateFiles(): StateFiles {
   const texts = new Map<string, string>();
+  let last: Promise<unknown> = Promise.resolve();
+  /** What is made again must not come over what is written meanwhile. */
+  const inTurn = <T>(write: () => Promise<T>): Promise<T> => {
+    const written = last.then(write, write);
+    last = written;
+    return written;
+  };
   return {
     read: async (path) => {
       const text = await readText(path) ?? texts.get(path);
       if (text !== undefined) texts.set(path, text);
       return text;
     },
-    replace: async (path, text) => {
-      await replaceFile(path, text);
-      texts.set(path, text);
-    },
-    restore: async () => {
-      const written: string[] = [];
-      for (const [path, text] of texts) {
-        if (await isThere(path)) continue;
+    replace: (path, text) =>
+      inTurn(async () => {
         await replaceFile(path, text);
-        written.push(path);
-      }
-      return written;
-    },
+        texts.set(path, text);
+      }),
+    restore: () =>
+      inTurn(async () => {
+        const written: string[] = [];
+        for (const [path, text] of texts) {
+          if (await isThere(path)) continue;
+          await replaceFile(path, text);
+          written.push(path);
+        }
+        return written;
+      }),
   };
 }

@@ -2,8 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { basename } from "node:path";
 import { ControllerError } from "../../lib/errors.ts";
 import { openStateDir } from "../../lib/haproxy/state_dir.ts";
+import { createStateFiles } from "../../lib/haproxy/state_files.ts";
 import { createStateKeeper, type StateDirSeen } from "../../lib/haproxy/state_keeper.ts";
-import { tempDir, waitFor } from "../support/mod.ts";
+import { startEtcdCluster, tempDir, waitFor } from "../support/mod.ts";
+import { testNode } from "../support/node.ts";
 
 /** A state directory in which an earlier run left its last good configuration, and this one has a guard's record. */
 async function openUsed(path: string) {
@@ -62,6 +64,17 @@ Deno.test("openStateDir() says so when another controller has made the directory
   open.release();
 });
 
+Deno.test("createStateFiles() does not write over what is replaced while it makes a file again", async () => {
+  await using temp = await tempDir();
+  const path = `${temp.path}/guard.json`;
+  const files = createStateFiles();
+  // What is longer takes longer.
+  await files.replace(path, "old".repeat(1_000_000));
+  await Deno.remove(path);
+  await Promise.all([files.restore(), files.replace(path, "new")]);
+  assertEquals(await Deno.readTextFile(path), "new");
+});
+
 Deno.test("createStateKeeper() makes the directory again while it runs, and tells for how long it cannot", async () => {
   await using temp = await tempDir();
   const path = `${temp.path}/state`;
@@ -87,4 +100,19 @@ Deno.test("createStateKeeper() makes the directory again while it runs, and tell
     await running;
     open.release();
   }
+});
+
+Deno.test("a node whose state directory cannot be made again ends as it is asked to", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using node = await testNode({ endpoints: etcd.endpoints });
+  const controller = node.start();
+  await node.untilState("readiness", ({ readiness }) => readiness.ready);
+  // It must not be made again in between.
+  controller.freeze();
+  await Deno.remove(`${node.dir}/state`, { recursive: true });
+  await Deno.writeTextFile(`${node.dir}/state`, "");
+  controller.resume();
+  await node.untilLine(/state directory was removed and cannot be made again/);
+  const { code } = await controller.stop({ deadlineMs: 20_000 });
+  assertEquals(code, 0, controller.lines.join("\n"));
 });

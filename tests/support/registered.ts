@@ -74,7 +74,9 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
       await waiting(`"${text}" to be said`, () => said(text));
     },
     untilEnd: async () => {
-      const status = await waiting("the end", () => process.exited);
+      await waiting("the end", () => process.exited);
+      // By then what it has written was read.
+      const status = await process.status;
       assertEquals(status.signal, null);
       return status.code;
     },
