@@ -46,7 +46,18 @@ async function testOn(version: string): Promise<void> {
 async function inImage(image: string, command: readonly string[]): Promise<string> {
   const [program = "", ...args] = command;
   const name = `etcd-haproxy-tests-${crypto.randomUUID().slice(0, 8)}`;
-  const options = ["--rm", "--init", "--network", "none", "--name", name, "--volume", `${ROOT}:/src:ro`];
+  const options = [
+    "--rm",
+    "--init",
+    "--network",
+    "none",
+    "--name",
+    name,
+    "--volume",
+    `${ROOT}:/src:ro`,
+    "--env",
+    "DENO_JOBS",
+  ];
   try {
     return await docker(["run", ...options, "--entrypoint", program, image, ...args], { deadlineMs: RUN_MS });
   } catch (error) {
