@@ -8,7 +8,7 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 /** A key can be as long as a value: more than a megabyte. */
 const MAX_FIELD_LENGTH = 2_000;
 
-const stderr = stderrLines((lines) => log().warn("log lines lost", { lines }));
+const stderr = stderrLines((lines) => log().error("log lines lost", { lines }));
 
 /**
  * Sends log lines to standard error. Messages are constant; what varies stands in fields. Nothing waits for whoever
