@@ -1,4 +1,4 @@
-import { probe } from "../lib/probe/probe.ts";
+import { probe } from "../lib/util/probe.ts";
 
 // The health check of the image: exit code 0 if the service on this host answers.
 const port = Number(Deno.env.get("SERVICE_PORT") || "8080");

@@ -1,4 +1,4 @@
-import { stderrLines } from "../lib/stderr.ts";
+import { stderrLines } from "../lib/util/stderr.ts";
 import { inVariables } from "./options.ts";
 
 const stderr = stderrLines((lines) => log(`${lines} lines lost`));

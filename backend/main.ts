@@ -1,5 +1,5 @@
-import { ControllerError } from "../lib/errors.ts";
-import { escapeText } from "../lib/escape.ts";
+import { ControllerError } from "../lib/util/errors.ts";
+import { escapeText } from "../lib/util/escape.ts";
 import { flushLog, log } from "./log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";

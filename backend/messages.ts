@@ -1,5 +1,5 @@
-import { messageOf } from "../lib/errors.ts";
-import type { RegistrationCall, RegistrationEvent, Removal } from "../lib/etcd/registration_events.ts";
+import { messageOf } from "../lib/util/errors.ts";
+import type { RegistrationCall, RegistrationEvent, Removal } from "../lib/register/events.ts";
 
 const CALLS: Readonly<Record<RegistrationCall, string>> = {
   grant: "get a lease for",

@@ -1,7 +1,7 @@
-import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions } from "../lib/etcd_options.ts";
-import { fromEnvironment, type OptionSpec, usage } from "../lib/options.ts";
-import { nameOf } from "../lib/own_entry.ts";
-import { readRegisterOptions, REGISTER_OPTIONS, type RegisterOptions } from "../lib/register_options.ts";
+import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions } from "../lib/etcd/options.ts";
+import { fromEnvironment, type OptionSpec, usage } from "../lib/util/options.ts";
+import { nameOf } from "../lib/registry/entry_format.ts";
+import { readRegisterOptions, REGISTER_OPTIONS, type RegisterOptions } from "../lib/register/options.ts";
 
 /** What the example service is told by its environment. */
 export interface BackendOptions {

@@ -1,4 +1,4 @@
-import { ControllerError } from "../lib/errors.ts";
+import { ControllerError } from "../lib/util/errors.ts";
 
 /** Both families; a host without IPv6 has the second only. */
 const ALL_ADDRESSES = ["::", "0.0.0.0"];

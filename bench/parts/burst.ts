@@ -1,5 +1,5 @@
 import { ask } from "../../lib/haproxy/socket.ts";
-import { parseProcesses } from "../../lib/haproxy/reply.ts";
+import { parseProcesses } from "../../lib/haproxy/wire/reply.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import { type Bench, rest } from "../bench.ts";
 import { Contestant } from "../contestant.ts";

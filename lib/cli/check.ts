@@ -1,15 +1,15 @@
-import { judgeBackends, sectionsOf } from "../config_section.ts";
-import { joinConfig } from "../config_text.ts";
-import { ControllerError, messageOf } from "../errors.ts";
-import { escapeText } from "../escape.ts";
+import { judgeBackends, sectionsOf } from "../config/section.ts";
+import { joinConfig } from "../config/text.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { escapeText } from "../util/escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
-import { countServers, EMPTY_MODEL, type Model } from "../model.ts";
-import type { RenderOptions } from "../render_options.ts";
-import { renderConfig } from "../render.ts";
-import { findHaproxy } from "./programs.ts";
+import { countServers, EMPTY_MODEL, type Model } from "../registry/model.ts";
+import type { RenderOptions } from "../config/options.ts";
+import { renderConfig } from "../config/render.ts";
+import { findHaproxy } from "../haproxy/binary.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "./settings.ts";
-import { templateSource } from "./template.ts";
+import { renderSettings } from "../node/settings.ts";
+import { templateSource } from "../node/template.ts";
 
 /** What was found of one thing, on one line or more. */
 type Finding = { readonly ok: boolean; readonly what: string; readonly texts: readonly string[] };

@@ -1,24 +1,24 @@
-import { escapeText } from "../escape.ts";
+import { escapeText } from "../util/escape.ts";
 import { readText } from "../haproxy/config_file.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
 import { observe, observeBackends } from "../haproxy/runtime.ts";
-import { type StateDir, stateDirAt } from "../haproxy/state_dir.ts";
-import { createStateFiles } from "../haproxy/state_files.ts";
-import { messageOf } from "../errors.ts";
-import { FRESH_GUARD, type GuardLimits } from "../guard.ts";
-import { hold } from "../hold.ts";
-import { type Model, serverKey } from "../model.ts";
-import type { Observed } from "../observed.ts";
-import { baseDigest, splitConfig } from "../config_text.ts";
-import { FRESH_MEMORY } from "../memory.ts";
-import { chooseWanted } from "../wanted.ts";
-import { describePlan, plan } from "../plan.ts";
-import { renderConfig } from "../render.ts";
-import { guardPort } from "./guard.ts";
-import { networksOf } from "./networks.ts";
+import { type StateDir, stateDirAt } from "../haproxy/state/dir.ts";
+import { createStateFiles } from "../haproxy/state/files.ts";
+import { messageOf } from "../util/errors.ts";
+import { FRESH_GUARD, type GuardLimits } from "../guard/guard.ts";
+import { hold } from "../guard/apply_guard.ts";
+import { type Model, serverKey } from "../registry/model.ts";
+import type { Observed } from "../plan/observed.ts";
+import { baseDigest, splitConfig } from "../config/text.ts";
+import { FRESH_MEMORY } from "../reconcile/state.ts";
+import { chooseWanted } from "../reconcile/desired.ts";
+import { describePlan, plan } from "../plan/plan.ts";
+import { renderConfig } from "../config/render.ts";
+import { guardPort } from "../node/guard.ts";
+import { networksOf } from "../node/own_addresses.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "./settings.ts";
-import { templateSource } from "./template.ts";
+import { renderSettings } from "../node/settings.ts";
+import { templateSource } from "../node/template.ts";
 
 /**
  * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or with

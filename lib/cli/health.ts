@@ -1,6 +1,6 @@
-import type { Bind } from "../options.ts";
-import { probe } from "../probe/probe.ts";
-import { localUrl, reachableHost } from "./listen.ts";
+import type { Bind } from "../util/options.ts";
+import { probe } from "../util/probe.ts";
+import { localUrl, reachableHost } from "../node/listen.ts";
 
 const TIMEOUT_MS = 4_000;
 

@@ -1,10 +1,10 @@
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { type OverrideResult, writeOverride } from "../etcd/override.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
-import type { OperatorAction, OperatorOptions } from "../node_options.ts";
-import { serverKey } from "../model.ts";
-import { etcdFromSettings, prefixesOf } from "./etcd.ts";
+import { type OverrideResult, writeOverride } from "./write_override.ts";
+import type { EtcdSettings } from "../etcd/options.ts";
+import type { OperatorAction, OperatorOptions } from "./nodes_options.ts";
+import { serverKey } from "../registry/model.ts";
+import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
 import { newestBefore, waitInWords } from "./waiting.ts";
 
 export interface OperatorCommand extends OperatorOptions {

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
-import { ControllerError, messageOf } from "../errors.ts";
-import { escapeLines } from "../escape.ts";
-import { ETCD_OPTIONS, readEtcdOptions } from "../etcd_options.ts";
-import { LOG_OPTIONS, readLogOptions } from "../log_options.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { escapeLines } from "../util/escape.ts";
+import { ETCD_OPTIONS, readEtcdOptions } from "../etcd/options.ts";
+import { LOG_OPTIONS, readLogOptions } from "../util/log_options.ts";
 import {
   OPERATOR_OPTIONS,
   type OperatorAction,
@@ -12,10 +12,10 @@ import {
   readStatusOptions,
   readWeight,
   STATUS_OPTIONS,
-} from "../node_options.ts";
-import { fromEnvironment, type OptionSpec, type RawOptions } from "../options.ts";
-import { readRegisterOptions, REGISTER_OPTIONS } from "../register_options.ts";
-import { readRenderOptions, RENDER_OPTIONS, type RenderOptions } from "../render_options.ts";
+} from "./nodes_options.ts";
+import { fromEnvironment, type OptionSpec, type RawOptions } from "../util/options.ts";
+import { readRegisterOptions, REGISTER_OPTIONS } from "../register/options.ts";
+import { readRenderOptions, RENDER_OPTIONS, type RenderOptions } from "../config/options.ts";
 import {
   ADMIN_OPTIONS,
   APPLY_OPTIONS,
@@ -24,10 +24,10 @@ import {
   readGuard,
   readRunOptions,
   RUN_OPTIONS,
-} from "../run_options.ts";
-import { stderrLines } from "../stderr.ts";
-import { VERSION } from "../version.ts";
-import type { WrapHaproxy } from "./run.ts";
+} from "../node/options.ts";
+import { stderrLines } from "../util/stderr.ts";
+import { VERSION } from "../util/version.ts";
+import type { WrapHaproxy } from "../node/node.ts";
 
 const USAGE_EXIT = 2;
 
@@ -171,7 +171,7 @@ async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<
   const attach = options.attach === undefined ? undefined : resolve(options.attach);
   const settings = { ...readSettings(raw), run: { ...options, attach } };
   await logged(raw, async () => {
-    const { run } = await import("./run.ts");
+    const { run } = await import("../node/node.ts");
     await run(settings, wrap);
   });
 }
@@ -179,7 +179,7 @@ async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<
 /** Does something that logs: the program ends right afterwards. */
 async function logged<T>(raw: RawOptions, action: () => Promise<T>): Promise<T> {
   const { format, level } = readLogOptions(raw);
-  const { configureLog, flushLog } = await import("../log.ts");
+  const { configureLog, flushLog } = await import("../util/log.ts");
   await configureLog({ format: format ?? (Deno.stderr.isTerminal() ? "text" : "json"), level });
   try {
     return await action();

@@ -1,20 +1,20 @@
-import type { Host } from "../address.ts";
-import { ControllerError, messageOf } from "../errors.ts";
+import type { Host } from "../registry/address.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { leave } from "../etcd/leave.ts";
-import { findOwnHost } from "../etcd/own_host.ts";
-import { register as registerKey, type Registration } from "../etcd/registration.ts";
-import { ownerText } from "../etcd/registration_step.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
-import { log } from "../log.ts";
-import { ANY_NETWORK, objectionTo } from "../networks.ts";
-import { entryValue } from "../own_entry.ts";
-import type { RegisterOptions } from "../register_options.ts";
-import { type Child, startChild, type StopLimits } from "./child.ts";
-import { etcdFromSettings } from "./etcd.ts";
-import { watchHealth } from "./health_gate.ts";
-import { type LeaveSignals, listenToLeave, passSignalsOn } from "./leave_signals.ts";
-import { logEnding, logLeaving, logRegistration, logRemoval } from "./register_log.ts";
+import { leave } from "../register/deregister.ts";
+import { findOwnHost } from "../register/own_host.ts";
+import { register as registerKey, type Registration } from "../register/registration.ts";
+import { ownerText } from "../register/step.ts";
+import type { EtcdSettings } from "../etcd/options.ts";
+import { log } from "../util/log.ts";
+import { ANY_NETWORK, objectionTo } from "../registry/allowed_addresses.ts";
+import { entryValue } from "../registry/entry_format.ts";
+import type { RegisterOptions } from "../register/options.ts";
+import { type Child, startChild, type StopLimits } from "../register/child.ts";
+import { etcdFromSettings } from "../etcd/open.ts";
+import { watchHealth } from "../register/health_gate.ts";
+import { type LeaveSignals, listenToLeave, passSignalsOn } from "../register/signals.ts";
+import { logEnding, logLeaving, logRegistration, logRemoval } from "../register/log.ts";
 
 export interface RegisterSettings {
   readonly etcd: EtcdSettings;

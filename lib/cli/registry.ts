@@ -1,12 +1,12 @@
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import { readAll } from "../etcd/read.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
-import { buildModel, type Model } from "../model.ts";
-import type { Bind } from "../options.ts";
-import type { RenderOptions } from "../render_options.ts";
-import type { Snapshot } from "../snapshot.ts";
-import { etcdFromSettings, prefixesOf } from "./etcd.ts";
-import { networksOf } from "./networks.ts";
+import type { EtcdSettings } from "../etcd/options.ts";
+import { buildModel, type Model } from "../registry/model.ts";
+import type { Bind } from "../util/options.ts";
+import type { RenderOptions } from "../config/options.ts";
+import type { Snapshot } from "../registry/snapshot.ts";
+import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
+import { networksOf } from "../node/own_addresses.ts";
 
 /** What the commands that look at the registry once need to know. */
 export interface ReadSettings {

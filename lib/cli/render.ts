@@ -1,9 +1,9 @@
-import { joinConfig } from "../config_text.ts";
-import { escapeText } from "../escape.ts";
-import { renderConfig } from "../render.ts";
+import { joinConfig } from "../config/text.ts";
+import { escapeText } from "../util/escape.ts";
+import { renderConfig } from "../config/render.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "./settings.ts";
-import { templateSource } from "./template.ts";
+import { renderSettings } from "../node/settings.ts";
+import { templateSource } from "../node/template.ts";
 
 /** `etcd-haproxy render`: prints the configuration for the registry as it is now; rejections go to standard error. */
 export async function render(settings: ReadSettings): Promise<void> {

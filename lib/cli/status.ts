@@ -1,11 +1,11 @@
-import { ControllerError, messageOf } from "../errors.ts";
-import { asciiJson } from "../escape.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { asciiJson } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { type NodesRead, readNodes } from "../etcd/node_keys.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
-import type { StatusOptions, WaitFor } from "../node_options.ts";
-import { nodesJson, nodesTable } from "../nodes_table.ts";
-import { etcdFromSettings } from "./etcd.ts";
+import { type NodesRead, readNodes } from "../ack/wait.ts";
+import type { EtcdSettings } from "../etcd/options.ts";
+import type { StatusOptions, WaitFor } from "./nodes_options.ts";
+import { nodesJson, nodesTable } from "./nodes_table.ts";
+import { etcdFromSettings } from "../etcd/open.ts";
 import { newestBefore, waitInWords } from "./waiting.ts";
 import { watchNodes } from "./watch_nodes.ts";
 

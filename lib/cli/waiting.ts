@@ -1,12 +1,12 @@
-import { ControllerError } from "../errors.ts";
-import { escapeText } from "../escape.ts";
+import { ControllerError } from "../util/errors.ts";
+import { escapeText } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
-import { newestChange } from "../etcd/newest_change.ts";
-import { type NodesWaitOptions, waitForNodes } from "../etcd/node_keys.ts";
-import { behindText } from "../nodes_table.ts";
-import type { NodeView } from "../node_status.ts";
-import { prefixesOf } from "./etcd.ts";
+import type { EtcdSettings } from "../etcd/options.ts";
+import { newestChange } from "../ack/newest_change.ts";
+import { type NodesWaitOptions, waitForNodes } from "../ack/wait.ts";
+import { behindText } from "./nodes_table.ts";
+import type { NodeView } from "../ack/keys.ts";
+import { prefixesOf } from "../etcd/open.ts";
 
 /** How waiting ended, in words. Only `passed` tells that somebody serves the revision. */
 export interface Waited {

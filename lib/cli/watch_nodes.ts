@@ -1,10 +1,10 @@
-import { escapeText } from "../escape.ts";
+import { escapeText } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type EtcdEvent, followEtcd } from "../etcd/follow.ts";
-import { parseNodes } from "../node_status.ts";
-import { nodesTable } from "../nodes_table.ts";
-import type { RawEntry } from "../snapshot.ts";
-import { sleep } from "../sleep.ts";
+import { parseNodes } from "../ack/keys.ts";
+import { nodesTable } from "./nodes_table.ts";
+import type { RawEntry } from "../registry/snapshot.ts";
+import { sleep } from "../util/time.ts";
 import { listenForSignals } from "./signals.ts";
 
 /** Changes that come together are shown once. */

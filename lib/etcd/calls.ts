@@ -1,7 +1,7 @@
 import type { CallOptions, Client, Metadata } from "@grpc/grpc-js";
 import { castGrpcError, type ICallable, isRecoverableError } from "etcd3";
-import { sleep } from "../sleep.ts";
-import { bounded, TimeUpError } from "./bounded.ts";
+import { sleep } from "../util/time.ts";
+import { bounded, TimeUpError } from "../util/bounded.ts";
 import type { Connections } from "./connections.ts";
 import { CALL_DEADLINE_MS, type Endpoint } from "./endpoint.ts";
 import { type CallFacts, explainFailure, isRefusal, isTokenRefused, rememberStream } from "./refusal.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Etcd3 } from "etcd3";
-import type { RawEntry } from "../snapshot.ts";
+import type { RawEntry } from "../registry/snapshot.ts";
 import { countAt, keyText, rawEntry, readAll } from "./read.ts";
 import type { WatchedPrefix } from "./watch.ts";
 

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { ControllerError, messageOf } from "../errors.ts";
-import type { EtcdSettings } from "../etcd_options.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { EtcdSettings } from "./options.ts";
 import type { Credentials } from "./credentials.ts";
 
 /** Where the settings say that credentials are. */

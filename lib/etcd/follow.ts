@@ -1,6 +1,6 @@
-import { backoffDelay } from "../backoff.ts";
-import { messageOf } from "../errors.ts";
-import { sleep } from "../sleep.ts";
+import { backoffDelay } from "../util/backoff.ts";
+import { messageOf } from "../util/errors.ts";
+import { sleep } from "../util/time.ts";
 import type { EtcdClient } from "./client.ts";
 import { type FullRead, readAll } from "./read.ts";
 import { checkReads } from "./read_check.ts";

@@ -6,7 +6,7 @@ import {
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
 } from "etcd3";
-import { bounded, type CallBounds } from "./bounded.ts";
+import { bounded, type CallBounds } from "../util/bounded.ts";
 import { explainStreamFailure } from "./refusal.ts";
 
 /** A lease as etcd granted it. */

@@ -1,5 +1,5 @@
-import { messageOf } from "../errors.ts";
-import type { RawEntry, Snapshot } from "../snapshot.ts";
+import { messageOf } from "../util/errors.ts";
+import type { RawEntry, Snapshot } from "../registry/snapshot.ts";
 import type { EtcdClient } from "./client.ts";
 import { type EtcdEvent, followEtcd } from "./follow.ts";
 import { compareAll, compareCount, compareHistory, type Mirrored, unchangedUntil } from "./compare.ts";

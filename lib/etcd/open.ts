@@ -1,4 +1,6 @@
-import type { EtcdSettings } from "../etcd_options.ts";
+import { log } from "../util/log.ts";
+import type { Prefixes } from "../registry/model.ts";
+import type { EtcdSettings } from "./options.ts";
 import { createEtcdClient, type EtcdClient } from "./client.ts";
 import { readCredentials } from "./credential_files.ts";
 
@@ -16,4 +18,18 @@ export async function openEtcd(settings: EtcdSettings, onRenewed: () => void): P
     credentials: () => readCredentials(settings),
     onRenewed,
   });
+}
+
+/**
+ * Makes the client that the settings describe; credentials that are replaced meanwhile are logged.
+ *
+ * @throws {ControllerError} (usage) when a file that a flag names cannot be read or used
+ */
+export function etcdFromSettings(settings: EtcdSettings): Promise<EtcdClient> {
+  return openEtcd(settings, () => log().info("etcd credentials renewed", { user: settings.user }));
+}
+
+/** The prefixes that a node reads. */
+export function prefixesOf({ servicesPrefix, settingsPrefix }: EtcdSettings): Prefixes {
+  return { services: servicesPrefix, overrides: `${settingsPrefix}servers/` };
 }

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { type Etcd3, type IKeyValue, Range } from "etcd3";
-import { MAX_VALUE_BYTES } from "../entry.ts";
-import { messageOf } from "../errors.ts";
-import type { RawEntry } from "../snapshot.ts";
+import { MAX_VALUE_BYTES } from "../registry/entry.ts";
+import { messageOf } from "../util/errors.ts";
+import type { RawEntry } from "../registry/snapshot.ts";
 
 /** All keys below some prefixes, read at one revision. */
 export interface FullRead {

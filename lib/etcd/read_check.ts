@@ -1,6 +1,6 @@
 import type { Etcd3 } from "etcd3";
-import { messageOf } from "../errors.ts";
-import { sleep } from "../sleep.ts";
+import { messageOf } from "../util/errors.ts";
+import { sleep } from "../util/time.ts";
 import type { EtcdClient } from "./client.ts";
 import { isRefusal } from "./refusal.ts";
 

@@ -12,9 +12,9 @@ import {
   GRPCUnauthenticatedError,
   GRPCUnavailableError,
 } from "etcd3";
-import { ControllerError, messageOf } from "../errors.ts";
-import { escapeText } from "../escape.ts";
-import { TimeUpError } from "./bounded.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { escapeText } from "../util/escape.ts";
+import { TimeUpError } from "../util/bounded.ts";
 
 /** What a call was about, as far as its failure has to say so. */
 export interface CallFacts {

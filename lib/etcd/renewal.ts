@@ -1,5 +1,5 @@
 import { ClientClosedError } from "etcd3";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../util/errors.ts";
 import { type Connections, openConnections } from "./connections.ts";
 import { type CredentialSource, sameCredentials } from "./credentials.ts";
 

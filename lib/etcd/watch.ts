@@ -1,6 +1,6 @@
 import { castGrpcErrorMessage, type IWatchResponse, Range } from "etcd3";
-import { messageOf } from "../errors.ts";
-import type { RawEntry } from "../snapshot.ts";
+import { messageOf } from "../util/errors.ts";
+import type { RawEntry } from "../registry/snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
 import { isTooLarge, keyText, rawEntry } from "./read.ts";
 import { explainStreamFailure } from "./refusal.ts";

@@ -1,7 +1,10 @@
-import { backoffDelay } from "../backoff.ts";
-import { ControllerError, messageOf } from "../errors.ts";
-import type { HaproxyState } from "../ports.ts";
-import { sleep } from "../sleep.ts";
+import type { BootOrigin } from "./boot.ts";
+import { runningBase } from "./runtime.ts";
+import type { StateDir } from "./state/dir.ts";
+import { backoffDelay } from "../util/backoff.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { HaproxyState } from "../reconcile/ports.ts";
+import { sleep } from "../util/time.ts";
 import { showProcesses } from "./master_cli.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -94,4 +97,31 @@ export async function refuseOwnMaster(own: string, attached: string): Promise<vo
   if (pid === undefined) return;
   const state = `HAProxy master ${pid} of an earlier run answers on ${own}; stop it first`;
   throw new ControllerError("operator", `Cannot attach to ${attached}: ${state}`);
+}
+
+/** The places of a node: the master socket is another one when it is attached. */
+export async function attachedDir(own: StateDir, socket: string | undefined): Promise<StateDir> {
+  if (socket === undefined) return own;
+  await refuseOwnMaster(own.masterSocket, socket);
+  return { ...own, masterSocket: socket };
+}
+
+export interface AttachPorts {
+  /** Makes the configuration file one that HAProxy takes. */
+  prepare(): Promise<BootOrigin>;
+  /** Tells that HAProxy serves what an earlier run verified. */
+  noteInherited(): Promise<void>;
+  onState(state: HaproxyState): void;
+}
+
+/** Attaches to the HAProxy of somebody else. The file that it reads must be there before it is. */
+export async function attach(
+  sockets: StateDir,
+  ports: AttachPorts,
+): Promise<Supervisor> {
+  const origin = await ports.prepare();
+  const { kind } = await lookForMaster(sockets.masterSocket);
+  const runsAnother = kind === "there" && await runningBase(sockets) === undefined;
+  if (origin !== "built-in" && !runsAnother) await ports.noteInherited();
+  return createAttachment({ masterSocket: sockets.masterSocket, onState: ports.onState });
 }

@@ -1,8 +1,8 @@
-import { ControllerError } from "../errors.ts";
-import { MANAGED_LINE } from "../render.ts";
+import { ControllerError } from "../util/errors.ts";
+import { MANAGED_LINE } from "../config/render.ts";
 import { checkConfig } from "./check.ts";
 import { readText, removeFile, replaceFile } from "./config_file.ts";
-import type { StateFiles } from "./state_files.ts";
+import type { StateFiles } from "./state/files.ts";
 
 /** Where the configuration came from that HAProxy is started with. */
 export type BootOrigin = "disk" | "last-good" | "built-in";

@@ -1,9 +1,9 @@
-import { messageOf } from "../errors.ts";
-import type { ChangeResult } from "../ports.ts";
-import { sleep } from "../sleep.ts";
-import { type Step, stepKey } from "../step.ts";
-import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "./commands.ts";
-import { parseUsedConnections } from "./reply.ts";
+import { messageOf } from "../util/errors.ts";
+import type { ChangeResult } from "../reconcile/ports.ts";
+import { sleep } from "../util/time.ts";
+import { type Step, stepKey } from "../plan/step.ts";
+import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "./wire/commands.ts";
+import { parseUsedConnections } from "./wire/reply.ts";
 import { openSession, type Session } from "./session.ts";
 
 /** HAProxy refuses a longer line (`tune.bufsize`, 16,384 bytes by default). */

@@ -1,7 +1,7 @@
 import { deadline } from "@std/async/deadline";
-import { ControllerError, messageOf } from "../errors.ts";
-import type { CheckResult } from "../ports.ts";
-import { parseAlerts } from "./reply.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { CheckResult } from "../reconcile/ports.ts";
+import { parseAlerts } from "./wire/reply.ts";
 
 /** A file with tens of thousands of servers takes seconds to check. */
 const CHECK_TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import { ControllerError, messageOf } from "../errors.ts";
-import type { StagedFile } from "../ports.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { StagedFile } from "../reconcile/ports.ts";
 
 const STAGED_SUFFIX = ".etcd-haproxy.tmp";
 

@@ -1,11 +1,11 @@
-import { ControllerError, messageOf } from "../errors.ts";
-import { sleep } from "../sleep.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { sleep } from "../util/time.ts";
 import { isThere } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
 import { type OnLine, openOutput, type Output } from "./output.ts";
 import { ask, isTimeout } from "./socket.ts";
 import { spawnMaster } from "./spawn.ts";
-import type { StateFiles } from "./state_files.ts";
+import type { StateFiles } from "./state/files.ts";
 
 /** A running HAProxy master process. */
 export interface Master {

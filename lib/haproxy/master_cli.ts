@@ -1,7 +1,7 @@
-import { ControllerError, messageOf } from "../errors.ts";
-import type { ReloadResult } from "../ports.ts";
-import { sleep } from "../sleep.ts";
-import { parseProcesses, type ProcessTable } from "./reply.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { ReloadResult } from "../reconcile/ports.ts";
+import { sleep } from "../util/time.ts";
+import { parseProcesses, type ProcessTable } from "./wire/reply.ts";
 import { ask } from "./socket.ts";
 
 /** A file with tens of thousands of servers takes seconds to load. */

@@ -1,4 +1,4 @@
-import { sleep } from "../sleep.ts";
+import { sleep } from "../util/time.ts";
 import { createLineHeads } from "./line_heads.ts";
 import { openReadMark, type ReadMark } from "./read_mark.ts";
 

@@ -1,13 +1,13 @@
-import type { HaproxyPort, HaproxyState, Sight } from "../ports.ts";
+import type { HaproxyPort, HaproxyState, Sight } from "../reconcile/ports.ts";
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
 import { createFileReader, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
-import type { StateDir } from "./state_dir.ts";
-import type { StateFiles } from "./state_files.ts";
-import type { StateKeeper } from "./state_keeper.ts";
+import type { StateDir } from "./state/dir.ts";
+import type { StateFiles } from "./state/files.ts";
+import type { StateKeeper } from "./state/keeper.ts";
 
 /** How exactly the age of what a stale node serves is known. */
 const TOUCH_EVERY_MS = 20_000;

@@ -1,9 +1,9 @@
-import { ControllerError } from "../errors.ts";
-import { sleep } from "../sleep.ts";
+import { ControllerError } from "../util/errors.ts";
+import { sleep } from "../util/time.ts";
 import type { Master } from "./master.ts";
 import { showProcesses } from "./master_cli.ts";
 import { ask } from "./socket.ts";
-import type { StateDir } from "./state_dir.ts";
+import type { StateDir } from "./state/dir.ts";
 
 /** How long HAProxy may take from its start until it answers. */
 const MASTER_TIMEOUT_MS = 15_000;

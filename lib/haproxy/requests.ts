@@ -1,4 +1,4 @@
-import { parseUsedConnections } from "./reply.ts";
+import { parseUsedConnections } from "./wire/reply.ts";
 import { askWorker, type WorkerSockets } from "./runtime.ts";
 import { ask } from "./socket.ts";
 

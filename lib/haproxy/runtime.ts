@@ -1,7 +1,7 @@
-import { BASE_VARIABLE } from "../config_text.ts";
-import { ControllerError, messageOf } from "../errors.ts";
-import type { Observed, ObservedServer, ObservedServers } from "../observed.ts";
-import { parseEnv, parseServersState } from "./reply.ts";
+import { BASE_VARIABLE } from "../config/text.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { Observed, ObservedServer, ObservedServers } from "../plan/observed.ts";
+import { parseEnv, parseServersState } from "./wire/reply.ts";
 import { ask, isTimeout } from "./socket.ts";
 
 /** With many thousands of servers the answer is megabytes. */

@@ -1,4 +1,4 @@
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import { timeoutAfter } from "./socket.ts";
 
 /** A connection to the runtime socket that stays open for many commands. */

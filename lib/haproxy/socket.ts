@@ -1,4 +1,4 @@
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 
 /** How long one question to HAProxy may take, in milliseconds, unless the caller says otherwise. */
 export const ASK_TIMEOUT_MS = 2_000;

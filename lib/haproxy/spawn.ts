@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { ControllerError, messageOf } from "../errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import { haproxyEnvironment } from "./check.ts";
 
 /** A process that was started. */

@@ -1,7 +1,7 @@
-import { backoffDelay } from "../backoff.ts";
-import { messageOf } from "../errors.ts";
-import type { HaproxyState } from "../ports.ts";
-import { resolvesWithin, sleep } from "../sleep.ts";
+import { backoffDelay } from "../util/backoff.ts";
+import { messageOf } from "../util/errors.ts";
+import type { HaproxyState } from "../reconcile/ports.ts";
+import { resolvesWithin, sleep } from "../util/time.ts";
 import type { AdoptionWait, Master } from "./master.ts";
 
 /** What the supervisor needs of the world. */

@@ -2,11 +2,11 @@
 // Faults are real; words of gRPC's own must reach nobody.
 import { assert, assertMatch, assertNotMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf } from "../../lib/util/errors.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import type { Credentials } from "../../lib/etcd/credentials.ts";
 import { grantLease, renewLease } from "../../lib/etcd/lease.ts";
-import { putIf } from "../../lib/etcd/registration_key.ts";
+import { putIf } from "../../lib/register/key.ts";
 import { watchOnce } from "../../lib/etcd/watch.ts";
 import { canMakeCertificates, makeCertificates } from "../support/certificates.ts";
 import { pickPort, startEtcdCluster, tempDir } from "../support/mod.ts";

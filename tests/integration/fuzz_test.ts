@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
-import { joinConfig, type ServerLine } from "../../lib/config_text.ts";
-import { commandLine, deleteLine, drainLine, healthUpLine } from "../../lib/haproxy/commands.ts";
-import { buildModel, countServers, type Model, serverKey } from "../../lib/model.ts";
-import { compileTemplate, renderConfig } from "../../lib/render.ts";
-import { comparable } from "../../lib/server_line.ts";
-import { stepKey } from "../../lib/step.ts";
+import { joinConfig, type ServerLine } from "../../lib/config/text.ts";
+import { commandLine, deleteLine, drainLine, healthUpLine } from "../../lib/haproxy/wire/commands.ts";
+import { buildModel, countServers, type Model, serverKey } from "../../lib/registry/model.ts";
+import { compileTemplate, renderConfig } from "../../lib/config/render.ts";
+import { comparable } from "../../lib/config/server_line.ts";
+import { stepKey } from "../../lib/plan/step.ts";
 import { Buffer } from "node:buffer";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { ask } from "../../lib/haproxy/socket.ts";

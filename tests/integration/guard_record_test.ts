@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { createGuardStore } from "../../lib/haproxy/guard_record.ts";
-import { createStateFiles } from "../../lib/haproxy/state_files.ts";
-import type { GuardRecord } from "../../lib/hold.ts";
+import { createGuardStore } from "../../lib/guard/record.ts";
+import { createStateFiles } from "../../lib/haproxy/state/files.ts";
+import type { GuardRecord } from "../../lib/guard/apply_guard.ts";
 import { tempDir } from "../support/mod.ts";
 
 const RECORD: GuardRecord = {

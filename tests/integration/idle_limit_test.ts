@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { createIdleLimit } from "../../lib/cli/idle_limit.ts";
+import { createIdleLimit } from "../../lib/node/idle_limit.ts";
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
-import { createStateFiles } from "../../lib/haproxy/state_files.ts";
+import { createStateFiles } from "../../lib/haproxy/state/files.ts";
 import { HttpConnection } from "../../tools/local/http_connection.ts";
 import { startOrigin, tempDir, waitFor } from "../support/mod.ts";
 import { type TestNode, testNode } from "../support/node.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { MAX_VALUE_BYTES } from "../../lib/entry.ts";
+import { MAX_VALUE_BYTES } from "../../lib/registry/entry.ts";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
 import { readAll } from "../../lib/etcd/read.ts";
 import { watchOnce } from "../../lib/etcd/watch.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { createLookout } from "../../lib/haproxy/lookout.ts";
+import { createLookout } from "../../lib/haproxy/liveness.ts";
 import { leaveSocket } from "../support/haproxy_faults.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
 

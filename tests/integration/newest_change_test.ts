@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ControllerError } from "../../lib/errors.ts";
+import { ControllerError } from "../../lib/util/errors.ts";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
 import { createMirror } from "../../lib/etcd/mirror.ts";
-import { newestChange } from "../../lib/etcd/newest_change.ts";
+import { newestChange } from "../../lib/ack/newest_change.ts";
 import { pause, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { waitForNodes } from "../../lib/etcd/node_keys.ts";
+import { waitForNodes } from "../../lib/ack/wait.ts";
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
 import { HttpConnection } from "../../tools/local/http_connection.ts";
 import { type EtcdCluster, pause, startOrigin, waitFor } from "../support/mod.ts";

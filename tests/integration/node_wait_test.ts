@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
-import { type NodesWait, type NodesWaitOptions, readNodes, waitForNodes } from "../../lib/etcd/node_keys.ts";
-import { formatStatus, type NodeStatus } from "../../lib/node_status.ts";
+import { type NodesWait, type NodesWaitOptions, readNodes, waitForNodes } from "../../lib/ack/wait.ts";
+import { formatStatus, type NodeStatus } from "../../lib/ack/keys.ts";
 import { type EtcdCluster, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.

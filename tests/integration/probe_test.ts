@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { probe } from "../../lib/probe/probe.ts";
+import { probe } from "../../lib/util/probe.ts";
 import { pickPort, waitFor } from "../support/mod.ts";
 
 /** A server on a real socket that answers every connection with these bytes, and then closes it or holds it open. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createEtcdClient } from "../../lib/etcd/client.ts";
-import { register } from "../../lib/etcd/registration.ts";
-import type { RegistrationEvent } from "../../lib/etcd/registration_events.ts";
+import { register } from "../../lib/register/registration.ts";
+import type { RegistrationEvent } from "../../lib/register/events.ts";
 import { startEtcdCluster, waitFor } from "../support/mod.ts";
 
 const CROWD = 1_000;

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Etcd3, IKeyValue } from "etcd3";
-import { bounded } from "../../lib/etcd/bounded.ts";
+import { bounded } from "../../lib/util/bounded.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { register, type Registration } from "../../lib/etcd/registration.ts";
-import type { RegistrationEnd, RegistrationEvent } from "../../lib/etcd/registration_events.ts";
+import { register, type Registration } from "../../lib/register/registration.ts";
+import type { RegistrationEnd, RegistrationEvent } from "../../lib/register/events.ts";
 import { type EtcdCluster, pickPort, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 // The sanitizers are off in this file: timers of grpc-js outlive a client that is closed.

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import fc from "fast-check";
-import { renderSettings } from "../../lib/cli/settings.ts";
-import { joinConfig } from "../../lib/config_text.ts";
+import { renderSettings } from "../../lib/node/settings.ts";
+import { joinConfig } from "../../lib/config/text.ts";
 import { observe } from "../../lib/haproxy/runtime.ts";
-import { buildModel } from "../../lib/model.ts";
-import { compileTemplate, renderConfig } from "../../lib/render.ts";
+import { buildModel } from "../../lib/registry/model.ts";
+import { compileTemplate, renderConfig } from "../../lib/config/render.ts";
 import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
 import { type TestNode, testNode } from "../support/node.ts";
 

@@ -3,7 +3,7 @@ import type { IWatchResponse } from "etcd3";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { createMirror, type MirrorEvent, type Source, type SourceOptions } from "../../lib/etcd/mirror.ts";
 import { createReread } from "../../lib/etcd/reread.ts";
-import type { Snapshot } from "../../lib/snapshot.ts";
+import type { Snapshot } from "../../lib/registry/snapshot.ts";
 import { type EtcdCluster, startEtcdCluster, waitFor } from "../support/mod.ts";
 
 const SOURCES: Record<string, (options: SourceOptions) => Source> = {

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { basename } from "node:path";
-import { ControllerError } from "../../lib/errors.ts";
-import { openStateDir } from "../../lib/haproxy/state_dir.ts";
-import { createStateFiles } from "../../lib/haproxy/state_files.ts";
-import { createStateKeeper, type StateDirSeen } from "../../lib/haproxy/state_keeper.ts";
+import { ControllerError } from "../../lib/util/errors.ts";
+import { openStateDir } from "../../lib/haproxy/state/dir.ts";
+import { createStateFiles } from "../../lib/haproxy/state/files.ts";
+import { createStateKeeper, type StateDirSeen } from "../../lib/haproxy/state/keeper.ts";
 import { startEtcdCluster, tempDir, waitFor } from "../support/mod.ts";
 import { testNode } from "../support/node.ts";
 

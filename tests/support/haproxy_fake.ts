@@ -1,8 +1,14 @@
-import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "../../lib/haproxy/commands.ts";
-import { parseServersState } from "../../lib/haproxy/reply.ts";
-import type { Glance, Observed, ObservedServers } from "../../lib/observed.ts";
-import type { ChangeResult, CheckResult, HaproxyPort, ReloadResult, StagedFile } from "../../lib/ports.ts";
-import { type Step, stepKey } from "../../lib/step.ts";
+import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "../../lib/haproxy/wire/commands.ts";
+import { parseServersState } from "../../lib/haproxy/wire/reply.ts";
+import type { Glance, Observed, ObservedServers } from "../../lib/plan/observed.ts";
+import type {
+  ChangeResult,
+  CheckResult,
+  HaproxyPort,
+  ReloadResult,
+  StagedFile,
+} from "../../lib/reconcile/ports.ts";
+import { type Step, stepKey } from "../../lib/plan/step.ts";
 import { HaproxyModel } from "./haproxy_model.ts";
 
 /** What is to go wrong, or to stand in the way. */

@@ -1,6 +1,6 @@
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
 import { ask } from "../../lib/haproxy/socket.ts";
-import type { TroubleKind } from "../../lib/trouble.ts";
+import type { TroubleKind } from "../../lib/node/problems.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import type { NodeState, TestNode } from "./node.ts";
 import type { Stage } from "./stage.ts";

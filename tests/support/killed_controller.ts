@@ -1,6 +1,6 @@
 // The controller, killed by SIGKILL at one step of a pass: `KILL_AT` names it, `KILL_AFTER` says how many passes through
 // that step are survived. It takes the same command line as main.ts.
-import type { WrapHaproxy } from "../../lib/cli/run.ts";
+import type { WrapHaproxy } from "../../lib/node/node.ts";
 import { runProgram } from "../../lib/cli/program.ts";
 
 let survive = Number(Deno.env.get("KILL_AFTER") ?? "0");

@@ -1,6 +1,6 @@
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { readNodes } from "../../lib/etcd/node_keys.ts";
-import type { NodeView } from "../../lib/node_status.ts";
+import { readNodes } from "../../lib/ack/wait.ts";
+import type { NodeView } from "../../lib/ack/keys.ts";
 import { startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 

@@ -1,5 +1,5 @@
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
-import { register, type Registration } from "../../lib/etcd/registration.ts";
+import { register, type Registration } from "../../lib/register/registration.ts";
 import type { EtcdCluster } from "../../tools/local/etcd_cluster.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import { type Origin, startOrigin } from "./origin.ts";

@@ -1,11 +1,11 @@
-import { parseEntry, type Server } from "../../lib/entry.ts";
-import { buildModel, EMPTY_MODEL, type Model } from "../../lib/model.ts";
-import type { Outcome } from "../../lib/apply.ts";
-import type { Observed, ObservedServer } from "../../lib/observed.ts";
-import type { PassReport } from "../../lib/reconcile.ts";
-import type { RenderSettings } from "../../lib/render.ts";
-import type { RawEntry } from "../../lib/snapshot.ts";
-import type { NodeFacts } from "../../lib/status.ts";
+import { parseEntry, type Server } from "../../lib/registry/entry.ts";
+import { buildModel, EMPTY_MODEL, type Model } from "../../lib/registry/model.ts";
+import type { Outcome } from "../../lib/reconcile/apply.ts";
+import type { Observed, ObservedServer } from "../../lib/plan/observed.ts";
+import type { PassReport } from "../../lib/reconcile/reconcile.ts";
+import type { RenderSettings } from "../../lib/config/render.ts";
+import type { RawEntry } from "../../lib/registry/snapshot.ts";
+import type { NodeFacts } from "../../lib/node/facts.ts";
 
 export const SERVICES = "/services/";
 export const OVERRIDES = "/haproxy/settings/servers/";

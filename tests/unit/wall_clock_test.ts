@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 
 /** Files that read the wall clock, and why they may: none of them measures with it how long something takes. */
 const MAY_READ: Readonly<Record<string, string>> = {
-  "cli/guard.ts": "what was missing is kept over a restart, which no monotonic clock outlives",
-  "cli/node_keys.ts": "the time of a status that others read",
-  "cli/run.ts": "times that are shown",
+  "node/guard.ts": "what was missing is kept over a restart, which no monotonic clock outlives",
+  "node/announce.ts": "the time of a status that others read",
+  "node/node.ts": "times that are shown",
   "cli/status.ts": "ages that are shown, of times that other nodes wrote",
   "cli/watch_nodes.ts": "ages that are shown, of times that other nodes wrote",
   "etcd/calls.ts": "grpc takes its deadline as a date, and makes a timer of it at once",

@@ -1,11 +1,11 @@
 import { dirname, join } from "node:path";
-import { importProblem, moduleOf, PURE } from "./layers.ts";
+import { importProblem, isPure, moduleOf } from "./layers.ts";
 
 /** Rules of this project that two people could otherwise argue about in review. */
 const plugin: Deno.lint.Plugin = {
   name: "etcd-haproxy",
   rules: {
-    /** Imports point one way: cli -> controller -> reconcile -> the pure files; edges import pure files only. */
+    /** Imports go down the list of folders, never up. */
     "layers": {
       create: (context) => {
         const check = (node: Deno.lint.Node, specifier: string | undefined) => {
@@ -22,7 +22,7 @@ const plugin: Deno.lint.Plugin = {
     /** Pure files have no ambient effects: no clock, no file, no socket, no log, no chance. */
     "pure": {
       create: (context) => {
-        if (!PURE.has(moduleOf(context.filename) ?? "")) return {};
+        if (!isPure(moduleOf(context.filename) ?? "")) return {};
         const report = (node: Deno.lint.Node, what: string) =>
           context.report({
             node,
@@ -71,7 +71,5 @@ function problemOf(file: string, specifier: string | undefined): string | undefi
   const to = moduleOf(target);
   if (from === undefined) return undefined;
   if (to !== undefined) return importProblem(from, to);
-  return target.endsWith("/deno.json")
-    ? undefined
-    : `lib/${from}.ts must not import what stands outside of lib/`;
+  return target.endsWith("/deno.json") ? undefined : `lib/${from}.ts must not import what is outside of lib/`;
 }

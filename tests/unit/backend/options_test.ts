@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { inVariables, parseBackendOptions } from "../../../backend/options.ts";
-import { ControllerError } from "../../../lib/errors.ts";
+import { ControllerError } from "../../../lib/util/errors.ts";
 
 Deno.test("parseBackendOptions() has a default for every variable", () => {
   assertEquals(parseBackendOptions({}, "web1"), {

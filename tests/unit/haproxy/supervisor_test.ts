@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { type FakeClock, install } from "@sinonjs/fake-timers";
 import type { Master } from "../../../lib/haproxy/master.ts";
 import { createSupervisor, type SupervisorPorts } from "../../../lib/haproxy/supervisor.ts";
-import type { HaproxyState } from "../../../lib/ports.ts";
+import type { HaproxyState } from "../../../lib/reconcile/ports.ts";
 
 /** A master that ends by the signals that it heeds, and remembers all. */
 function fakeMaster(pid: number, heeds: readonly Deno.Signal[]) {

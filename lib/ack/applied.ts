@@ -1,0 +1,111 @@
+import type { PassReport } from "../reconcile/reconcile.ts";
+
+/** A revision that HAProxy was brought to. */
+export interface Reached {
+  readonly revision: bigint;
+  /** The newest revision up to it that somebody may wait for. */
+  readonly awaited: bigint;
+}
+
+/** A revision that was reached, and that old workers may not know of yet. */
+export interface Waiting extends Reached {
+  /** Workers that a reload had retired before: they go on by their old servers. */
+  readonly workers: readonly number[];
+}
+
+/** What a node is verified to serve. Times are monotonic milliseconds. */
+export interface Verification {
+  /** The newest revision that every worker serves; undefined: none yet. */
+  readonly verified: bigint | undefined;
+  /** The newest revision up to it that somebody may wait for. */
+  readonly awaited: bigint | undefined;
+  /** Revisions that old workers stand in the way of, oldest first. */
+  readonly waiting: readonly Waiting[];
+  /** When each old worker was first seen to be one. */
+  readonly retiredAt: ReadonlyMap<number, number>;
+}
+
+/** What was seen of HAProxy's processes. */
+export interface WorkersSeen {
+  /** Ids of the workers that a reload retired and that still live. */
+  readonly oldWorkers: readonly number[];
+  readonly now: number;
+  /** For how long a retired worker may take a request from an idle client; undefined: until it ends. */
+  readonly idleMs: number | undefined;
+}
+
+/** A node that has verified nothing yet. */
+export const NOTHING_VERIFIED: Verification = {
+  verified: undefined,
+  awaited: undefined,
+  waiting: [],
+  retiredAt: new Map(),
+};
+
+/**
+ * A pass brought HAProxy to a revision, and its processes were looked at after it. Workers that had been retired by then
+ * may take one more request from each idle client, by their old servers: the revision is verified when they are gone, or
+ * when no client can have been idle for so long. Workers that are retired later know it already.
+ */
+export function withReached(before: Verification, reached: Reached, seen: WorkersSeen): Verification {
+  const { revision } = reached;
+  const newest = before.waiting.at(-1)?.revision ?? before.verified;
+  if (newest !== undefined && revision === newest) return withLook(before, seen);
+  // A store that was restored begins again, and what was verified of the other one says nothing.
+  const start = newest !== undefined && revision < newest
+    ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
+    : before;
+  const retiredAt = retirements(start, seen);
+  const workers = inTheWay(seen.oldWorkers, { ...seen, retiredAt });
+  const waiting = [...start.waiting, { ...reached, workers }];
+  return withLook({ ...start, retiredAt, waiting: merged(waiting) }, seen);
+}
+
+/** HAProxy's processes were looked at again. */
+export function withLook(before: Verification, seen: WorkersSeen): Verification {
+  const retiredAt = retirements(before, seen);
+  const alive = new Set(inTheWay(seen.oldWorkers, { ...seen, retiredAt }));
+  const waiting = before.waiting.map((one) => ({
+    ...one,
+    workers: one.workers.filter((pid) => alive.has(pid)),
+  }));
+  const done = waiting.findLastIndex(({ workers }) => workers.length === 0);
+  const passed = waiting.slice(0, done + 1);
+  return {
+    retiredAt,
+    waiting: waiting.slice(done + 1),
+    verified: passed.at(-1)?.revision ?? before.verified,
+    awaited: passed.at(-1)?.awaited ?? before.awaited,
+  };
+}
+
+function retirements({ retiredAt }: Verification, { oldWorkers, now }: WorkersSeen): Map<number, number> {
+  return new Map(oldWorkers.map((pid) => [pid, retiredAt.get(pid) ?? now]));
+}
+
+function inTheWay(
+  workers: readonly number[],
+  { retiredAt, now, idleMs }: WorkersSeen & Pick<Verification, "retiredAt">,
+): number[] {
+  return workers.filter((pid) => idleMs === undefined || now < (retiredAt.get(pid) ?? now) + idleMs);
+}
+
+/** Revisions that wait for the same workers are verified together: the newest stands for all. */
+function merged(waiting: readonly Waiting[]): Waiting[] {
+  const [last, before] = [waiting.at(-1), waiting.at(-2)];
+  if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {
+    return [...waiting];
+  }
+  return [...waiting.slice(0, -2), last];
+}
+
+/** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */
+export function reachedBy(
+  { outcome, model }: PassReport,
+  { attached }: { readonly attached: boolean },
+): bigint | undefined {
+  if (outcome?.kind !== "reached") return undefined;
+  const { kind } = outcome.observed;
+  // One that does not run starts with the file. Of somebody else's that is away nobody knows what it does.
+  return kind === "up" || kind === "down" && !attached ? model.revision : undefined;
+}

@@ -1,0 +1,82 @@
+import { isAskedFor } from "../registry/entry.ts";
+import { memoByObject } from "../util/memo.ts";
+import { serverKey } from "../registry/model.ts";
+import type { Observed, ObservedServer, ObservedServers } from "../plan/observed.ts";
+import type { PassReport } from "../reconcile/reconcile.ts";
+
+/** Servers that the registry keeps requests away from, as a pass left them. All by `<service>/<id>`. */
+export interface KeptAway {
+  /** They get no new request; HAProxy has to be asked whether they hold any. */
+  readonly idleOrDraining: ReadonlySet<string>;
+  /** They get requests all the same, because something holds the change up or an operator overrides it. */
+  readonly served: readonly string[];
+  /** Backends in which the worker has such servers. */
+  readonly backends: readonly string[];
+  /** Whether the worker sends requests to a server. */
+  readonly isServed: (key: string) => boolean;
+}
+
+/** What HAProxy was last seen to run, by the report of a pass. */
+export function lastObserved({ outcome, observed }: PassReport): Observed {
+  return outcome?.kind === "reached" ? outcome.observed : observed;
+}
+
+/** Who is kept away from requests, by what HAProxy was last seen to run. */
+export const keptAway = memoByObject((report: PassReport): KeptAway => {
+  const observed = lastObserved(report);
+  const running: ObservedServers = observed.kind === "up" ? observed.servers : new Map();
+  const keys = new Set<string>();
+  const backends: string[] = [];
+  for (const [backend, servers] of running) {
+    const away = [...servers.values()].filter((server) => !takesRequests(server));
+    away.forEach(({ name }) => keys.add(`${backend}/${name}`));
+    if (away.length > 0) backends.push(backend);
+  }
+  const isServed = (key: string) => {
+    const [backend = "", name = ""] = key.split("/");
+    const server = running.get(backend)?.get(name);
+    return server !== undefined && takesRequests(server);
+  };
+  return {
+    idleOrDraining: keys,
+    backends,
+    isServed,
+    served: [...unwanted(report, running), ...heldServers(report), ...report.model.overruled].filter(
+      isServed,
+    ),
+  };
+});
+
+/** Servers that hold requests, or get them though they must not; `used` are those in use by any worker. */
+export function drainingServers(
+  away: KeptAway,
+  used: { now: Iterable<string>; byOldWorkers: Iterable<string> },
+): string[] {
+  const draining = new Set(away.served);
+  for (const key of used.now) if (away.idleOrDraining.has(key)) draining.add(key);
+  for (const key of used.byOldWorkers) if (!away.isServed(key)) draining.add(key);
+  return [...draining].sort();
+}
+
+function takesRequests({ weight, maint, draining }: ObservedServer): boolean {
+  return weight > 0 && !maint && !draining;
+}
+
+/**
+ * Servers that go on though the registry does not ask for them: those of backends which only a reload changes, while the
+ * reload is refused or waits. Servers that a template names itself may be among them, which harms nobody.
+ */
+function unwanted({ model, wanted }: PassReport, running: ObservedServers): string[] {
+  if (wanted.base === "rendered") return [];
+  const asked = new Set(model.services.flatMap(({ servers }) => servers.filter(isAskedFor).map(serverKey)));
+  return [...running].filter(([backend]) => !wanted.config.servers.has(backend)).flatMap((
+    [backend, servers],
+  ) => [...servers.values()].filter(takesRequests).map(({ name }) => `${backend}/${name}`)).filter((key) =>
+    !asked.has(key)
+  );
+}
+
+/** They left the registry, and get requests until the guard lets them go. */
+function heldServers({ held }: PassReport): string[] {
+  return held.map(({ server }) => serverKey(server));
+}

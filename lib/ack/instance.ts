@@ -1,0 +1,29 @@
+import type { StateFiles } from "../haproxy/state/files.ts";
+
+/** What tells this node from another one of the same id: random, and kept for the next run. */
+export interface Instance {
+  current(): string;
+  renew(): Promise<void>;
+}
+
+const FORM = /^[0-9a-f]{16}$/;
+
+/** Reads the file, or makes one that only this user can read. */
+export async function openInstance(path: string, files: StateFiles): Promise<Instance> {
+  const kept = (await files.read(path))?.trim();
+  let current = kept !== undefined && FORM.test(kept) ? kept : await makeInstance(path, files);
+  return {
+    current: () => current,
+    renew: async () => {
+      current = await makeInstance(path, files);
+    },
+  };
+}
+
+async function makeInstance(path: string, files: StateFiles): Promise<string> {
+  const made = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) =>
+    byte.toString(16).padStart(2, "0")
+  ).join("");
+  await files.replace(path, made);
+  return made;
+}

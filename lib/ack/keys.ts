@@ -1,0 +1,156 @@
+import * as v from "valibot";
+import { MAX_VALUE_BYTES } from "../registry/entry.ts";
+import type { RawEntry } from "../registry/snapshot.ts";
+
+/** What a node says of itself in its key `status`. Counts and times are never negative. */
+export interface NodeStatus {
+  readonly node: string;
+  /** Random, kept in the node's state directory: it tells a restarted node from a second one of the same id. */
+  readonly instance: string;
+  /** The newest registry revision that the node was verified to serve when it wrote this; 0: none yet. */
+  readonly revision: bigint;
+  readonly lagMs: number;
+  /** The start of the digest of the base that it runs. */
+  readonly base: string;
+  readonly servers: { readonly total: number; readonly up: number };
+  /** Servers, as `<service>/<id>`, that get no new request and still hold some. */
+  readonly draining: readonly string[];
+  readonly rejections: number;
+  /** How many servers vanished from the registry and are served on. */
+  readonly held: number;
+  readonly plan: "runtime" | "reload" | "none";
+  readonly tookMs: number;
+  /** It serves what an earlier run left. */
+  readonly stale: boolean;
+  /** When it wrote this, as RFC 3339. */
+  readonly at: string;
+  readonly version: string;
+  /** Where its admin endpoints are. */
+  readonly admin: string;
+}
+
+/** One node, as its keys tell of it. It lives, if it has a lease: its keys are gone when that has ended. */
+export interface NodeView {
+  /** Its id, with `~` and four hex digits behind it for a second node of the same id. */
+  readonly node: string;
+  /** The newest registry revision that it is verified to serve; undefined: none yet, or the key cannot be read. */
+  readonly applied: bigint | undefined;
+  /** Undefined: there is none, or it cannot be read. */
+  readonly status: NodeStatus | undefined;
+  /** False: one of its keys was put without, and counts as a node that lives until somebody deletes it. */
+  readonly hasLease: boolean;
+}
+
+/** A key below the nodes prefix that cannot be used. Escape both before they are shown. */
+export interface BadNodeKey {
+  readonly key: string;
+  readonly reason: string;
+}
+
+/** What stands below the nodes prefix, nodes in the order of their names. */
+export interface NodesView {
+  readonly nodes: readonly NodeView[];
+  readonly bad: readonly BadNodeKey[];
+}
+
+const NODE_NAME = /^[A-Za-z0-9._:-]{1,128}(~[0-9a-f]{4})?$/;
+const SERVER_NAME = /^[A-Za-z0-9._:-]{1,128}\/[A-Za-z0-9._:-]{1,128}$/;
+/** As many digits as a revision of etcd has at most. */
+const REVISION = /^\d{1,19}$/;
+
+const text = (what: string) =>
+  v.pipe(v.string(`${what} is not a string`), v.maxLength(500, `${what} is too long`));
+const count = (what: string) =>
+  v.pipe(
+    v.number(`${what} is not a number`),
+    v.safeInteger(`${what} is no integer`),
+    v.minValue(0, `${what} is negative`),
+  );
+
+const STATUS = v.object({
+  node: text("node"),
+  instance: text("instance"),
+  revision: v.pipe(count("revision"), v.transform((revision: number) => BigInt(revision))),
+  lagMs: count("lagMs"),
+  base: text("base"),
+  servers: v.object({ total: count("servers.total"), up: count("servers.up") }, "servers is not an object"),
+  draining: v.array(
+    v.pipe(
+      v.string("draining holds no strings"),
+      v.regex(SERVER_NAME, "draining holds something else than <service>/<id>"),
+    ),
+    "draining is not an array",
+  ),
+  rejections: count("rejections"),
+  held: v.optional(count("held"), 0),
+  plan: v.picklist(["runtime", "reload", "none"], "plan is not runtime, reload or none"),
+  tookMs: count("tookMs"),
+  stale: v.boolean("stale is not true or false"),
+  at: v.pipe(text("at"), v.isoTimestamp("at is not a time of RFC 3339")),
+  version: text("version"),
+  admin: text("admin"),
+}, "value is not a JSON object");
+
+type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+/** The value of a status key. */
+export function formatStatus(status: NodeStatus): string {
+  return JSON.stringify({ ...status, revision: Number(status.revision) });
+}
+
+/** Reads the value of a status key; unknown fields are ignored, for fleets run mixed versions. */
+export function parseStatus(value: Uint8Array): Read<NodeStatus> {
+  if (value.length > MAX_VALUE_BYTES) {
+    return { ok: false, reason: `value has more than ${MAX_VALUE_BYTES} bytes` };
+  }
+  const parsed = v.safeParse(STATUS, jsonOf(value), { abortEarly: true });
+  if (!parsed.success) return { ok: false, reason: parsed.issues[0].message };
+  return { ok: true, value: parsed.output };
+}
+
+/** Reads the value of an applied key. */
+export function parseApplied(value: Uint8Array): Read<bigint> {
+  const digits = new TextDecoder().decode(value.subarray(0, 20));
+  if (!REVISION.test(digits)) return { ok: false, reason: "value is not a revision" };
+  return { ok: true, value: BigInt(digits) };
+}
+
+/** Reads all keys below the nodes prefix. A node whose value is bad is there, but tells nothing. */
+export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesView {
+  const nodes = new Map<string, NodeView>();
+  const bad: BadNodeKey[] = [];
+  for (const { key, value, hasLease } of entries) {
+    const [node = "", what = "", ...others] = key.slice(prefix.length).split("/");
+    if (!NODE_NAME.test(node) || others.length > 0 || (what !== "applied" && what !== "status")) {
+      bad.push({ key, reason: "key is not <prefix><node-id>/applied or <prefix><node-id>/status" });
+      continue;
+    }
+    const before = nodes.get(node) ?? { node, applied: undefined, status: undefined, hasLease: true };
+    const known = { ...before, hasLease: before.hasLease && hasLease };
+    const read = what === "applied" ? parseApplied(value) : parseStatus(value);
+    if (!read.ok) bad.push({ key, reason: read.reason });
+    nodes.set(node, read.ok ? { ...known, [what]: read.value } : known);
+  }
+  return { nodes: [...nodes.values()].sort((a, b) => a.node < b.node ? -1 : 1), bad };
+}
+
+/** What a node has to have passed. */
+export interface Passage {
+  readonly revision: bigint;
+  /** A server, as `<service>/<id>`, that it must hold no request of any more. */
+  readonly server?: string | undefined;
+}
+
+/** Whether a node serves at least the revision, and holds no request of the server. One that does not say so has not. */
+export function hasPassed({ applied, status }: NodeView, { revision, server }: Passage): boolean {
+  if (applied === undefined || applied < revision) return false;
+  return server === undefined || status?.draining.includes(server) === false;
+}
+
+function jsonOf(value: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+import type { NodeStatus } from "./keys.ts";
+
+/** What a node has to tell now. Times are monotonic milliseconds. */
+export interface News {
+  /** The newest verified revision; undefined: none yet. */
+  readonly applied: bigint | undefined;
+  /** The newest verified revision that somebody may wait for. */
+  readonly awaited: bigint | undefined;
+  readonly status: NodeStatus;
+  /** Since when each draining server has been known to drain. */
+  readonly drainingSince: ReadonlyMap<string, number>;
+}
+
+/** What stands in etcd. */
+export interface Published {
+  /** Also what an earlier run of this node left. */
+  readonly applied: bigint | undefined;
+  readonly appliedAt: number;
+  /** Undefined: nothing was put yet. */
+  readonly status: NodeStatus | undefined;
+  readonly statusAt: number;
+  /** How many more changes of how many servers are up may be put soon. */
+  readonly countsLeft: number;
+}
+
+/** Which keys to put now. */
+export interface Put {
+  readonly kind: "put";
+  readonly applied: boolean;
+  readonly status: boolean;
+}
+
+/** What to do now; `at`: when to ask again, undefined: when there is news. */
+export type PutStep =
+  | Put
+  | { readonly kind: "wait"; readonly at: number | undefined };
+
+/** Before the first put. */
+export const NOTHING_PUBLISHED: Published = {
+  applied: undefined,
+  appliedAt: -Infinity,
+  status: undefined,
+  statusAt: -Infinity,
+  // A node puts its first status when it has seen no server yet; then it sees those, and then their health.
+  countsLeft: 2,
+};
+
+const AWAITED_EVERY_MS = 250;
+const APPLIED_EVERY_MS = 5_000;
+const STATUS_EVERY_MS = 10_000;
+/** Whoever waits for a server to be drained waits for this as well; so does who looks at a node that has just started. */
+const SOON_MS = 1_000;
+/** Most requests end within this time, which saves two puts of the status. */
+const SETTLE_MS = 250;
+
+/**
+ * Decides what is put. etcd keeps every put, so they are rare: `applied` 250 ms apart at least when somebody may wait for
+ * it, else 5 s; `status` when it changed, 10 s apart, or 1 s when it is the draining servers that changed, or for the
+ * first time the counts of servers.
+ *
+ * The status that stands beside a revision lists every server that still held requests when that revision was put: a
+ * revision with servers that are not listed yet goes together with a status that lists them, or waits for it.
+ */
+export function nextPut(news: News, published: Published, now: number): PutStep {
+  if (published.status === undefined) {
+    return { kind: "put", applied: news.applied !== undefined, status: true };
+  }
+  const appliedAt = appliedDue(news, published);
+  const statusAt = statusDue(news, published);
+  const added = addedServers(news, published);
+  if (appliedAt !== undefined && now >= appliedAt) {
+    return {
+      kind: "put",
+      applied: true,
+      status: added.length > 0 || statusAt !== undefined && now >= statusAt,
+    };
+  }
+  if (statusAt !== undefined && now >= statusAt) {
+    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(news, published);
+    return { kind: "put", applied, status: true };
+  }
+  const times = [appliedAt, statusAt].filter((at) => at !== undefined);
+  return { kind: "wait", at: times.length === 0 ? undefined : Math.min(...times) };
+}
+
+/** What stands in etcd after a put. */
+export function afterPut(
+  published: Published,
+  step: Put,
+  { applied, status, now }: Pick<News, "applied" | "status"> & { readonly now: number },
+): Published {
+  const withApplied = step.applied ? { ...published, applied, appliedAt: now } : published;
+  if (!step.status) return withApplied;
+  const isCounted = published.status !== undefined && !hasSameCounts(status, published.status);
+  const countsLeft = published.countsLeft - (isCounted && published.countsLeft > 0 ? 1 : 0);
+  return { ...withApplied, status, statusAt: now, countsLeft };
+}
+
+function appliedDue(news: News, published: Published): number | undefined {
+  if (news.applied === undefined || news.applied === published.applied) return undefined;
+  const due = published.appliedAt + appliedEveryMs(news, published);
+  const since = addedServers(news, published).map((server) => news.drainingSince.get(server) ?? -Infinity);
+  if (since.length === 0) return due;
+  return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
+}
+
+function appliedEveryMs(news: News, published: Published): number {
+  return isAwaited(news, published) ? AWAITED_EVERY_MS : APPLIED_EVERY_MS;
+}
+
+/** A revision that went backwards is one of another store: what stands there is wrong. */
+function isAwaited({ applied, awaited }: News, published: Published): boolean {
+  if (published.applied === undefined || applied === undefined) return true;
+  return applied < published.applied || awaited !== undefined && awaited > published.applied;
+}
+
+function statusDue({ status }: News, published: Published): number | undefined {
+  if (published.status === undefined || comparable(status) === comparable(published.status)) return undefined;
+  const isSoon = status.draining.join() !== published.status.draining.join() ||
+    published.countsLeft > 0 && !hasSameCounts(status, published.status);
+  return published.statusAt + (isSoon ? SOON_MS : STATUS_EVERY_MS);
+}
+
+function hasSameCounts({ servers: { total, up } }: NodeStatus, { servers }: NodeStatus): boolean {
+  return total === servers.total && up === servers.up;
+}
+
+function addedServers({ status }: News, published: Published): string[] {
+  const known = new Set(published.status?.draining);
+  return status.draining.filter((server) => !known.has(server));
+}
+
+/** The status without what changes all the time and alone is no reason for a put. */
+function comparable(status: NodeStatus): string {
+  const { at: _at, tookMs: _tookMs, lagMs: _lagMs, revision, ...others } = status;
+  return JSON.stringify({ ...others, revision: `${revision}` });
+}

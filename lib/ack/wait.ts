@@ -1,0 +1,154 @@
+import type { Etcd3 } from "etcd3";
+import { messageOf } from "../util/errors.ts";
+import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "./keys.ts";
+import { bounded, TimeUpError } from "../util/bounded.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { followEtcd, type FollowSink } from "../etcd/follow.ts";
+import { type FullRead, readAll } from "../etcd/read.ts";
+import { isRefusal } from "../etcd/refusal.ts";
+
+/** All nodes at one revision of the store. */
+export interface NodesRead extends NodesView {
+  readonly revision: bigint;
+  readonly clusterId: string;
+}
+
+/**
+ * Reads what the nodes say of themselves.
+ *
+ * @throws when etcd cannot be asked, or does not allow it
+ */
+export async function readNodes(kv: Etcd3, nodesPrefix: string): Promise<NodesRead> {
+  const read = await readAll(kv, [nodesPrefix]);
+  return {
+    ...parseNodes(read.entries.values(), nodesPrefix),
+    revision: read.revision,
+    clusterId: read.clusterId,
+  };
+}
+
+export interface NodesWaitOptions extends Passage {
+  readonly nodesPrefix: string;
+  /** The cluster that the revision is of; undefined: the one that answers first. */
+  readonly clusterId?: string;
+  /** Even if it is 0, the keys are read once. */
+  readonly limitMs: number;
+  readonly signal?: AbortSignal;
+}
+
+const FIRST_READ_MS = 1_000;
+
+/** How waiting for the nodes ended. */
+export type NodesWait =
+  /** Every live node has passed. */
+  | { readonly kind: "passed"; readonly nodes: readonly NodeView[] }
+  /** No node lives: none has a key. */
+  | { readonly kind: "nobody" }
+  /** The time is up; these nodes have not passed. */
+  | { readonly kind: "behind"; readonly nodes: readonly NodeView[] }
+  /** The keys may not be read, or could not be in all that time. */
+  | { readonly kind: "unreadable"; readonly reason: string }
+  /** Another store answers than the one that the revision is of. */
+  | { readonly kind: "other-store"; readonly reason: string };
+
+/**
+ * Waits until every live node serves a revision: it reads the nodes' keys, and watches them while some node has not
+ * passed. A node whose lease ends meanwhile counts no longer.
+ *
+ * @throws the signal's reason, when it is aborted
+ */
+export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions): Promise<NodesWait> {
+  const { limitMs, signal } = options;
+  const deadline = performance.now() + limitMs;
+  const view = createView(options);
+  try {
+    const read = readAll(client.kv, [options.nodesPrefix]);
+    const end = view.onRead(await bounded(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
+    if (end !== undefined) return end;
+  } catch (error) {
+    if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
+    signal?.throwIfAborted();
+    if (!(error instanceof TimeUpError)) view.onTrouble(messageOf(error));
+  }
+  return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
+}
+
+type View = ReturnType<typeof createView>;
+
+async function watchUntil(
+  client: EtcdClient,
+  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: View },
+): Promise<NodesWait> {
+  const { promise, resolve } = Promise.withResolvers<NodesWait>();
+  const settle = (end: NodesWait | undefined) => end === undefined ? undefined : resolve(end);
+  const over = new AbortController();
+  const sink: FollowSink = {
+    reset: (read) => settle(view.onRead(read)),
+    apply: (events) => settle(view.onEvents(events)),
+  };
+  // It never rejects, and ends by itself after the abort.
+  followEtcd({
+    client,
+    prefixes: [nodesPrefix],
+    sink,
+    onEvent: (event) => {
+      if (event.kind === "waiting") view.onTrouble(event.reason);
+    },
+    signal: over.signal,
+    untrusted: () => NEVER,
+  });
+  try {
+    return await bounded(promise, { limitMs, signal });
+  } catch {
+    signal?.throwIfAborted();
+    return view.onTimeUp();
+  } finally {
+    over.abort();
+  }
+}
+
+const NEVER = new AbortController().signal;
+
+/** What is known of the nodes, and what it means for the one who waits. */
+function createView(options: NodesWaitOptions) {
+  let { clusterId } = options;
+  let entries: FullRead["entries"] | undefined;
+  let trouble = "no answer of etcd";
+  const nodes = () => parseNodes(entries?.values() ?? [], options.nodesPrefix).nodes;
+  const judge = (): NodesWait | undefined => {
+    const all = nodes();
+    if (all.length === 0) return { kind: "nobody" };
+    return all.every((node) => hasPassed(node, options)) ? { kind: "passed", nodes: all } : undefined;
+  };
+  const onRead = (read: FullRead): NodesWait | undefined => {
+    const reason = otherStore(read, { clusterId, revision: options.revision });
+    if (reason !== undefined) return { kind: "other-store", reason };
+    ({ clusterId } = read);
+    entries = new Map(read.entries);
+    return judge();
+  };
+  const onEvents: (events: Parameters<FollowSink["apply"]>[0]) => NodesWait | undefined = (events) => {
+    for (const event of events) {
+      if (event.kind === "put") entries?.set(event.entry.key, event.entry);
+      else entries?.delete(event.key);
+    }
+    return judge();
+  };
+  const onTimeUp = (): NodesWait => {
+    if (entries === undefined) return { kind: "unreadable", reason: trouble };
+    return { kind: "behind", nodes: nodes().filter((node) => !hasPassed(node, options)) };
+  };
+  return { onRead, onEvents, onTimeUp, onTrouble: (reason: string) => trouble = reason };
+}
+
+/** A store that was restored, or made anew, knows nothing of the revision that is waited for. */
+function otherStore(
+  read: FullRead,
+  known: { clusterId: string | undefined; revision: bigint },
+): string | undefined {
+  if (known.clusterId !== undefined && read.clusterId !== known.clusterId) {
+    return `cluster id changed from ${known.clusterId} to ${read.clusterId}`;
+  }
+  if (read.revision >= known.revision) return undefined;
+  return `the store is at revision ${read.revision}, before ${known.revision}`;
+}

@@ -1,0 +1,90 @@
+import { escapeText } from "../util/escape.ts";
+import type { NodeStatus, NodesView, NodeView } from "../ack/keys.ts";
+
+const COLUMNS = [
+  "NODE",
+  "REVISION",
+  "LAG",
+  "UP",
+  "PLAN",
+  "TOOK",
+  "REJECTED",
+  "HELD",
+  "DRAINING",
+  "STALE",
+  "AGE",
+  "VERSION",
+] as const;
+
+const UNLEASED = "has keys without a lease: it counts as alive until somebody deletes them";
+
+/** Longer texts would push the other columns out of sight. */
+const MAX_CELL = 40;
+
+/**
+ * All nodes as a table, a line each, with what cannot be read below it. Text of others is escaped.
+ *
+ * @param now wall-clock milliseconds, for the age of what a node says
+ */
+export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
+  const rows = [[...COLUMNS], ...nodes.map((node) => cells(node, now))];
+  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  return [
+    ...rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd()),
+    ...(nodes.length === 0 ? ["no node is alive"] : []),
+    ...nodes.flatMap(({ node, status }) => drainingLines(node, status)),
+    ...nodes.filter(({ hasLease }) => !hasLease).map(({ node }) => `${escapeText(node)} ${UNLEASED}`),
+    ...bad.map(({ key, reason }) => `cannot read ${escapeText(key)}: ${escapeText(reason)}`),
+  ];
+}
+
+function cells({ node, applied, status }: NodeView, now: number): string[] {
+  const said = status === undefined ? Array<string>(COLUMNS.length - 2).fill("?") : [
+    `${status.lagMs} ms`,
+    `${status.servers.up}/${status.servers.total}`,
+    status.plan,
+    `${status.tookMs} ms`,
+    `${status.rejections}`,
+    `${status.held}`,
+    `${status.draining.length}`,
+    status.stale ? "yes" : "no",
+    ageText(now - Date.parse(status.at)),
+    escapeText(status.version, MAX_CELL),
+  ];
+  return [escapeText(node), applied === undefined ? "-" : `${applied}`, ...said];
+}
+
+function drainingLines(node: string, status: NodeStatus | undefined): string[] {
+  if (status === undefined || status.draining.length === 0) return [];
+  return [`${escapeText(node)} drains ${status.draining.map((server) => escapeText(server)).join(", ")}`];
+}
+
+/** A time in the largest unit that fits; clocks of two machines may differ, so none is below 0. */
+export function ageText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** The nodes as plain data, for JSON. Revisions are numbers, as everywhere outside. */
+export function nodesJson({ nodes, bad }: NodesView): Record<string, unknown> {
+  return {
+    nodes: nodes.map(({ node, applied, status, hasLease }) => ({
+      node,
+      applied: applied === undefined ? null : Number(applied),
+      status: status === undefined ? null : { ...status, revision: Number(status.revision) },
+      hasLease,
+    })),
+    bad: bad.map(({ key, reason }) => ({ key: escapeText(key), reason: escapeText(reason) })),
+  };
+}
+
+/** Why a node has not passed a revision, in words. */
+export function behindText({ node, applied, status }: NodeView, revision: bigint, server?: string): string {
+  const name = escapeText(node);
+  if (applied === undefined) return `${name} serves no revision yet`;
+  if (applied < revision) return `${name} serves revision ${applied}`;
+  if (status === undefined) return `${name} does not tell what it drains`;
+  return `${name} still holds requests of ${escapeText(server ?? "it")}`;
+}

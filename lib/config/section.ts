@@ -1,0 +1,168 @@
+import { configWords } from "./line.ts";
+
+/** A run of lines that starts with a section keyword; the lines before the first section are one without keyword. */
+export interface Section {
+  readonly keyword: string;
+  /** Empty where the section has none. */
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+/** Section keywords of HAProxy 2.6 to 3.2 (configuration manual, table of contents). */
+const SECTION_KEYWORDS = new Set([
+  ...[
+    "global",
+    "defaults",
+    "frontend",
+    "backend",
+    "listen",
+    "peers",
+    "resolvers",
+    "mailers",
+    "userlist",
+    "program",
+  ],
+  ...[
+    "http-errors",
+    "ring",
+    "cache",
+    "log-forward",
+    "log-profile",
+    "fcgi-app",
+    "crt-store",
+    "traces",
+    "acme",
+  ],
+]);
+
+/** Splits a configuration into its sections; joining all their lines gives the text back. */
+export function sectionsOf(text: string): Section[] {
+  const sections: { keyword: string; name: string; lines: string[] }[] = [{
+    keyword: "",
+    name: "",
+    lines: [],
+  }];
+  for (const line of text.split("\n")) {
+    const start = sectionStart(line);
+    if (start !== undefined) sections.push({ ...start, lines: [] });
+    sections.at(-1)?.lines.push(line);
+  }
+  return sections;
+}
+
+function sectionStart(line: string): { keyword: string; name: string } | undefined {
+  // Server lines are most of a large file and never start a section.
+  if (/^\s*(server\s|$)/.test(line)) return undefined;
+  const [keyword = "", name = ""] = configWords(line);
+  return SECTION_KEYWORDS.has(keyword) ? { keyword, name } : undefined;
+}
+
+/** Whether a line is a `server` line. */
+export function isServerLine(line: string): boolean {
+  return /^\s*server[ \t]/.test(line);
+}
+
+/**
+ * Whether servers of a backend can be changed while HAProxy runs, and if not, why. Sources: management manual,
+ * "add server" (dynamic algorithm needed, `default-server` not applied); configuration manual, "balance", "use-server".
+ */
+export type Plainness = { readonly plain: true } | { readonly plain: false; readonly reason: string };
+
+const ALWAYS_DYNAMIC = new Set(["roundrobin", "leastconn", "random"]);
+const NEVER_DYNAMIC = new Set(["static-rr", "first", "log-hash", "sticky"]);
+const AGENT_CHECK = /\sagent-check\b/;
+const PREVENTING = ["default-server", "server-template", "use-server", "dispatch"];
+
+/** Judges one `backend` section; `defaults` is the section that it inherits from, if any. */
+export function judgeBackend(section: Section, defaults: Section | undefined): Plainness {
+  const own = section.lines.slice(1).filter((line) => !isServerLine(line)).map(configWords);
+  const inherited = defaults?.lines.slice(1).map(configWords) ?? [];
+  const all = [...inherited, ...own];
+  if (all.some(([first = ""]) => first.startsWith("."))) return not("it holds conditional blocks (.if)");
+  const preventing = all.find(([first = ""]) => PREVENTING.includes(first));
+  if (preventing !== undefined) return not(`it has ${preventing[0]}`);
+  if (
+    section.lines.some((line) =>
+      isServerLine(line) && AGENT_CHECK.test(line) && configWords(line).includes("agent-check")
+    )
+  ) {
+    return not("a server has agent-check");
+  }
+  if (all.some(([first, second]) => first === "option" && second === "transparent")) {
+    return not("it has option transparent");
+  }
+  return judgeBalance(all);
+}
+
+function judgeBalance(lines: readonly (readonly string[])[]): Plainness {
+  const balance = lines.findLast(([first]) => first === "balance")?.[1]?.replace(/\(.*$/, "") ?? "roundrobin";
+  if (NEVER_DYNAMIC.has(balance)) return not(`balance ${balance} takes no dynamic servers`);
+  if (ALWAYS_DYNAMIC.has(balance)) return { plain: true };
+  const hashType = lines.findLast(([first]) => first === "hash-type")?.[1] ?? "map-based";
+  if (hashType === "consistent") return { plain: true };
+  return not(`balance ${balance} takes dynamic servers only with hash-type consistent`);
+}
+
+function not(reason: string): Plainness {
+  return { plain: false, reason };
+}
+
+/** Every `backend` section of a text with its judgement, in the order of the text. */
+export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
+  const backends = [...defaultsOf(sections)].filter(([{ keyword }]) => keyword === "backend");
+  return new Map(backends.map(([section, defaults]) => [section, judgeBackend(section, defaults)]));
+}
+
+/** The `frontend`, `backend` and `listen` sections of a text, each with the `defaults` section that it inherits from, if any. */
+export function defaultsOf(sections: readonly Section[]): Map<Section, Section | undefined> {
+  const found = new Map<Section, Section | undefined>();
+  const named = new Map<string, Section>();
+  let last: Section | undefined;
+  for (const section of sections) {
+    if (section.keyword === "defaults") {
+      last = withInherited(section, named);
+      named.set(section.name, last);
+    }
+    if (!PROXIES.has(section.keyword)) continue;
+    const from = inheritsFrom(section);
+    found.set(section, from === undefined ? last : named.get(from));
+  }
+  return found;
+}
+
+const PROXIES = new Set(["frontend", "backend", "listen"]);
+
+/** A `defaults` section may inherit from another one (configuration manual, 4 "Proxies"). */
+function withInherited(section: Section, named: ReadonlyMap<string, Section>): Section {
+  const from = inheritsFrom(section);
+  const inherited = from === undefined ? undefined : named.get(from);
+  if (inherited === undefined) return section;
+  const [head = "", ...own] = section.lines;
+  return { ...section, lines: [head, ...inherited.lines.slice(1), ...own] };
+}
+
+function inheritsFrom(section: Section): string | undefined {
+  const words = configWords(section.lines[0] ?? "");
+  return words.at(-2) === "from" ? words.at(-1) : undefined;
+}
+
+/**
+ * The addresses that one text binds and another does not, as they are written. An address on a port that was bound
+ * before is left out: HAProxy itself is in its way, and makes room for it.
+ */
+export function addedBinds(before: string, after: string): string[] {
+  const known = new Set([...bindsOf(before)].map(portOf));
+  return [...bindsOf(after)].filter((address) => !known.has(portOf(address)));
+}
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(":") + 1);
+}
+
+function bindsOf(text: string): Set<string> {
+  const lines = sectionsOf(text).flatMap(({ keyword, lines }) =>
+    keyword === "frontend" || keyword === "listen" ? lines : []
+  );
+  const binds = lines.map(configWords).filter(([first]) => first === "bind");
+  return new Set(binds.flatMap(([, addresses = ""]) => addresses.split(",")));
+}

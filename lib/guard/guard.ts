@@ -1,0 +1,200 @@
+import { formatAddress } from "../registry/address.ts";
+import type { Server } from "../registry/entry.ts";
+import { memoByObject } from "../util/memo.ts";
+import { compareBytes, type Model, serverKey, type Service } from "../registry/model.ts";
+
+/** What the guard allows. */
+export interface GuardLimits {
+  /** The part of a service's servers that may leave without having been drained within `timeMs`; 0 to 1. */
+  readonly share: number;
+  /** Length of the window, and the longest time for which a server is held; in milliseconds. */
+  readonly timeMs: number;
+}
+
+/** A server that left without having been drained. */
+export interface Departure {
+  readonly service: string;
+  readonly id: string;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** What the guard remembers between passes. Times are monotonic milliseconds. */
+export interface GuardMemory {
+  /** What the file holds; undefined until that is known. */
+  readonly served: readonly Service[] | undefined;
+  readonly departures: readonly Departure[];
+  /** Since when servers of the file are missing in the registry, by `<service>/<id>`. */
+  readonly missingSince: ReadonlyMap<string, number>;
+}
+
+/** A server that left the registry and is served on for a while. */
+export interface HeldServer {
+  readonly server: Server;
+  readonly since: number;
+  /** When it is let go at the latest. */
+  readonly until: number;
+}
+
+/** A server that leaves, and why it may. */
+export interface Leave {
+  readonly server: Server;
+  readonly since: number;
+  readonly reason: string;
+  /** It was not drained before, so it counts among those that vanished. */
+  readonly counts: boolean;
+}
+
+/** The model as it may be served now. */
+export interface Guarded {
+  readonly model: Model;
+  readonly held: readonly HeldServer[];
+  readonly leaving: readonly Leave[];
+}
+
+export interface GuardInput {
+  /** What the registry asks for. */
+  readonly model: Model;
+  readonly memory: GuardMemory;
+  /** Why a server must not be held, such as a check that has failed; undefined: nothing is known against it. */
+  readonly objection: (server: Server) => string | undefined;
+  readonly now: number;
+  /** Undefined: the guard is off. */
+  readonly limits: GuardLimits | undefined;
+}
+
+/** The memory of a node that knows nothing yet. */
+export const FRESH_GUARD: GuardMemory = { served: undefined, departures: [], missingSince: new Map() };
+
+/**
+ * Holds what may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or more,
+ * may leave without having been drained; what would leave beyond that stays in the model, each for `timeMs` at most. A
+ * server goes at once when it was drained before, when its check has failed, or when its address stands in another
+ * entry. See docs/adr/0001-mass-disappearance-guard.md.
+ */
+export function guard(input: GuardInput): Guarded {
+  const { model, memory, limits } = input;
+  const missing = limits === undefined ? [] : missingServers(memory.served ?? [], model);
+  if (limits === undefined || missing.length === 0) return { model, held: [], leaving: [] };
+  const verdicts = missing.map((service) => judge(service, { ...input, limits }));
+  const held = verdicts.flatMap(({ held }) => held);
+  return { model: withHeld(model, held), held, leaving: verdicts.flatMap(({ leaving }) => leaving) };
+}
+
+/** The services that miss servers which the file holds. */
+export function missingServices({ served }: GuardMemory, model: Model): string[] {
+  return missingServers(served ?? [], model).map(({ name }) => name);
+}
+
+/** Remembers what is held; `served` tells that the guarded model stands in the file now. */
+export function afterGuard(
+  memory: GuardMemory,
+  { model, held, leaving }: Guarded,
+  { served, now, timeMs }: { served: boolean; now: number; timeMs: number },
+): GuardMemory {
+  const missing = [...held, ...served ? [] : leaving];
+  const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
+  if (!served) return { ...memory, missingSince };
+  const recent = memory.departures.filter(({ at }) => now - at < timeMs);
+  const left = leaving.filter(({ counts }) => counts)
+    .map(({ server: { service, id } }) => ({ service, id, at: now }));
+  return { served: model.services, departures: [...stillGone(recent, model), ...left], missingSince };
+}
+
+/** Who came back has not left. */
+function stillGone(departures: readonly Departure[], { services }: Model): readonly Departure[] {
+  if (departures.length === 0) return departures;
+  const present = new Map(services.map(({ name, servers }) => [name, new Set(servers.map(({ id }) => id))]));
+  return departures.filter(({ service, id }) => present.get(service)?.has(id) !== true);
+}
+
+interface Missing {
+  readonly name: string;
+  /** How many servers of the service the file holds. */
+  readonly total: number;
+  readonly servers: readonly Server[];
+}
+
+function missingServers(served: readonly Service[], { services }: Model): Missing[] {
+  const wanted = new Map(services.map((service) => [service.name, service.servers]));
+  return served.flatMap(({ name, servers }) => {
+    const missing = without(servers, wanted.get(name) ?? []);
+    return missing.length === 0 ? [] : [{ name, total: servers.length, servers: missing }];
+  });
+}
+
+/** The servers whose id is not among the others; both are sorted by id. */
+function without(servers: readonly Server[], others: readonly Server[]): Server[] {
+  if (servers === others) return [];
+  let at = 0;
+  return servers.filter(({ id }) => {
+    while (compareBytes(others[at]?.id ?? "\uffff", id) < 0) at++;
+    return others[at]?.id !== id;
+  });
+}
+
+type Verdict = Pick<Guarded, "held" | "leaving">;
+
+/** Who of one service may leave. Servers whose check has failed count, so that healthy ones do not follow them. */
+function judge(
+  { name, total, servers }: Missing,
+  input: GuardInput & { readonly limits: GuardLimits },
+): Verdict {
+  const { model, memory, now, limits } = input;
+  const recent = memory.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs);
+  const left = stillGone(recent, model).length;
+  const waiting: HeldServer[] = [];
+  const leaving: Leave[] = [];
+  for (const server of servers) {
+    const since = memory.missingSince.get(serverKey(server)) ?? now;
+    const why = reasonToGo(server, since, input);
+    if (why === undefined) waiting.push({ server, since, until: since + limits.timeMs });
+    else leaving.push({ server, since, ...why });
+  }
+  const size = total + left;
+  const gone = left + leaving.filter(({ counts }) => counts).length;
+  const allowed = size < 2 ? 1 : Math.max(0, Math.floor(size * limits.share) - gone);
+  // Who has waited longest goes first.
+  waiting.sort((a, b) => a.since - b.since);
+  const allowedOnes = waiting.slice(0, allowed)
+    .map(({ server, since }) => ({ server, since, reason: "few enough leave", counts: true }));
+  return { held: waiting.slice(allowed), leaving: [...leaving, ...allowedOnes] };
+}
+
+/** Why a server need not be held; `counts` tells that it leaves without having been drained. */
+function reasonToGo(
+  server: Server,
+  since: number,
+  { model, objection, now, limits }: GuardInput & { readonly limits: GuardLimits },
+): Pick<Leave, "reason" | "counts"> | undefined {
+  if (server.state !== "ready" || server.weight === 0) return { reason: "it was drained", counts: false };
+  if (addressesOf(model).has(formatAddress(server.address))) {
+    return { reason: "its address stands in another entry", counts: false };
+  }
+  const against = objection(server);
+  if (against !== undefined) return { reason: against, counts: true };
+  if (now - since >= limits.timeMs) return { reason: "its time is up", counts: true };
+  return undefined;
+}
+
+const addressesOf = memoByObject(({ services }: Model): ReadonlySet<string> =>
+  new Set(services.flatMap(({ servers }) => servers.map(({ address }) => formatAddress(address))))
+);
+
+/** The model with the held servers in their services. */
+function withHeld(model: Model, held: readonly HeldServer[]): Model {
+  if (held.length === 0) return model;
+  const byService = Map.groupBy(held.map(({ server }) => server), ({ service }) => service);
+  const services = model.services.map((service): Service => {
+    const more = byService.get(service.name);
+    byService.delete(service.name);
+    return more === undefined ? service : { ...service, servers: sorted([...service.servers, ...more]) };
+  });
+  const emptied = [...byService].map(([name, servers]): Service => ({ name, servers: sorted(servers) }));
+  if (emptied.length === 0) return { ...model, services };
+  return { ...model, services: [...services, ...emptied].sort((a, b) => compareBytes(a.name, b.name)) };
+}
+
+function sorted(servers: readonly Server[]): Server[] {
+  return [...servers].sort((a, b) => compareBytes(a.id, b.id));
+}

@@ -1,0 +1,127 @@
+import type { Candidate } from "../plan/probe_targets.ts";
+import type { ProbeTarget } from "../util/probe.ts";
+import type { Admission } from "../reconcile/ports.ts";
+import { sleep } from "../util/time.ts";
+
+/** What an admission needs of the world. */
+export interface AdmissionPorts {
+  /** One probe: whether the target answers as it should. Never rejects. */
+  readonly probe: (target: ProbeTarget, signal: AbortSignal) => Promise<boolean>;
+  /** Lets held servers serve. Never rejects. */
+  readonly bringUp: (keys: readonly string[]) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** How long a pass waits for its probes. */
+const PASS_WAIT_MS = 200;
+/** How long a server is probed after that; from then on HAProxy's own checks decide. */
+const LATER_MS = 2_000;
+const RETRY_MS = 100;
+/** The first attempt is short, so that those that drop packets do not keep the places; further ones take their time. */
+const FIRST_ATTEMPT_MS = 250;
+const ATTEMPT_MS = 1_000;
+const CONCURRENT = 256;
+
+/** HAProxy's own behaviour: a server serves as soon as it is there. */
+export const ADMIT_ALL: Admission = {
+  begin: () => ({ held: () => Promise.resolve(new Set()), confirm: () => {} }),
+  waiting: () => 0,
+};
+
+/** Creates an admission by probes. One candidate that does not answer delays no other. */
+export function createAdmission(ports: AdmissionPorts): Admission {
+  const places = createPlaces(CONCURRENT);
+  const running = new Map<string, AbortController>();
+
+  const watch = async (candidate: Candidate & { target: ProbeTarget }, stop: AbortController) => {
+    const signal = AbortSignal.any([ports.signal, stop.signal, AbortSignal.timeout(PASS_WAIT_MS + LATER_MS)]);
+    try {
+      return await probeUntilPassed(candidate.target, signal);
+    } finally {
+      if (running.get(candidate.key) === stop) running.delete(candidate.key);
+    }
+  };
+  const probeUntilPassed = async (target: ProbeTarget, signal: AbortSignal): Promise<boolean> => {
+    for (let attemptMs = FIRST_ATTEMPT_MS; !signal.aborted; attemptMs = ATTEMPT_MS) {
+      const attempt = () => ports.probe(target, AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]));
+      if (await places.use(attempt, signal)) return !signal.aborted;
+      await sleep(RETRY_MS, signal);
+    }
+    return false;
+  };
+
+  return {
+    waiting: () => running.size,
+    begin: (candidates) => {
+      const round = createRound(candidates, ports.bringUp);
+      for (const candidate of candidates) {
+        running.get(candidate.key)?.abort();
+        const { target } = candidate;
+        if (target === undefined) continue;
+        const stop = new AbortController();
+        running.set(candidate.key, stop);
+        watch({ ...candidate, target }, stop).then((passed) => round.done(candidate.key, passed));
+      }
+      return round;
+    },
+  };
+}
+
+function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["bringUp"]) {
+  const held = new Set(candidates.map(({ key }) => key));
+  let open = candidates.filter(({ target }) => target !== undefined).length;
+  const { promise: all, resolve: finish } = Promise.withResolvers<void>();
+  let decided = false;
+  let confirmed = false;
+  let late: string[] = [];
+  if (open === 0) finish();
+
+  const flush = () => {
+    const keys = late;
+    late = [];
+    if (keys.length > 0) bringUp(keys);
+  };
+  return {
+    done: (key: string, passed: boolean) => {
+      if (--open === 0) finish();
+      if (!passed) return;
+      if (!decided) return void held.delete(key);
+      late.push(key);
+      // Those that pass together are brought up together.
+      if (confirmed && late.length === 1) setTimeout(flush, 1);
+    },
+    held: async () => {
+      const enough = new AbortController();
+      await Promise.race([all, sleep(PASS_WAIT_MS, enough.signal)]);
+      enough.abort();
+      decided = true;
+      return new Set(held);
+    },
+    confirm: () => {
+      confirmed = true;
+      flush();
+    },
+  };
+}
+
+/** At most so many at a time; the others wait in line. */
+function createPlaces(count: number) {
+  let free = count;
+  const line: (() => void)[] = [];
+  const leave = () => {
+    const next = line.shift();
+    if (next === undefined) free++;
+    else next();
+  };
+  return {
+    use: async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
+      if (free > 0) free--;
+      else await new Promise<void>((resolve) => line.push(resolve));
+      try {
+        return signal.aborted ? undefined : await work();
+      } finally {
+        leave();
+      }
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { ControllerError, messageOf } from "../util/errors.ts";
+import { haproxyVersion } from "./check.ts";
+import { log } from "../util/log.ts";
+
+/** Servers stand in directories that an ordinary user's PATH may lack. */
+const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/**
+ * The full path of a program that is given by name or by path.
+ *
+ * @throws {ControllerError} (operator) when it is not there
+ */
+export function findHaproxy(name: string): string {
+  const candidates = name.includes("/")
+    ? [name]
+    : [...(Deno.env.get("PATH") ?? "").split(":"), ...MORE_DIRECTORIES].map((directory) =>
+      `${directory}/${name}`
+    );
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
+  throw new ControllerError("operator", `Cannot find ${name}: install HAProxy, or name it with --haproxy`);
+}
+
+/** The version, or `unknown`: a program that cannot be run is looked for again whenever it is needed. */
+export async function versionIfThere(haproxy: () => string): Promise<string> {
+  try {
+    return await haproxyVersion(haproxy());
+  } catch (error) {
+    log().error("haproxy cannot be run, trying again", { reason: messageOf(error) });
+    return "unknown";
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile && ((mode ?? 0) & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}

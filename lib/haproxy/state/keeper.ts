@@ -1,0 +1,65 @@
+import { ControllerError, messageOf } from "../../util/errors.ts";
+import { sleep } from "../../util/time.ts";
+import type { OpenStateDir } from "./dir.ts";
+
+/** How the state directory was found. */
+export type StateDirSeen =
+  | { readonly kind: "there" }
+  /** Somebody had removed it, or some of its files. */
+  | { readonly kind: "made-again"; readonly missing: readonly string[] }
+  | { readonly kind: "lost"; readonly reason: string };
+
+/** Keeps the state directory there while the node runs. */
+export interface StateKeeper {
+  /**
+   * Makes what is missing.
+   *
+   * @throws {ControllerError} (operator) when it cannot be made
+   */
+  ensure(): Promise<void>;
+  /** Whether something is missing that could not be made when it was looked at last. */
+  isLost(): boolean;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const LOOK_MS = 300;
+
+/** Creates a keeper; nothing is looked at before `run()` or `ensure()`. */
+export function createStateKeeper(
+  { restore }: Pick<OpenStateDir, "restore">,
+  onSeen: (seen: StateDirSeen) => void,
+): StateKeeper {
+  let looking: Promise<StateDirSeen> | undefined;
+  let isLost = false;
+  const look = async (): Promise<StateDirSeen> => {
+    const seen = await seenBy(restore);
+    isLost = seen.kind === "lost";
+    onSeen(seen);
+    return seen;
+  };
+  // Two at once would stand in each other's way at the lock.
+  const lookOnce = () => looking ??= look().finally(() => looking = undefined);
+  return {
+    isLost: () => isLost,
+    ensure: async () => {
+      const seen = await lookOnce();
+      if (seen.kind === "lost") throw new ControllerError("operator", seen.reason);
+    },
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await lookOnce();
+        await sleep(LOOK_MS, signal);
+      }
+    },
+  };
+}
+
+async function seenBy(restore: OpenStateDir["restore"]): Promise<StateDirSeen> {
+  try {
+    const missing = await restore();
+    return missing.length === 0 ? { kind: "there" } : { kind: "made-again", missing };
+  } catch (error) {
+    if (!(error instanceof ControllerError)) throw error;
+    return { kind: "lost", reason: messageOf(error) };
+  }
+}

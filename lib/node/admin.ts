@@ -1,0 +1,40 @@
+import { Hono } from "hono";
+import { asciiJson } from "../util/escape.ts";
+import { type NodeFacts, readinessOf, stateJson } from "./facts.ts";
+import { troublesOf } from "./problems.ts";
+
+/** What the admin server shows. */
+export interface AdminPorts {
+  /** With `health` HAProxy is asked how its servers are; readiness must not wait for that. */
+  readonly facts: (options: { health: boolean }) => NodeFacts | Promise<NodeFacts>;
+  readonly metricsText: () => Promise<string>;
+  /** Wall clock in milliseconds. */
+  readonly now: () => number;
+}
+
+/** The admin endpoints as one function from request to response. They only read. */
+export function createAdmin(
+  { facts, metricsText, now }: AdminPorts,
+): (request: Request) => Response | Promise<Response> {
+  const app = new Hono();
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  app.get("/readyz", async (context) => {
+    const known = await facts({ health: false });
+    const readiness = readinessOf(known, now());
+    return context.json({ ...readiness, troubles: troublesOf(known) }, readiness.ready ? 200 : 503);
+  });
+  app.get(
+    "/metrics",
+    async (context) =>
+      context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  );
+  app.get("/api/state", async (context) => {
+    const known = await facts({ health: true });
+    const text = asciiJson({ ...stateJson(known, now()), troubles: troublesOf(known) });
+    return context.body(text, 200, { "content-type": "application/json" });
+  });
+  app.notFound((context) =>
+    context.json({ error: "no such page", pages: ["/healthz", "/readyz", "/metrics", "/api/state"] }, 404)
+  );
+  return (request) => app.fetch(request);
+}

@@ -1,0 +1,188 @@
+import { NOTHING_AWAITED, withSeen } from "../ack/urgent.ts";
+import { drainingServers, keptAway } from "../ack/draining.ts";
+import { ControllerError } from "../util/errors.ts";
+import type { NodePublisher } from "../ack/publisher.ts";
+import { showProcesses } from "../haproxy/master_cli.ts";
+import { usedByOldWorker, usedServers } from "../haproxy/requests.ts";
+import type { StateDir } from "../haproxy/state/dir.ts";
+import type { StateFiles } from "../haproxy/state/files.ts";
+import { ownStatus } from "./own_status.ts";
+import type { Prefixes } from "../registry/model.ts";
+import type { HaproxyState } from "../reconcile/ports.ts";
+import type { PassReport } from "../reconcile/reconcile.ts";
+import { sleep } from "../util/time.ts";
+import type { Snapshot } from "../registry/snapshot.ts";
+import type { NodeFacts } from "./facts.ts";
+import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../ack/applied.ts";
+import { createIdleLimit } from "./idle_limit.ts";
+
+export interface NodeKeysOptions {
+  readonly publisher: NodePublisher;
+  readonly instance: () => string;
+  readonly dir: StateDir;
+  readonly files: StateFiles;
+  readonly prefixes: Prefixes;
+  /** Somebody else owns HAProxy's life. */
+  readonly attached: boolean;
+  /** Whether the snapshots that passes take are all of their revision. */
+  readonly isSettled: () => boolean;
+  readonly haproxy: () => HaproxyState;
+  /** What is known of the node, if asked for with the health that its servers have now. */
+  readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
+  /** Where the admin endpoints are. */
+  readonly admin: string;
+}
+
+/** Publishes what this node is verified to serve. */
+export interface NodeKeys {
+  /** What the next pass starts from. */
+  onSnapshot(snapshot: Snapshot): void;
+  onPass(report: PassReport): void;
+  /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Takes the keys away. */
+  stop(): Promise<void>;
+}
+
+/** Between two looks at HAProxy while something has to end: old workers, running requests. */
+const LOOK = { minMs: 50, maxMs: 1_000 };
+/** So long it is looked at often. */
+const PATIENCE_LOOKS = 40;
+/** How often the status is made anew without a pass, for health changes by itself: soon after a pass, then seldom. */
+const REFRESH = { minMs: 500, maxMs: 10_000 };
+/** Asking HAProxy for the health of all servers costs it time, and the status is put seldom. */
+const HEALTH_EVERY_MS = 2_000;
+/** A longer list would not fit into a value; the revision waits instead. */
+const MAX_DRAINING = 200;
+/** For how long an answer about servers that were drained before is good enough. */
+const REASK_MS = 1_000;
+const STOP_LIMIT_MS = 2_000;
+
+/** Creates the publishing of one node; nothing is put before a run. */
+export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
+  const { publisher, dir, attached, prefixes } = options;
+  const idle = createIdleLimit(dir.idleLimit, options.files);
+  const drains = createDrains(options);
+  const facts = createFacts(options);
+  let awaited = NOTHING_AWAITED;
+  let verification = NOTHING_VERIFIED;
+  let report: PassReport | undefined;
+  /** Of the registry as that pass saw it. */
+  let awaitedThen = 0n;
+  let isNew = false;
+  let wake = new AbortController();
+  let told: bigint | undefined;
+
+  const look = async (): Promise<void> => {
+    const isUp = options.haproxy().kind === "up";
+    const passed = isNew && options.isSettled() ? report : undefined;
+    isNew = isNew && passed === undefined;
+    const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
+    const isAlone = isUp && oldWorkers.length === 0;
+    const idleMs = report && await idle.limitMs(report, { isAlone });
+    const seen = { oldWorkers, now: performance.now(), idleMs };
+    const revision = passed && reachedBy(passed, { attached });
+    verification = revision === undefined
+      ? withLook(verification, seen)
+      : withReached(verification, { revision, awaited: awaitedThen }, seen);
+    if (report !== undefined && isUp) await drains.look(report, oldWorkers);
+  };
+
+  const tell = async (): Promise<void> => {
+    const since = drains.since();
+    // What is not listed must not be passed over: the revision waits.
+    if (since.size <= MAX_DRAINING) told = verification.verified;
+    const draining = [...since.keys()].slice(0, MAX_DRAINING);
+    const about = {
+      ...options,
+      instance: options.instance(),
+      revision: told ?? 0n,
+      draining,
+      now: Date.now(),
+    };
+    const status = ownStatus(await facts(), about);
+    publisher.offer({ applied: told, awaited: verification.awaited, status, drainingSince: since });
+  };
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    for (let looks = 0; !signal.aborted;) {
+      wake = new AbortController();
+      looks = isNew ? 0 : looks + 1;
+      const isAnswered = await succeeds(look);
+      if (!isAnswered && report !== undefined) isNew = true;
+      if (signal.aborted) return;
+      await tell();
+      const isOver = isAnswered && !isNew && verification.waiting.length === 0 && drains.since().size === 0;
+      const ms = isOver
+        ? Math.min(REFRESH.maxMs, REFRESH.minMs * 2 ** Math.min(looks, 10))
+        : looks < PATIENCE_LOOKS
+        ? LOOK.minMs
+        : LOOK.maxMs;
+      await sleep(LOOK.minMs, signal);
+      await sleep(ms - LOOK.minMs, AbortSignal.any([signal, wake.signal]));
+    }
+  };
+
+  return {
+    onSnapshot: (snapshot) => awaited = withSeen(awaited, snapshot, prefixes),
+    onPass: (next) => {
+      report = next;
+      awaitedThen = awaited.revision;
+      isNew = true;
+      wake.abort();
+    },
+    run,
+    stop: () => publisher.stop(STOP_LIMIT_MS),
+  };
+}
+
+/** HAProxy that does not answer is asked again; all else is a bug. */
+async function succeeds(look: () => Promise<void>): Promise<boolean> {
+  try {
+    await look();
+    return true;
+  } catch (error) {
+    if (error instanceof ControllerError) return false;
+    throw error;
+  }
+}
+
+/** Asks for health now and then; what was seen holds until a pass has seen more. */
+function createFacts({ facts }: Pick<NodeKeysOptions, "facts">) {
+  let askedAt = -Infinity;
+  let last: NodeFacts | undefined;
+  return async (): Promise<NodeFacts> => {
+    const now = performance.now();
+    const health = now - askedAt >= HEALTH_EVERY_MS;
+    const known = await facts({ health });
+    if (health) {
+      askedAt = now;
+      last = known;
+    }
+    return last?.lastPass === known.lastPass ? { ...known, seen: last?.seen } : known;
+  };
+}
+
+/** Which servers drain, and since when. */
+function createDrains({ dir }: Pick<NodeKeysOptions, "dir">) {
+  let since = new Map<string, number>();
+  let last = { question: "", at: -Infinity };
+  return {
+    since: (): ReadonlyMap<string, number> => since,
+    look: async (report: PassReport, oldWorkers: readonly number[]): Promise<void> => {
+      const away = keptAway(report);
+      const now = performance.now();
+      const question = [...away.idleOrDraining, ...oldWorkers].join();
+      // Servers that stay drained are no reason to ask HAProxy at every pass.
+      const isKnown = since.size === 0 && away.served.length === 0 && question === last.question;
+      if (isKnown && now - last.at < REASK_MS) return;
+      const used = {
+        now: await usedServers(dir, away.backends),
+        byOldWorkers: (await Promise.all(oldWorkers.map((pid) => usedByOldWorker(dir.masterSocket, pid))))
+          .flat(),
+      };
+      last = { question, at: now };
+      since = new Map(drainingServers(away, used).map((server) => [server, since.get(server) ?? now]));
+    },
+  };
+}

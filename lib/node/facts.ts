@@ -1,0 +1,225 @@
+import { formatAddress } from "../registry/address.ts";
+import { baseDigest } from "../config/text.ts";
+import type { Server } from "../registry/entry.ts";
+import { escapeText } from "../util/escape.ts";
+import { countServers } from "../registry/model.ts";
+import type { Observed } from "../plan/observed.ts";
+import { describePlan } from "../plan/plan.ts";
+import type { HaproxyState, Sight } from "../reconcile/ports.ts";
+import type { PassReport } from "../reconcile/reconcile.ts";
+
+/** How the connection with etcd stands. */
+export type EtcdState =
+  | { readonly kind: "connecting" }
+  | {
+    readonly kind: "watching";
+    /** The id of the one that is watched, as etcdctl writes it. */
+    readonly member: string;
+    /** Why etcd refuses all but this watch; should it break, it could not come back. */
+    readonly readsRefused?: string;
+  }
+  | { readonly kind: "lost"; readonly reason: string };
+
+/** All that a node knows of itself. Times are wall-clock milliseconds. */
+export interface NodeFacts {
+  readonly node: string;
+  readonly version: string;
+  readonly haproxyVersion: string;
+  readonly haproxy: HaproxyState;
+  readonly sight: Sight;
+  readonly etcd: EtcdState;
+  readonly stopping: boolean;
+  /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
+  readonly inheritedAt: number | undefined;
+  /** The last pass, put off or not. */
+  readonly lastPass: PassReport | undefined;
+  /** The last pass that changed something or tried to, and when. */
+  readonly lastChange: { readonly report: PassReport; readonly at: number } | undefined;
+  /** Why the last pass could not be made at all; undefined when it could. */
+  readonly passError: string | undefined;
+  /** Why HAProxy does not run what the registry asks for; undefined when it does, or when nothing was tried yet. */
+  readonly unreached: string | undefined;
+  /** Why the last good configuration could not be kept; undefined when it could. */
+  readonly unkept: string | undefined;
+  /** Why what is missing in the state directory cannot be made again; undefined when nothing is. */
+  readonly stateDirLost: string | undefined;
+  /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
+  readonly passRunningMs: number;
+  /** Whether a state from the registry was reached since the start. */
+  readonly served: boolean;
+  /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
+  readonly lagMs: number;
+  /** Servers that get no request until a probe has passed. */
+  readonly admissionsWaiting: number;
+  /** What HAProxy was asked for just now; undefined: only the last pass tells, whose view of health may be old. */
+  readonly seen: Observed | undefined;
+  /** How it stands with the keys by which the node tells others what it serves. */
+  readonly nodeKeys: NodeKeysState;
+}
+
+/** `as`: the name that they stand under; another than the node's while another node has the same id. */
+export type NodeKeysState =
+  | { readonly kind: "waiting" }
+  | { readonly kind: "published"; readonly as: string }
+  /** `refused`: etcd does not allow it, so trying again changes nothing. */
+  | { readonly kind: "failing"; readonly reason: string; readonly refused: boolean };
+
+/** Whether requests should be sent to this node. */
+export type Readiness =
+  | { readonly ready: true; readonly stale: false }
+  | { readonly ready: true; readonly stale: true; readonly ageMs: number }
+  | { readonly ready: false; readonly reason: string };
+
+/** A node is ready while HAProxy serves a state that came from the registry, be it an earlier run's. */
+export function readinessOf(facts: NodeFacts, now: number): Readiness {
+  if (facts.stopping) return { ready: false, reason: "stopping" };
+  if (facts.haproxy.kind !== "up") {
+    return { ready: false, reason: `HAProxy is ${haproxyText(facts.haproxy)}` };
+  }
+  // Only a worker that takes connections and says nothing serves nobody; one whose socket is lost goes on.
+  if (facts.sight.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
+  if (facts.served) return { ready: true, stale: false };
+  if (facts.inheritedAt !== undefined) {
+    return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
+  }
+  return { ready: false, reason: "nothing was read from the registry yet" };
+}
+
+function haproxyText(state: HaproxyState): string {
+  const reason = "reason" in state ? state.reason : undefined;
+  return reason === undefined ? state.kind : `${state.kind}: ${escapeText(reason, 2_000)}`;
+}
+
+/** The node as JSON. Registry text is escaped; values and `meta` are not in it. */
+export function stateJson(facts: NodeFacts, now: number): Record<string, unknown> {
+  const { lastPass } = facts;
+  return {
+    node: facts.node,
+    version: facts.version,
+    readiness: readinessOf(facts, now),
+    etcd: withShownReason(facts.etcd),
+    haproxy: {
+      ...withShownReason(facts.haproxy),
+      version: facts.haproxyVersion,
+      oldWorkers: lastPass?.oldWorkers ?? 0,
+    },
+    revision: lastPass === undefined ? null : Number(lastPass.model.revision),
+    lagMs: Math.round(facts.lagMs),
+    base: lastPass === undefined ? null : baseJson(lastPass),
+    services: lastPass === undefined ? [] : servicesJson(lastPass, facts.seen),
+    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
+    rejections: lastPass?.model.rejections.map((rejection) => ({
+      key: escapeText(rejection.key),
+      reason: escapeText(rejection.reason, 500),
+      revision: Number(rejection.revision),
+    })) ?? [],
+    held: lastPass === undefined ? [] : heldJson(lastPass),
+    admissionsWaiting: facts.admissionsWaiting,
+    nodeKeys: facts.nodeKeys,
+    unknownFields: lastPass?.model.unknownFields ?? 0,
+    plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
+  };
+}
+
+/** What HAProxy or etcd said of itself may quote what others wrote. */
+function withShownReason<T extends object>(state: T): T {
+  if (!("reason" in state) || typeof state.reason !== "string") return state;
+  return { ...state, reason: escapeText(state.reason, 500) };
+}
+
+function baseJson({ wanted, refusedBase }: PassReport) {
+  return {
+    digest: baseDigest(wanted.config.base).slice(0, 12),
+    from: wanted.base,
+    waiting: wanted.waiting,
+    refused: refusedBase === undefined ? null : {
+      digest: refusedBase.digest.slice(0, 12),
+      reason: escapeText(refusedBase.reason, 2_000),
+      attempts: refusedBase.attempts,
+    },
+  };
+}
+
+/** Servers that left the registry and are served on, loudly. */
+function heldJson({ held, endedAt }: PassReport) {
+  return held.map(({ server, until }) => ({
+    service: server.service,
+    id: server.id,
+    address: formatAddress(server.address),
+    goesInMs: Math.max(0, Math.round(until - endedAt)),
+  }));
+}
+
+/** What HAProxy was last seen to run. */
+function latest({ observed, outcome }: PassReport, seen: Observed | undefined): Observed {
+  return seen ?? (outcome?.kind === "reached" ? outcome.observed : observed);
+}
+
+function servicesJson(report: PassReport, seen: Observed | undefined) {
+  const { model } = report;
+  const observed = latest(report, seen);
+  return model.services.map(({ name, servers }) => ({
+    name,
+    servers: servers.map((server) => serverJson(server, observed)),
+  }));
+}
+
+function serverJson(server: Server, observed: Observed) {
+  const running = observed.kind === "up" ? observed.servers.get(server.service)?.get(server.id) : undefined;
+  return {
+    id: server.id,
+    address: formatAddress(server.address),
+    state: server.state,
+    weight: server.weight,
+    backup: server.backup,
+    revision: Number(server.revision),
+    up: running === undefined ? null : running.up,
+  };
+}
+
+/** How many servers the registry has, and how many of them HAProxy sends requests to. */
+export function serverCounts(
+  report: PassReport,
+  seen: Observed | undefined,
+): { total: number; up: number } {
+  const { model } = report;
+  const observed = latest(report, seen);
+  if (observed.kind !== "up") return { total: countServers(model), up: 0 };
+  const up = model.services.flatMap(({ name, servers }) =>
+    servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
+  );
+  return { total: countServers(model), up: up.length };
+}
+
+function planJson({ report, at }: { report: PassReport; at: number }) {
+  const { plan, pace, outcome, model, tookMs } = report;
+  return {
+    kind: plan.kind,
+    revision: Number(model.revision),
+    at: new Date(at).toISOString(),
+    tookMs: Math.round(tookMs),
+    pace: pace.kind === "now" ? { kind: "now" } : withShownReason({ kind: "later", reason: pace.reason }),
+    outcome: outcome?.kind ?? null,
+    reason: outcome === undefined ? null : outcomeReason(outcome),
+    steps: describePlan(plan).map((step) => escapeText(step, 500)),
+    pendingRemovals: pendingOf(outcome),
+    driftRepairs: report.drift,
+  };
+}
+
+/** Why an outcome is not the wanted one, escaped; undefined when it is. */
+export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): string | undefined {
+  if (outcome.kind === "reached") return undefined;
+  if (outcome.kind === "refused") return outcome.alerts.map(({ message }) => escapeText(message)).join("; ");
+  return escapeText(outcome.reason, 2_000);
+}
+
+/** How many removed servers still hold requests. */
+export function pendingOf(outcome: PassReport["outcome"]): number {
+  return outcome?.kind === "reached" ? outcome.pending : 0;
+}
+
+/** Whether HAProxy runs what the pass wanted; a file that is written for a HAProxy that is down serves nobody yet. */
+export function isServed({ outcome }: PassReport): boolean {
+  return outcome?.kind === "reached" && outcome.observed.kind === "up";
+}

@@ -1,0 +1,49 @@
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { StateFiles } from "../haproxy/state/files.ts";
+import { longestIdleMs } from "../config/idle_timeout.ts";
+import { log } from "../util/log.ts";
+import type { PassReport } from "../reconcile/reconcile.ts";
+
+/** For how long a worker that a reload retired may take a request from an idle client. */
+export interface IdleLimit {
+  /**
+   * Retired workers go by the text that they were started from, so the longest limit of any text counts until `isAlone`
+   * tells that none is left. Undefined: until they end.
+   */
+  limitMs(
+    report: Pick<PassReport, "wanted" | "runningBase">,
+    options: { readonly isAlone: boolean },
+  ): Promise<number | undefined>;
+}
+
+/** Keeps the limit in a file: retired workers outlive the process, and nobody else knows their text. */
+export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
+  let limit: number | undefined;
+  let kept: number | undefined;
+  let isFailing = false;
+  const keep = async (next: number) => {
+    try {
+      await files.replace(path, String(next));
+      [kept, isFailing] = [next, false];
+    } catch (error) {
+      if (!(error instanceof ControllerError)) throw error;
+      if (!isFailing) log().warn("idle limit not kept for the next run", { path, reason: messageOf(error) });
+      isFailing = true;
+    }
+  };
+  return {
+    limitMs: async ({ wanted, runningBase }, { isAlone }) => {
+      limit ??= kept = await readLimit(path, files);
+      const now = longestIdleMs([wanted.config.base, ...runningBase === undefined ? [] : [runningBase]]);
+      limit = isAlone ? now : Math.max(limit, now);
+      if (limit !== kept) await keep(limit);
+      return limit === Infinity ? undefined : limit;
+    },
+  };
+}
+
+/** One that cannot be read counts as none. */
+async function readLimit(path: string, files: StateFiles): Promise<number> {
+  const text = await files.read(path).catch(() => undefined);
+  return Number(text) || 0;
+}

@@ -1,0 +1,177 @@
+import { baseDigest, type ConfigText, joinConfig, type ServerLine } from "../config/text.ts";
+import type { Observed, ObservedServer, ObservedServers } from "./observed.ts";
+import { isReloadCheaper, needsReload } from "./runtime_rules.ts";
+import { comparable, type ComparableAddress, type ComparableServer } from "../config/server_line.ts";
+import { describeStep, type Step, stepKey } from "./step.ts";
+
+/** What a pass does. Data only: it can be printed, compared and tested. */
+export type Plan =
+  /** HAProxy runs what is wanted, and the file says the same. */
+  | { readonly kind: "nothing" }
+  /** Only the file is written: HAProxy runs what is wanted already, or does not run at all. */
+  | { readonly kind: "write"; readonly reason: string }
+  /** The file is written, and the steps are made while HAProxy runs. */
+  | { readonly kind: "runtime"; readonly steps: readonly Step[] }
+  | { readonly kind: "reload"; readonly reason: string; readonly steps: readonly Step[] };
+
+/** What a plan is made from. */
+export interface PlanInput {
+  readonly wanted: ConfigText;
+  readonly observed: Observed;
+  /** The file as it stands on disk; undefined when there is none. */
+  readonly file: string | undefined;
+  /** The revision at which the registry last changed a server; undefined when it knows no such server. */
+  readonly revisionOf: (backend: string, server: string) => bigint | undefined;
+  /** `reload`: never change anything at run time; `reload-once`: not this time, for steps just had no effect. */
+  readonly mode: "auto" | "reload" | "reload-once";
+}
+
+/** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
+export function plan(input: PlanInput): Plan {
+  const { wanted, observed, file } = input;
+  if (observed.kind === "starting") return { kind: "nothing" };
+  if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
+  if (observed.kind === "stuck") return writePlan(input, `HAProxy does not answer: ${observed.reason}`);
+  if (observed.kind === "silent") {
+    return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
+  }
+  const steps = serverSteps(input, observed.servers);
+  const reason = reloadReason(input, { steps, base: observed.base });
+  if (reason !== undefined) return { kind: "reload", reason, steps };
+  if (steps.length > 0) return { kind: "runtime", steps };
+  if (file === joinConfig(wanted)) return { kind: "nothing" };
+  return { kind: "write", reason: "the file differs from what HAProxy runs" };
+}
+
+/** What a plan does, a line each. */
+export function describePlan(plan: Plan): string[] {
+  if (plan.kind === "nothing") return [];
+  if (plan.kind === "write") return [`write the file: ${plan.reason}`];
+  const steps = plan.steps.map(describeStep);
+  return plan.kind === "reload" ? [`reload: ${plan.reason}`, ...steps] : steps;
+}
+
+/** Whether steps only take traffic to more servers, so that nobody is harmed if they turn out to be too early. */
+export function onlyAdds(steps: readonly Step[]): boolean {
+  return steps.every(({ kind }) => kind === "add" || kind === "ready");
+}
+
+function writePlan({ wanted, file }: PlanInput, reason: string): Plan {
+  return file === joinConfig(wanted) ? { kind: "nothing" } : { kind: "write", reason };
+}
+
+function reloadReason(
+  { wanted, mode }: PlanInput,
+  { steps, base }: { steps: readonly Step[]; base: string | undefined },
+): string | undefined {
+  const digest = baseDigest(wanted.base);
+  if (digest !== base) {
+    return `HAProxy runs base ${base?.slice(0, 12) ?? "of somebody else"}, wanted is ${digest.slice(0, 12)}`;
+  }
+  if (steps.length === 0) return undefined;
+  if (mode === "reload") return "changes at run time are switched off";
+  if (mode === "reload-once") return "steps at run time had no effect";
+  for (const step of steps) {
+    const reason = needsReload(step);
+    if (reason !== undefined) return `server ${stepKey(step)}: ${reason}`;
+  }
+  const servers = [...wanted.servers.values()].reduce((sum, lines) => sum + lines.length, 0);
+  return isReloadCheaper(steps.length, servers) ? `${steps.length} steps cost more than a reload` : undefined;
+}
+
+/** The steps from what HAProxy runs to what is wanted, in some backends only if they are named. */
+export function serverSteps(input: PlanInput, running: ObservedServers, only?: ReadonlySet<string>): Step[] {
+  return [...input.wanted.servers].flatMap(([backend, lines]) => {
+    if (only?.has(backend) === false) return [];
+    const observed = running.get(backend) ?? new Map<string, ObservedServer>();
+    const steps = lines.flatMap((line) =>
+      lineSteps(input, { backend, line, running: observed.get(line.name) })
+    );
+    return [...removals(backend, lines, observed), ...steps];
+  });
+}
+
+function removals(
+  backend: string,
+  lines: readonly ServerLine[],
+  observed: ReadonlyMap<string, ObservedServer>,
+): Step[] {
+  const wanted = new Set(lines.map(({ name }) => name));
+  return [...observed.values()].filter(({ name }) => !wanted.has(name)).map((server) =>
+    removal(backend, server)
+  );
+}
+
+function removal(backend: string, running: ObservedServer): Step {
+  const { name, maint, draining, fqdn } = running;
+  return {
+    kind: "remove",
+    backend,
+    server: name,
+    isMaint: maint,
+    isDraining: draining,
+    isName: fqdn !== undefined,
+    reason: maint || draining ? "no entry asks for it, connections may be left" : "no entry asks for it",
+  };
+}
+
+interface Pair {
+  readonly backend: string;
+  readonly line: ServerLine;
+  readonly running: ObservedServer | undefined;
+}
+
+function lineSteps(input: PlanInput, pair: Pair): Step[] {
+  const { backend, line, running } = pair;
+  const place = { backend, server: line.name };
+  const origin = () => originOf(input, place);
+  if (running === undefined) return [{ ...place, kind: "add", line, reason: origin() }];
+  const wanted = comparable(line);
+  if (wanted.id !== undefined && wanted.id !== running.id) {
+    const reason = `its parameters changed, ${origin()}`;
+    return [{ ...place, kind: "replace", line, isMaint: running.maint, reason }];
+  }
+  return changes(wanted, running, { place, line, origin });
+}
+
+function originOf(
+  { revisionOf }: PlanInput,
+  { backend, server }: { backend: string; server: string },
+): string {
+  const revision = revisionOf(backend, server);
+  return revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
+}
+
+/** Nearly every server needs none, so reasons are put into words only for those that do. */
+function changes(
+  wanted: ComparableServer,
+  running: ObservedServer,
+  about: { place: { backend: string; server: string }; line: ServerLine; origin: () => string },
+): Step[] {
+  const { place, line, origin } = about;
+  const steps: Step[] = [];
+  const { address } = wanted;
+  if (address !== undefined && !runsAt(address, running)) {
+    const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin()}`;
+    steps.push({ ...place, kind: "address", line, address, reason });
+  }
+  if (wanted.weight !== running.weight) {
+    const reason = `it has weight ${running.weight}, ${origin()}`;
+    steps.push({ ...place, kind: "weight", weight: wanted.weight, reason });
+  }
+  if (wanted.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin() });
+  if (!wanted.maint && (running.maint || running.draining)) {
+    const from = running.maint ? "maint" : "drain";
+    steps.push({ ...place, kind: "ready", line, from, reason: `it is in ${from}, ${origin()}` });
+  }
+  return steps;
+}
+
+/** Whether a running server has this address; of a name only the name counts, not what it resolved to. */
+export function runsAt(address: ComparableAddress, running: ObservedServer): boolean {
+  return runningHost(address, running) === address.host && running.port === address.port;
+}
+
+function runningHost(address: ComparableAddress, running: ObservedServer): string | undefined {
+  return address.kind === "ip" ? running.ip : running.fqdn?.toLowerCase();
+}

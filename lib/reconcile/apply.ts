@@ -1,0 +1,192 @@
+import { candidatesOf } from "../plan/probe_targets.ts";
+import { addedBinds } from "../config/section.ts";
+import { joinConfig } from "../config/text.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
+import type { Observed, ObservedServers } from "../plan/observed.ts";
+import { describePlan, type Plan, plan, type PlanInput, serverSteps } from "../plan/plan.ts";
+import type { Admission, AdmissionRound, Alert, HaproxyPort } from "./ports.ts";
+import { serverStateText } from "../plan/state_file.ts";
+import type { Step } from "../plan/step.ts";
+
+/** How far a plan got. `observed` is what HAProxy was seen to run afterwards. */
+export type Outcome =
+  /**
+   * HAProxy runs what is wanted, or does not run and will start with it; so many removed servers still hold requests.
+   * `unkept` tells why the last good copy could not be written, if it could not: what is served is not touched by that.
+   */
+  | {
+    readonly kind: "reached";
+    readonly observed: Observed;
+    readonly pending: number;
+    readonly unkept?: string;
+  }
+  /** HAProxy does not take the text; nothing was changed. */
+  | { readonly kind: "refused"; readonly alerts: readonly Alert[] }
+  /** Steps were made at run time and did not have their effect; a reload is next. */
+  | { readonly kind: "incomplete"; readonly reason: string }
+  /** A reload was not tried, for it would have failed; nothing was changed. */
+  | { readonly kind: "vetoed"; readonly reason: string }
+  /** The reload failed, and the file that was there before is back. */
+  | { readonly kind: "reload-failed"; readonly reason: string }
+  /** Something else went wrong; HAProxy goes on as it was. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+export interface ApplyOptions {
+  readonly haproxy: HaproxyPort;
+  readonly admission: Admission;
+  readonly input: PlanInput;
+  /** The base that HAProxy runs now, if its text is known. */
+  readonly runningBase: string | undefined;
+  readonly pathOf: (backend: string, server: string) => string | undefined;
+  /** Waits between two looks at a worker that is starting. */
+  readonly wait: (ms: number) => Promise<void>;
+}
+
+const VERIFY_LOOKS = 100;
+const VERIFY_EVERY_MS = 20;
+/** Steps that did not have their effect are planned again once. */
+const RUNTIME_ROUNDS = 2;
+
+/** Carries out a plan, in the only order that is safe at any moment: check, write, tell HAProxy, verify. */
+export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome> {
+  try {
+    if (todo.kind === "nothing") return await reached(options, options.input.observed);
+    if (todo.kind === "write") return await write(options) ?? await reached(options, options.input.observed);
+    const round = options.admission.begin(candidatesOf(todo.steps, options.pathOf));
+    return todo.kind === "runtime" ? await change(todo.steps, round, options) : await reload(round, options);
+  } catch (error) {
+    if (error instanceof ControllerError) return { kind: "failed", reason: messageOf(error) };
+    throw error;
+  }
+}
+
+async function reached({ haproxy, input }: ApplyOptions, observed: Observed, pending = 0): Promise<Outcome> {
+  if (observed.kind !== "up") return { kind: "reached", observed, pending };
+  try {
+    await haproxy.keepLastGood(joinConfig(input.wanted));
+    return { kind: "reached", observed, pending };
+  } catch (error) {
+    if (!(error instanceof ControllerError)) throw error;
+    return { kind: "reached", observed, pending, unkept: messageOf(error) };
+  }
+}
+
+/** Checks and writes the file; returns an outcome only when it is refused. */
+async function write({ haproxy, input }: ApplyOptions): Promise<Outcome | undefined> {
+  const staged = await haproxy.stageConfig(joinConfig(input.wanted));
+  try {
+    const result = await haproxy.check(staged.path);
+    if (result.kind === "valid") return void await staged.commit();
+    await staged.discard();
+    return result;
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+/** The lines of the file are what HAProxy is told, so its acceptance of them is the check of the file. */
+async function change(
+  steps: readonly Step[],
+  round: AdmissionRound,
+  options: ApplyOptions,
+): Promise<Outcome> {
+  const { haproxy, input } = options;
+  if (input.file !== joinConfig(input.wanted)) {
+    await (await haproxy.stageConfig(joinConfig(input.wanted))).commit();
+  }
+  const held = await round.held();
+  const errors: string[] = [];
+  let left = steps;
+  for (let attempt = 0; attempt < RUNTIME_ROUNDS && left.length > 0; attempt++) {
+    const result = await haproxy.change(left, held);
+    errors.push(...result.errors);
+    const look = await lookAgain(steps, options);
+    left = look.left;
+    const isDone = left.every(({ kind }) => kind === "remove");
+    if (isDone) round.confirm();
+    if (isDone) return await reached(options, look.observed, left.length);
+  }
+  // Those that were added are held until somebody lets them serve.
+  if (left.length < steps.length) round.confirm();
+  return {
+    kind: "incomplete",
+    reason: [`${left.length} steps had no effect`, ...errors.slice(0, 3)].join(": "),
+  };
+}
+
+/** What is left to do in the backends that were touched, by what HAProxy says of them now. */
+async function lookAgain(steps: readonly Step[], { haproxy, input }: ApplyOptions) {
+  const touched = [...new Set(steps.map(({ backend }) => backend))];
+  const seen = await haproxy.observeBackends(touched);
+  const observed = withBackends(input.observed, seen, touched);
+  return { observed, left: serverSteps(input, seen, new Set(touched)) };
+}
+
+function withBackends(observed: Observed, seen: ObservedServers, backends: readonly string[]): Observed {
+  if (observed.kind !== "up") return observed;
+  const servers = new Map(observed.servers);
+  backends.forEach((backend) => servers.set(backend, seen.get(backend) ?? new Map()));
+  return { ...observed, servers };
+}
+
+async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Outcome> {
+  const { haproxy, input } = options;
+  const taken = await bindProblem(options);
+  if (taken !== undefined) return { kind: "vetoed", reason: taken };
+  const refused = await write(options);
+  if (refused !== undefined) return refused;
+  const held = await round.held();
+  // Health as it is now: what was seen at the last full look may be half a minute old.
+  const now = await haproxy.observe();
+  await haproxy.writeServerState(
+    serverStateText(input.wanted, now.kind === "up" ? now.servers : new Map(), held),
+  );
+  try {
+    const result = await haproxy.reload();
+    if (result.kind === "failed") return await putBack(options, result.reason);
+    const outcome = await verify(options);
+    if (outcome.kind === "reached") round.confirm();
+    return outcome;
+  } finally {
+    // A stale file would bring old addresses back at the next start.
+    await haproxy.writeServerState(undefined);
+  }
+}
+
+/**
+ * A reload whose text binds an address that somebody else holds fails late, and clients are refused for seconds
+ * meanwhile: `haproxy -c` does not bind. So an address that is new is tried first.
+ */
+async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promise<string | undefined> {
+  if (runningBase === undefined) return undefined;
+  for (const address of addedBinds(runningBase, input.wanted.base)) {
+    const problem = await haproxy.tryBind(address);
+    if (problem !== undefined) return `Cannot bind ${address}: ${problem}`;
+  }
+  return undefined;
+}
+
+/** A restart of HAProxy must come up with what runs, not with what failed to load. */
+async function putBack({ haproxy, input }: ApplyOptions, reason: string): Promise<Outcome> {
+  const text = await haproxy.readLastGood() ?? input.file;
+  if (text !== undefined) await (await haproxy.stageConfig(text)).commit();
+  return { kind: "reload-failed", reason };
+}
+
+/** Asks the worker itself; right after a reload the old one may still answer. */
+async function verify(options: ApplyOptions): Promise<Outcome> {
+  const { haproxy, input, wait } = options;
+  let missing: string[] = [];
+  for (let look = 0; look < VERIFY_LOOKS; look++) {
+    const observed = await haproxy.observe();
+    const left = plan({ ...input, observed, file: joinConfig(input.wanted) });
+    if (left.kind === "nothing" && observed.kind === "up") return await reached(options, observed);
+    missing = describePlan(left).slice(0, 3);
+    await wait(VERIFY_EVERY_MS);
+  }
+  return {
+    kind: "failed",
+    reason: `HAProxy was reloaded and does not run what was asked for: ${missing.join("; ")}`,
+  };
+}

@@ -1,0 +1,126 @@
+import { judgeBackends, sectionsOf } from "../config/section.ts";
+import {
+  baseDigest,
+  baseText,
+  type ConfigText,
+  fitted,
+  missingBackends,
+  type ServerLine,
+  type ServerLines,
+} from "../config/text.ts";
+import type { Server } from "../registry/entry.ts";
+import type { Memory } from "./state.ts";
+import type { Model, Service } from "../registry/model.ts";
+import { comparable, serverParams, withServerIds } from "../config/server_line.ts";
+
+/** The configuration that a pass drives HAProxy to. */
+export interface Wanted {
+  readonly config: ConfigText;
+  /** Whether the base is the rendered one, or the last good one because the rendered one is refused. */
+  readonly base: "rendered" | "last-good";
+  /** Backends that wait for the rendered base: the last good one has no place for their servers. */
+  readonly waiting: readonly string[];
+}
+
+/**
+ * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
+ * template must not stop endpoints from following.
+ */
+export function chooseWanted(rendered: ConfigText, memory: Memory, now: number): Wanted {
+  const { refusedBase, goodBase } = memory;
+  const isRefused = refusedBase?.digest === baseDigest(rendered.base) && now < refusedBase.retryAt;
+  if (goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
+  if (isRefused) return onLastGood(goodBase, rendered.servers);
+  return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", waiting: [] };
+}
+
+/** What is wanted while the rendered base waits for its reload. */
+export function wantedMeanwhile(rendered: ConfigText, goodBase: string): Wanted {
+  return onLastGood(goodBase, rendered.servers);
+}
+
+/** A backend that only disappears is no reason to reload: without servers it answers 503 to nobody, and may come back. */
+function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
+  if (rendered.base === goodBase) return rendered;
+  const names = new Set(
+    sectionsOf(rendered.base).filter(({ keyword }) => keyword === "backend").map(({ name }) => name),
+  );
+  const sections = sectionsOf(goodBase);
+  const judged = judgeBackends(sections);
+  const left = sections.filter((section) => names.has(section.name) || judged.get(section)?.plain !== true);
+  return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
+}
+
+/** What is known of the text that HAProxy was brought to. */
+export interface KnownText {
+  readonly base: string;
+  readonly servers: ServerLines;
+  /** What the registry asked for then; undefined after a start of the controller. */
+  readonly services: readonly Service[] | undefined;
+}
+
+/**
+ * What is wanted while the template cannot be rendered at all. Lines of servers that have not changed stay as the template
+ * wrote them, as do those that it had of its own; others are written as the embedded template does.
+ */
+export function wantedWithoutTemplate(model: Model, known: KnownText): Wanted {
+  const services = new Map(model.services.map(({ name, servers }) => [name, servers]));
+  const before = known.services && new Map(known.services.map(({ name, servers }) => [name, servers]));
+  const backends = new Set([...known.servers.keys(), ...services.keys()]);
+  const lines = [...backends].map((name) => {
+    // Without knowing what the registry asked for, only backends that are no services are surely the template's own.
+    const registered = before === undefined ? undefined : before.get(name) ?? [];
+    const isOwn = (line: ServerLine) =>
+      registered === undefined ? !services.has(name) : registered.every(({ id }) => id !== line.name);
+    const place = { lines: known.servers.get(name) ?? [], servers: services.get(name) ?? [], registered };
+    return [name, linesWithoutTemplate(place, isOwn)] as const;
+  });
+  return onLastGood(known.base, withServerIds(new Map(lines)));
+}
+
+interface Place {
+  readonly lines: readonly ServerLine[];
+  readonly servers: readonly Server[];
+  readonly registered: readonly Server[] | undefined;
+}
+
+function linesWithoutTemplate(
+  { lines, servers, registered }: Place,
+  isOwn: (line: ServerLine) => boolean,
+): ServerLine[] {
+  const wanted = new Map(servers.map((server) => [server.id, server]));
+  const before = new Map(registered?.map((server) => [server.id, server]));
+  const kept = lines.flatMap((line) => {
+    const server = wanted.get(line.name);
+    if (server === undefined) return isOwn(line) ? [line] : [];
+    return [lineWithoutTemplate(server, { line, before: before.get(server.id) })];
+  });
+  const names = new Set(lines.map(({ name }) => name));
+  return [...kept, ...servers.filter(({ id }) => !names.has(id)).map(embeddedLine)];
+}
+
+function lineWithoutTemplate(
+  server: Server,
+  { line, before }: { line: ServerLine; before: Server | undefined },
+): ServerLine {
+  const written = embeddedLine(server);
+  const isSame = before === undefined
+    ? placeOf(line) === placeOf(written)
+    : serverParams(before) === serverParams(server);
+  return isSame ? line : written;
+}
+
+function embeddedLine(server: Server): ServerLine {
+  return { name: server.id, params: serverParams(server) };
+}
+
+/** All of a line that a running server shows. */
+function placeOf(line: ServerLine): string {
+  const { address, weight, maint } = comparable(line);
+  return JSON.stringify([address, weight, maint]);
+}
+
+function onLastGood(base: string, servers: ConfigText["servers"]): Wanted {
+  const config = { base, servers };
+  return { config: fitted(config), base: "last-good", waiting: missingBackends(config) };
+}

@@ -1,0 +1,94 @@
+import type { Candidate } from "../plan/probe_targets.ts";
+import type { Glance, Observed, ObservedServers } from "../plan/observed.ts";
+import type { Step } from "../plan/step.ts";
+
+/** One complaint of HAProxy about a file, with the line or the server that it names. Lines count from 1. */
+export interface Alert {
+  readonly line: number | undefined;
+  readonly server: { readonly backend: string; readonly server: string } | undefined;
+  readonly message: string;
+}
+
+/** What HAProxy says of a file. */
+export type CheckResult = { readonly kind: "valid" } | {
+  readonly kind: "refused";
+  readonly alerts: readonly Alert[];
+};
+
+/** How a reload ended. */
+export type ReloadResult = { readonly kind: "loaded" } | { readonly kind: "failed"; readonly reason: string };
+
+/** A text that stands in a temporary file beside the one that it is meant to replace. */
+export interface StagedFile {
+  readonly path: string;
+  /** Replaces the target atomically; after it both file and directory are on disk. */
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** What HAProxy complained of while it was changed; what was reached is not for replies to say. */
+export interface ChangeResult {
+  readonly errors: readonly string[];
+}
+
+/** The HAProxy of this node, as far as a pass needs it. */
+export interface HaproxyPort {
+  /** Which worker runs, and from which base. */
+  glance(): Promise<Glance>;
+  /** All that the worker runs. */
+  observe(): Promise<Observed>;
+  /** What the worker runs in these backends; throws a ControllerError when it does not answer. */
+  observeBackends(backends: readonly string[]): Promise<ObservedServers>;
+  readConfig(): Promise<string | undefined>;
+  /** The text that was kept last by `keepLastGood`, also by an earlier run. */
+  readLastGood(): Promise<string | undefined>;
+  stageConfig(text: string): Promise<StagedFile>;
+  check(path: string): Promise<CheckResult>;
+  /** Makes steps while HAProxy runs; servers whose key is held get no request until they are seen healthy. */
+  change(steps: readonly Step[], held: ReadonlySet<string>): Promise<ChangeResult>;
+  /** Tries to bind an address for a moment; tells who is in the way, if somebody is. */
+  tryBind(address: string): Promise<string | undefined>;
+  /** Writes the server-state file, or removes it when there is no text. */
+  writeServerState(text: string | undefined): Promise<void>;
+  reload(): Promise<ReloadResult>;
+  /** Keeps a text that HAProxy was verified to run, to start from when the file on disk is not valid. */
+  keepLastGood(text: string): Promise<void>;
+}
+
+/** Whether HAProxy runs. */
+export type HaproxyState =
+  /** `reason` is what keeps an HAProxy that is there from being adopted. */
+  | { readonly kind: "starting"; readonly reason?: string }
+  | { readonly kind: "up"; readonly pid: number; readonly adopted: boolean }
+  | { readonly kind: "down"; readonly reason: string; readonly retryInMs: number }
+  | { readonly kind: "stopped" };
+
+/** Whether one side of HAProxy answers. */
+export type Answer =
+  | { readonly kind: "answers" }
+  /** Its socket is not there, or is somebody else's; HAProxy itself may serve on. */
+  | { readonly kind: "lost"; readonly reason: string }
+  /** It takes connections and says nothing. */
+  | { readonly kind: "stuck"; readonly reason: string };
+
+/** What a regular look at both sockets of HAProxy found: the worker, which serves, and the master, which reloads. */
+export interface Sight {
+  readonly worker: Answer;
+  readonly master: Answer;
+}
+
+/** Lets servers serve when somebody has seen them healthy. */
+export interface Admission {
+  /** Starts to probe; what was still being probed for the same servers is dropped. */
+  begin(candidates: readonly Candidate[]): AdmissionRound;
+  /** How many servers are held and still being probed. */
+  waiting(): number;
+}
+
+/** The candidates of one pass. */
+export interface AdmissionRound {
+  /** Waits until all were probed, for a bounded time, and returns the keys of those that did not pass. */
+  held(): Promise<ReadonlySet<string>>;
+  /** They are known to HAProxy now: those that pass later are brought up. */
+  confirm(): void;
+}

@@ -1,0 +1,111 @@
+import { backoffDelay } from "../util/backoff.ts";
+import { FRESH_GUARD, type GuardMemory } from "../guard/guard.ts";
+import type { Model, Refusal, Refusals } from "../registry/model.ts";
+import { serverKey } from "../registry/model.ts";
+import type { Observed } from "../plan/observed.ts";
+import { afterReload, NO_RELOADS, type ReloadHistory } from "../plan/pace.ts";
+
+/** A base that HAProxy refused or failed to load. Times are monotonic milliseconds. */
+export interface RefusedBase {
+  readonly digest: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly retryAt: number;
+}
+
+/** What one pass leaves to the next. A value: every change makes a new one. */
+export interface Memory {
+  readonly refusals: Refusals;
+  /** The base that HAProxy was last verified to run. */
+  readonly goodBase: string | undefined;
+  readonly refusedBase: RefusedBase | undefined;
+  readonly reloads: ReloadHistory;
+  /** A reload has been asked for right after the last one. */
+  readonly reloadCrowds: boolean;
+  /** Passes in a row that failed. */
+  readonly failures: number;
+  /** What the worker was last seen to run; undefined when it has to be asked. */
+  readonly known: { readonly workerPid: number; readonly observed: Observed } | undefined;
+  /** The text that HAProxy was last brought to. */
+  readonly reachedText: string | undefined;
+  /** Steps at run time had no effect: the next plan goes by a reload. */
+  readonly reloadNext: boolean;
+  /** Passes in a row that left removed servers with requests. */
+  readonly pendingPasses: number;
+  readonly guard: GuardMemory;
+}
+
+export const FRESH_MEMORY: Memory = {
+  refusals: new Map(),
+  goodBase: undefined,
+  refusedBase: undefined,
+  reloads: NO_RELOADS,
+  reloadCrowds: false,
+  failures: 0,
+  known: undefined,
+  reachedText: undefined,
+  reloadNext: false,
+  pendingPasses: 0,
+  guard: FRESH_GUARD,
+};
+
+/** After a failed pass: whatever made it fail, the node is to be right again within 5 s of its end. */
+const FAILURE_BACKOFF = { minMs: 500, maxMs: 3_000 };
+/**
+ * Between attempts at a refused base. Checking or loading it costs HAProxy's work each time, and a human has to change
+ * something: another text is tried at once. A veto costs nothing, and the address may be free at any moment.
+ */
+const BASE_BACKOFF = {
+  refused: { minMs: 500, maxMs: 30_000 },
+  vetoed: { minMs: 500, maxMs: 3_000 },
+};
+
+/** Remembers entries that HAProxy refused; refusals of entries that were changed or deleted since are forgotten. */
+export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusal>, model: Model): Memory {
+  const revisions = new Map(
+    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
+  );
+  // What was refused before stands among the rejections, under its whole key.
+  for (const { key, revision } of model.rejections) {
+    revisions.set(key.split("/").slice(-2).join("/"), revision);
+  }
+  const all = [...memory.refusals, ...refused].filter(([key, { revision }]) =>
+    revisions.get(key) === revision
+  );
+  return { ...memory, refusals: new Map(all) };
+}
+
+/** Remembers that a base was refused; the same base is tried again by back-off, another one at once. */
+export function withRefusedBase(
+  memory: Memory,
+  refused: { digest: string; reason: string; by: keyof typeof BASE_BACKOFF; now: number; random: number },
+): Memory {
+  const { digest, reason, by, now, random } = refused;
+  const attempts = memory.refusedBase?.digest === digest ? memory.refusedBase.attempts + 1 : 1;
+  const retryAt = now + backoffDelay({ ...BASE_BACKOFF[by], attempt: attempts, random });
+  return { ...memory, refusedBase: { digest, reason, attempts, retryAt } };
+}
+
+/** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
+export function withVerified(memory: Memory, verified: { base: string; isRendered: boolean }): Memory {
+  const refusedBase = verified.isRendered ? undefined : memory.refusedBase;
+  return { ...memory, goodBase: verified.base, refusedBase, failures: 0 };
+}
+
+/** Remembers that a reload was tried, whatever its result. */
+export function withReload(memory: Memory, endedAt: number): Memory {
+  const reloads = afterReload(memory.reloads, { endedAt, crowded: memory.reloadCrowds });
+  return { ...memory, reloads, reloadCrowds: false, reloadNext: false, known: undefined };
+}
+
+/** Remembers that a pass failed, and tells when to try again. */
+export function withFailure(
+  memory: Memory,
+  { now, random }: { now: number; random: number },
+): { memory: Memory; retryAt: number } {
+  const failures = memory.failures + 1;
+  return {
+    memory: { ...memory, failures, known: undefined },
+    retryAt: now + backoffDelay({ ...FAILURE_BACKOFF, attempt: failures, random }),
+  };
+}

@@ -1,0 +1,89 @@
+import { messageOf } from "../util/errors.ts";
+import type { Leaving } from "./leaving.ts";
+import type { NodeView } from "../ack/keys.ts";
+import { sleep } from "../util/time.ts";
+import { bounded, TimeUpError } from "../util/bounded.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { type NodesWait, waitForNodes } from "../ack/wait.ts";
+import type { Registration } from "./registration.ts";
+
+/** Who leaves, and how long it may take. */
+export interface LeaveOptions {
+  readonly client: EtcdClient;
+  readonly registration: Registration;
+  /** The server as nodes name it, `<service>/<id>`. */
+  readonly server: string;
+  /** The entry that asks nodes to drain the server. */
+  readonly drainValue: string;
+  readonly nodesPrefix: string;
+  /** Whatever happens, it takes no longer. */
+  readonly limitMs: number;
+  /** Ends the waiting. */
+  readonly hurry: AbortSignal;
+}
+
+/**
+ * Asks the nodes to drain a server, and waits until every live one has: then its process may stop, and after that its
+ * registration be removed. Where nodes cannot be told or asked, it waits for all of `limitMs`. Never rejects.
+ */
+export async function leave(options: LeaveOptions): Promise<Leaving> {
+  const { limitMs, hurry, registration } = options;
+  const startedAt = performance.now();
+  const elapsedMs = () => performance.now() - startedAt;
+  try {
+    const told = tellNodes(options);
+    if (told === undefined) return { kind: "unregistered" };
+    const revision = await bounded(told, { limitMs, signal: hurry });
+    const wait = { ...options, revision, limitMs: Math.max(0, limitMs - elapsedMs()), signal: hurry };
+    const leaving = leavingOf(await waitForNodes(options.client, wait), elapsedMs());
+    if (leaving.kind === "unknown") await sleep(Math.max(0, limitMs - elapsedMs()), hurry);
+    return hurry.aborted ? { kind: "hurried" } : leaving;
+  } catch (error) {
+    if (hurry.aborted) return { kind: "hurried" };
+    if (registration.state().kind === "ended") return { kind: "unregistered" };
+    const isLate = error instanceof TimeUpError;
+    return { kind: "unknown", reason: isLate ? `etcd was not told within ${limitMs} ms` : messageOf(error) };
+  }
+}
+
+/** The revision from which on nodes are to send nothing to the server; `undefined` if none has ever heard of it. */
+function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> | undefined {
+  const state = registration.state();
+  switch (state.kind) {
+    case "ended":
+      return undefined;
+    case "withdrawn":
+      // A revision that nodes can be asked for comes only with another change.
+      if (state.revision === undefined) return registration.update(drainValue);
+      return state.revision === 0n ? undefined : Promise.resolve(state.revision);
+    case "waiting":
+      if (state.attempted) return registration.update(drainValue);
+      registration.withdraw();
+      return undefined;
+    case "registered":
+      return registration.update(drainValue);
+  }
+}
+
+function leavingOf(wait: NodesWait, tookMs: number): Leaving {
+  switch (wait.kind) {
+    case "passed":
+      return { kind: "acknowledged", nodes: namesOf(wait.nodes), tookMs };
+    case "behind":
+      return { kind: "late", nodes: namesOf(wait.nodes), withoutLease: namesOf(withoutLease(wait.nodes)) };
+    case "nobody":
+      return { kind: "nobody" };
+    case "unreadable":
+      return { kind: "unknown", reason: `Cannot read the nodes' keys: ${wait.reason}` };
+    case "other-store":
+      return { kind: "unknown", reason: wait.reason };
+  }
+}
+
+function namesOf(nodes: readonly NodeView[]): string[] {
+  return nodes.map(({ node }) => node);
+}
+
+function withoutLease(nodes: readonly NodeView[]): NodeView[] {
+  return nodes.filter(({ hasLease }) => !hasLease);
+}

@@ -1,0 +1,72 @@
+import { backoffDelay } from "../util/backoff.ts";
+import { sleep } from "../util/time.ts";
+
+/** How something ended: when it was asked to, or killed as its time was up or its operator hurried. */
+export type Ending = "asked" | "late" | "hurried";
+
+const POLL = { minMs: 20, maxMs: 500 };
+
+/**
+ * Asks all processes of a group to end, and kills what is left of them after `limitMs` or when `hurry` is aborted.
+ *
+ * @returns `undefined` if none of them ran any longer
+ */
+export async function endGroup(
+  group: number,
+  { limitMs, hurry }: { readonly limitMs: number; readonly hurry: AbortSignal },
+): Promise<Ending | undefined> {
+  if (!await isRunning(group)) return undefined;
+  signalGroup(group, "SIGTERM");
+  const deadline = performance.now() + limitMs;
+  for (let attempt = 1; performance.now() < deadline && !hurry.aborted; attempt++) {
+    const pauseMs = backoffDelay({ ...POLL, attempt, random: 0 });
+    await sleep(Math.min(pauseMs, deadline - performance.now()), hurry);
+    if (!await isRunning(group)) return "asked";
+  }
+  signalGroup(group, "SIGKILL");
+  return hurry.aborted ? "hurried" : "late";
+}
+
+/** Kills all processes of a group. */
+export function killGroup(group: number): void {
+  signalGroup(group, "SIGKILL");
+}
+
+/**
+ * A process that has ended belongs to its group until its parent has asked for it, and may do so for ever where process 1
+ * asks for none (a container without an init): only its state tells.
+ */
+async function isRunning(group: number): Promise<boolean> {
+  return signalGroup(group, 0) && runsIn(group, await readStats());
+}
+
+/** Whether a process of the group runs, by what `/proc/<pid>/stat` says of all (proc(5)). Not one: nothing is known. */
+export function runsIn(group: number, stats: string): boolean {
+  const processes = [...stats.matchAll(/^.*\) (\S) \d+ (\d+) /gm)];
+  return processes.length === 0 ||
+    processes.some(([, state = "", itsGroup]) => Number(itsGroup) === group && !"ZX".includes(state));
+}
+
+/** Through a shell: Deno opens files of /proc only for programs that may do everything. */
+async function readStats(): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", "cat /proc/[0-9]*/stat"],
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return "";
+  }
+}
+
+/** Whether somebody got it. */
+function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
+  try {
+    Deno.kill(-group, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}

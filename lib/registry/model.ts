@@ -1,0 +1,217 @@
+import {
+  type EntryResult,
+  type Override,
+  type OverrideResult,
+  parseEntry,
+  parseOverride,
+  type Rejection,
+  type Server,
+} from "./entry.ts";
+import { memoByObject } from "../util/memo.ts";
+import { ANY_NETWORK, type Networks, objectionTo } from "./allowed_addresses.ts";
+import type { RawEntry, Snapshot } from "./snapshot.ts";
+
+/** A service and its servers, sorted by id. Never without a server. */
+export interface Service {
+  readonly name: string;
+  readonly servers: readonly Server[];
+}
+
+/** What etcd asks for, at one revision. Equal snapshots give equal models, whatever the order of their entries. */
+export interface Model {
+  readonly revision: bigint;
+  readonly services: readonly Service[];
+  readonly rejections: readonly Rejection[];
+  /** Servers, as `<service>/<id>`, whose entry asks for no new request and is overridden to get some. */
+  readonly overruled: readonly string[];
+  /** Fields in entries and overrides that this version does not know. */
+  readonly unknownFields: number;
+}
+
+/** The prefixes below which the registry lives; each ends in `/`. */
+export interface Prefixes {
+  readonly services: string;
+  /** Of server overrides: the settings prefix with `servers/` behind it. */
+  readonly overrides: string;
+}
+
+/** An entry that HAProxy itself refused, valid for one revision of the entry. */
+export interface Refusal {
+  readonly revision: bigint;
+  readonly reason: string;
+}
+
+/** Refusals by `<service>/<id>`. */
+export type Refusals = ReadonlyMap<string, Refusal>;
+
+/** What a model depends on besides the registry. */
+export interface ModelRules {
+  readonly refusals?: Refusals;
+  /** Default: all but link-local. */
+  readonly networks?: Networks;
+}
+
+/** The model of an empty registry. */
+export const EMPTY_MODEL: Model = {
+  revision: 0n,
+  services: [],
+  rejections: [],
+  overruled: [],
+  unknownFields: 0,
+};
+
+/** Why a policy rejects a server, empty when it does not: comparing addresses takes longer than all else in a pass. */
+const judgements = memoByObject((networks: Networks) =>
+  memoByObject(({ address, check }: Server): string =>
+    objectionTo(address, check.kind === "on" ? check.port : undefined, networks) ?? ""
+  )
+);
+
+// Entries are immutable, so what was read from one holds as long as the entry itself.
+const parsedEntries = new WeakMap<RawEntry, EntryResult>();
+const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
+
+/**
+ * Builds the model of a snapshot. Overrides win over entries; refusals, and addresses that may not be registered, turn
+ * an entry into a rejection.
+ */
+export function buildModel(
+  snapshot: Snapshot,
+  prefixes: Prefixes,
+  { refusals = new Map(), networks = ANY_NETWORK }: ModelRules = {},
+): Model {
+  const overrides = readOverrides(snapshot, prefixes.overrides);
+  const entries = readEntries(snapshot, prefixes.services, networks);
+  const servers = overridden(entries.servers, overrides.byServer);
+  const refused = refusals.size === 0
+    ? []
+    : servers.filter((server) => refusalOf(server, refusals) !== undefined);
+  return {
+    revision: snapshot.revision,
+    services: groupByService(
+      refused.length === 0 ? servers : servers.filter((server) => !refused.includes(server)),
+    ),
+    rejections: [
+      ...entries.rejections,
+      ...overrides.rejections,
+      ...refused.map((server) => refusedEntry(server, prefixes.services, refusals)),
+    ].sort((a, b) => compareBytes(a.key, b.key)),
+    overruled: overrides.byServer.size === 0 ? [] : overruled(entries.servers, overrides.byServer),
+    unknownFields: entries.unknownFields + overrides.unknownFields,
+  };
+}
+
+/** What names a server among all services. */
+export function serverKey(server: { readonly service: string; readonly id: string }): string {
+  return `${server.service}/${server.id}`;
+}
+
+/** How many servers a model holds. */
+export function countServers(model: Model): number {
+  return model.services.reduce((sum, service) => sum + service.servers.length, 0);
+}
+
+/** Byte order of ASCII and latin1 text, independent of any locale. */
+export function compareBytes(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function readEntries(snapshot: Snapshot, prefix: string, networks: Networks) {
+  const servers: Server[] = [];
+  const rejections: Rejection[] = [];
+  let unknownFields = 0;
+  for (const raw of snapshot.entries) {
+    if (!raw.key.startsWith(prefix)) continue;
+    const result = remembered(parsedEntries, raw, () => parseEntry(raw, prefix));
+    if (result.kind === "rejection") {
+      rejections.push(result.rejection);
+      continue;
+    }
+    const reason = judgements(networks)(result.server);
+    if (reason !== "") {
+      rejections.push({ key: raw.key, reason, revision: raw.modRevision });
+      continue;
+    }
+    servers.push(result.server);
+    unknownFields += result.unknownFields;
+  }
+  return { servers, rejections, unknownFields };
+}
+
+function readOverrides(snapshot: Snapshot, prefix: string) {
+  const byServer = new Map<string, Override>();
+  const rejections: Rejection[] = [];
+  let unknownFields = 0;
+  for (const raw of snapshot.entries) {
+    if (!raw.key.startsWith(prefix)) continue;
+    const result = remembered(parsedOverrides, raw, () => parseOverride(raw, prefix));
+    if (result.kind === "rejection") {
+      rejections.push(result.rejection);
+      continue;
+    }
+    byServer.set(serverKey(result.override), result.override);
+    unknownFields += result.unknownFields;
+  }
+  return { byServer, rejections, unknownFields };
+}
+
+function remembered<T>(memory: WeakMap<RawEntry, T>, raw: RawEntry, parse: () => T): T {
+  const known = memory.get(raw);
+  if (known !== undefined) return known;
+  const result = parse();
+  memory.set(raw, result);
+  return result;
+}
+
+function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): readonly Server[] {
+  if (overrides.size === 0) return servers;
+  return servers.map((server) => {
+    const override = overrides.get(serverKey(server));
+    return override === undefined ? server : withOverride(server, override);
+  });
+}
+
+function overruled(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): string[] {
+  return servers.filter(({ state }) => state !== "ready").map(serverKey)
+    .filter((key) => overrides.get(key)?.state === "ready");
+}
+
+function withOverride(server: Server, override: Override): Server {
+  return {
+    ...server,
+    state: override.state ?? server.state,
+    weight: override.weight ?? server.weight,
+    revision: override.revision > server.revision ? override.revision : server.revision,
+  };
+}
+
+function refusalOf(server: Server, refusals: Refusals): Refusal | undefined {
+  const refusal = refusals.get(serverKey(server));
+  return refusal?.revision === server.revision ? refusal : undefined;
+}
+
+function refusedEntry(server: Server, prefix: string, refusals: Refusals): Rejection {
+  const reason = refusalOf(server, refusals)?.reason ?? "refused";
+  return { key: `${prefix}${serverKey(server)}`, reason, revision: server.revision };
+}
+
+function groupByService(servers: readonly Server[]): Service[] {
+  const byName = new Map<string, Server[]>();
+  for (const server of servers) {
+    const group = byName.get(server.service);
+    if (group === undefined) byName.set(server.service, [server]);
+    else group.push(server);
+  }
+  return [...byName]
+    .map(([name, group]) => ({ name, servers: sortById(group) }))
+    .sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** Entries mostly come in the order of their keys. */
+function sortById(servers: Server[]): Server[] {
+  const isSorted = servers.every((server, at) =>
+    at === 0 || compareBytes(servers[at - 1]?.id ?? "", server.id) < 0
+  );
+  return isSorted ? servers : servers.sort((a, b) => compareBytes(a.id, b.id));
+}

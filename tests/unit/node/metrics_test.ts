@@ -1,0 +1,269 @@
+import { TROUBLE_KINDS } from "../../../lib/node/problems.ts";
+import { assertEquals } from "@std/assert";
+import { createMetrics, type Metrics } from "../../../lib/node/metrics.ts";
+import type { Observed } from "../../../lib/plan/observed.ts";
+import type { Plan } from "../../../lib/plan/plan.ts";
+import type { NodeFacts } from "../../../lib/node/facts.ts";
+import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "../fixtures.ts";
+
+const NOW = 1_000_000;
+const MODEL = modelOf({ "s/a": { address: "10.0.0.5:80", zone: 1 }, "s/b": "10.0.0.6:80", "s/bad": "?" });
+
+/** Values by series, without the prefix of all names. */
+async function series(metrics: Metrics, facts: NodeFacts = factsOf()): Promise<Record<string, number>> {
+  const lines = (await metrics.text(facts, NOW)).split("\n").filter((line) => line !== "" && line[0] !== "#");
+  return Object.fromEntries(lines.map((line) => {
+    const at = line.lastIndexOf(" ");
+    return [line.slice("etcd_haproxy_".length, at), Number(line.slice(at + 1))];
+  }));
+}
+
+Deno.test("createMetrics() has every series at zero before anything happens", async () => {
+  const all = await series(createMetrics(), factsOf({ haproxy: { kind: "starting" } }));
+  const { 'info{version="0.1.0",haproxy="2.6.12"}': info, ...others } = all;
+  assertEquals(info, 1);
+  assertEquals(Object.entries(others).filter(([, value]) => value !== 0), []);
+  const names = Object.keys(others).filter((name) => !name.startsWith("apply_seconds_bucket")).sort();
+  assertEquals(names, [
+    "admissions_waiting",
+    "apply_seconds_count",
+    "apply_seconds_sum",
+    "base_refused",
+    "drift_repairs_total",
+    "etcd_errors_total",
+    "etcd_reads_refused",
+    "etcd_watching",
+    "haproxy_ends_total",
+    "haproxy_up",
+    "held_servers",
+    "lag_seconds",
+    "mirror_wrong_total",
+    "old_workers",
+    'outcomes_total{outcome="failed"}',
+    'outcomes_total{outcome="incomplete"}',
+    'outcomes_total{outcome="reached"}',
+    'outcomes_total{outcome="refused"}',
+    'outcomes_total{outcome="reload-failed"}',
+    'outcomes_total{outcome="vetoed"}',
+    "pass_errors_total",
+    "passes_total",
+    "pending_removals",
+    'plans_put_off_total{kind="reload"}',
+    'plans_put_off_total{kind="runtime"}',
+    'plans_total{kind="nothing"}',
+    'plans_total{kind="reload"}',
+    'plans_total{kind="runtime"}',
+    'plans_total{kind="write"}',
+    "ready",
+    "rejections",
+    'reloads_total{result="failed"}',
+    'reloads_total{result="loaded"}',
+    'reloads_total{result="vetoed"}',
+    "revision",
+    "servers",
+    "servers_up",
+    "services",
+    "stale",
+    "stale_age_seconds",
+    'steps_total{kind="add"}',
+    'steps_total{kind="address"}',
+    'steps_total{kind="maint"}',
+    'steps_total{kind="ready"}',
+    'steps_total{kind="remove"}',
+    'steps_total{kind="replace"}',
+    'steps_total{kind="weight"}',
+    ...TROUBLE_KINDS.map((kind) => `trouble{kind="${kind}"}`).sort(),
+    "unknown_fields",
+  ]);
+});
+
+Deno.test("createMetrics() has a series of 1 for each thing that is wrong", async () => {
+  const all = await series(createMetrics(), { ...servingFacts(MODEL), passError: "x" });
+  assertEquals(
+    TROUBLE_KINDS.map((kind) => all[`trouble{kind="${kind}"}`]),
+    TROUBLE_KINDS.map((kind) => kind === "pass-failed" ? 1 : 0),
+  );
+});
+
+const RUNNING: Observed = {
+  kind: "up",
+  base: undefined,
+  servers: new Map([["s", new Map([["a", observed("a")]])]]),
+};
+
+Deno.test("createMetrics() takes its gauges from the node's facts", async () => {
+  const facts = {
+    ...servingFacts(MODEL, {
+      oldWorkers: 2,
+      outcome: reached({ observed: RUNNING, pending: 4 }),
+      refusedBase: { digest: "0", reason: "x", attempts: 1, retryAt: 0 },
+    }),
+    lagMs: 1_500,
+    admissionsWaiting: 3,
+  };
+  const all = await series(createMetrics(), facts);
+  const expected = {
+    revision: 9,
+    lag_seconds: 1.5,
+    services: 1,
+    servers: 2,
+    servers_up: 1,
+    rejections: 1,
+    unknown_fields: 1,
+    old_workers: 2,
+    pending_removals: 4,
+    admissions_waiting: 3,
+    haproxy_up: 1,
+    etcd_watching: 1,
+    ready: 1,
+    stale: 0,
+    base_refused: 1,
+  };
+  assertEquals({ ...all, ...expected }, all);
+});
+
+Deno.test("createMetrics() shows a stale node with the age of what it serves, until it is no longer stale", async () => {
+  const metrics = createMetrics();
+  const stale = await series(metrics, factsOf({ inheritedAt: NOW - 4_000 }));
+  const fresh = await series(metrics, factsOf({ inheritedAt: NOW - 4_000, served: true }));
+  const shown = (all: Record<string, number>) => [all.ready, all.stale, all.stale_age_seconds];
+  assertEquals([shown(stale), shown(fresh)], [[1, 1, 4], [1, 0, 0]]);
+});
+
+Deno.test("createMetrics() shows that reads are refused while the watch goes on", async () => {
+  const metrics = createMetrics();
+  const watching = { kind: "watching", member: "8e9e05c52164694d" } as const;
+  const refused = await series(metrics, factsOf({ etcd: { ...watching, readsRefused: "no user" } }));
+  assertEquals([refused.etcd_watching, refused.etcd_reads_refused], [1, 1]);
+  const answered = await series(metrics, factsOf({ etcd: watching }));
+  assertEquals([answered.etcd_watching, answered.etcd_reads_refused], [1, 0]);
+});
+
+const RELOAD: Plan = { kind: "reload", reason: "x", steps: [] };
+const RUNTIME: Plan = {
+  kind: "runtime",
+  steps: [
+    { kind: "weight", backend: "s", server: "a", weight: 7, reason: "x" },
+    { kind: "maint", backend: "s", server: "b", reason: "x" },
+  ],
+};
+const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series: string[]]> = {
+  "a pass with nothing to do": [
+    reportOf(MODEL, { outcome: reached() }),
+    ['outcomes_total{outcome="reached"}', "passes_total", 'plans_total{kind="nothing"}'],
+  ],
+  "a reload that was put off": [
+    reportOf(MODEL, { plan: RELOAD, pace: { kind: "later", at: 5, reason: "x", crowded: false } }),
+    ["passes_total", 'plans_put_off_total{kind="reload"}'],
+  ],
+  "a reload that was loaded": [
+    reportOf(MODEL, { plan: RELOAD, outcome: reached() }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="reached"}',
+      "passes_total",
+      'plans_total{kind="reload"}',
+      'reloads_total{result="loaded"}',
+    ],
+  ],
+  "a reload that was not tried": [
+    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "vetoed", reason: "x" } }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="vetoed"}',
+      "passes_total",
+      'plans_total{kind="reload"}',
+      'reloads_total{result="vetoed"}',
+    ],
+  ],
+  "a reload that failed": [
+    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "reload-failed", reason: "x" } }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="reload-failed"}',
+      "passes_total",
+      'plans_total{kind="reload"}',
+      'reloads_total{result="failed"}',
+    ],
+  ],
+  "changes at run time with each of their steps": [
+    reportOf(MODEL, { plan: RUNTIME, outcome: reached() }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="reached"}',
+      "passes_total",
+      'plans_total{kind="runtime"}',
+      'steps_total{kind="maint"}',
+      'steps_total{kind="weight"}',
+    ],
+  ],
+  "a step that undoes what somebody changed by hand": [
+    reportOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
+    [
+      "apply_seconds_count",
+      "drift_repairs_total",
+      'outcomes_total{outcome="incomplete"}',
+      "passes_total",
+      'plans_total{kind="runtime"}',
+      'steps_total{kind="maint"}',
+      'steps_total{kind="weight"}',
+    ],
+  ],
+  "no drift while the plan that repairs it is put off": [
+    reportOf(MODEL, {
+      plan: RUNTIME,
+      pace: { kind: "later", at: undefined, reason: "x", crowded: false },
+      drift: 1,
+    }),
+    ["passes_total", 'plans_put_off_total{kind="runtime"}'],
+  ],
+  "a text that HAProxy refused before any reload": [
+    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),
+    [
+      "apply_seconds_count",
+      'outcomes_total{outcome="refused"}',
+      "passes_total",
+      'plans_total{kind="reload"}',
+    ],
+  ],
+};
+
+for (const [what, [report, expected]] of Object.entries(counted)) {
+  Deno.test(`createMetrics() counts ${what}`, async () => {
+    const metrics = createMetrics();
+    metrics.onPass(report);
+    const all = await series(metrics);
+    const moved = Object.keys(all).filter((name) => /_(total|count)/.test(name) && all[name] === 1).sort();
+    assertEquals(moved, expected);
+  });
+}
+
+Deno.test("createMetrics() counts the errors that are no pass", async () => {
+  const metrics = createMetrics();
+  metrics.onPassError();
+  metrics.onEtcdError();
+  metrics.onEtcdError();
+  metrics.onMirrorWrong();
+  metrics.onHaproxyEnd();
+  const all = await series(metrics);
+  const errors = [
+    all.pass_errors_total,
+    all.etcd_errors_total,
+    all.mirror_wrong_total,
+    all.haproxy_ends_total,
+  ];
+  assertEquals(errors, [1, 2, 1, 1]);
+});
+
+Deno.test("createMetrics() measures how long a pass took, in seconds", async () => {
+  const metrics = createMetrics();
+  metrics.onPass(reportOf(MODEL, { plan: RELOAD, outcome: reached(), tookMs: 250 }));
+  const all = await series(metrics);
+  assertEquals(all.apply_seconds_sum, 0.25);
+  assertEquals([all['apply_seconds_bucket{le="0.1"}'], all['apply_seconds_bucket{le="0.25"}']], [0, 1]);
+});
+
+Deno.test("createMetrics() has counters of its own in each instance", async () => {
+  createMetrics().onEtcdError();
+  assertEquals((await series(createMetrics())).etcd_errors_total, 0);
+});
