@@ -41,7 +41,7 @@ export const keptAway = memoByObject((report: PassReport): KeptAway => {
     idleOrDraining: keys,
     backends,
     isServed,
-    served: [...unwanted(report, running), ...heldServers(report), ...report.model.overruled].filter(
+    served: [...undesired(report, running), ...heldServers(report), ...report.model.overruled].filter(
       isServed,
     ),
   };
@@ -66,10 +66,10 @@ function takesRequests({ weight, maint, draining }: ObservedServer): boolean {
  * Servers that go on though the registry does not ask for them: those of backends which only a reload changes, while the
  * reload is refused or waits. Servers that a template names itself may be among them, which harms nobody.
  */
-function unwanted({ model, wanted }: PassReport, running: ObservedServers): string[] {
-  if (wanted.base === "rendered") return [];
+function undesired({ model, desired }: PassReport, running: ObservedServers): string[] {
+  if (desired.base === "rendered") return [];
   const asked = new Set(model.services.flatMap(({ servers }) => servers.filter(isAskedFor).map(serverKey)));
-  return [...running].filter(([backend]) => !wanted.config.servers.has(backend)).flatMap((
+  return [...running].filter(([backend]) => !desired.config.servers.has(backend)).flatMap((
     [backend, servers],
   ) => [...servers.values()].filter(takesRequests).map(({ name }) => `${backend}/${name}`)).filter((key) =>
     !asked.has(key)

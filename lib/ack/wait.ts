@@ -68,7 +68,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
     signal?.throwIfAborted();
-    if (!(error instanceof TimeUpError)) view.onTrouble(messageOf(error));
+    if (!(error instanceof TimeUpError)) view.onProblem(messageOf(error));
   }
   return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
 }
@@ -92,7 +92,7 @@ async function watchUntil(
     prefixes: [nodesPrefix],
     sink,
     onEvent: (event) => {
-      if (event.kind === "waiting") view.onTrouble(event.reason);
+      if (event.kind === "waiting") view.onProblem(event.reason);
     },
     signal: over.signal,
     untrusted: () => NEVER,
@@ -138,7 +138,7 @@ function createView(options: NodesWaitOptions) {
     if (entries === undefined) return { kind: "unreadable", reason: trouble };
     return { kind: "behind", nodes: nodes().filter((node) => !hasPassed(node, options)) };
   };
-  return { onRead, onEvents, onTimeUp, onTrouble: (reason: string) => trouble = reason };
+  return { onRead, onEvents, onTimeUp, onProblem: (reason: string) => trouble = reason };
 }
 
 /** A store that was restored, or made anew, knows nothing of the revision that is waited for. */

@@ -5,13 +5,13 @@ import { observe, observeBackends } from "../haproxy/runtime.ts";
 import { type StateDir, stateDirAt } from "../haproxy/state/dir.ts";
 import { createStateFiles } from "../haproxy/state/files.ts";
 import { messageOf } from "../util/errors.ts";
-import { FRESH_GUARD, type GuardLimits } from "../guard/guard.ts";
+import { type GuardLimits, INITIAL_GUARD } from "../guard/guard.ts";
 import { hold } from "../guard/apply_guard.ts";
 import { type Model, serverKey } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { baseDigest, splitConfig } from "../config/text.ts";
-import { FRESH_MEMORY } from "../reconcile/state.ts";
-import { chooseWanted } from "../reconcile/desired.ts";
+import { INITIAL_STATE } from "../reconcile/state.ts";
+import { chooseDesired } from "../reconcile/desired.ts";
 import { describePlan, plan } from "../plan/plan.ts";
 import { renderConfig } from "../config/render.ts";
 import { guardPort } from "../node/guard.ts";
@@ -34,7 +34,7 @@ export async function diff(
   const observed = await observeNode(dir);
   const file = await readText(settings.render.config);
   const { model, held } = await hold(await readModel(settings), {
-    memory: FRESH_GUARD,
+    memory: INITIAL_GUARD,
     refusals: new Map(),
     networks: networksOf(settings.render, settings.adminBind),
     observed,
@@ -46,12 +46,12 @@ export async function diff(
   });
   const rendered = render(model);
   const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);
-  const wanted = chooseWanted(rendered, { ...FRESH_MEMORY, goodBase }, 0).config;
+  const desired = chooseDesired(rendered, { ...INITIAL_STATE, goodBase }, 0).config;
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
   const todo = plan({
-    wanted,
+    desired,
     observed,
     file,
     revisionOf: (service, id) => revisions.get(serverKey({ service, id })),

@@ -40,7 +40,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
     },
     onEvent: (event) => {
       const before = trouble;
-      trouble = troubleOf(event, trouble);
+      trouble = problemOf(event, trouble);
       if (trouble !== before) changed.abort();
     },
     signal: stop,
@@ -63,7 +63,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
 
 const NEVER = new AbortController().signal;
 
-function troubleOf(event: EtcdEvent, before: string | undefined): string | undefined {
+function problemOf(event: EtcdEvent, before: string | undefined): string | undefined {
   if (event.kind === "waiting" || event.kind === "watch-ended") return event.reason;
   return event.kind === "watching" ? undefined : before;
 }

@@ -5,7 +5,7 @@ import {
   guard,
   type Guarded,
   type GuardLimits,
-  type GuardMemory,
+  type GuardState,
   missingServices,
 } from "./guard.ts";
 import { type Model, type Refusals, serverKey, type Service } from "../registry/model.ts";
@@ -15,7 +15,7 @@ import type { Observed, ObservedServers } from "../plan/observed.ts";
 import { servedIn, servedWithoutTemplate } from "./read_back.ts";
 
 /** What outlives the process: a restart must not begin a new window. */
-export type GuardRecord = Pick<GuardMemory, "departures" | "missingSince">;
+export type GuardRecord = Pick<GuardState, "departures" | "missingSince">;
 
 /** What the guard needs of the world. */
 export interface GuardPort {
@@ -34,7 +34,7 @@ export interface HealthPort {
 }
 
 interface HoldOptions {
-  readonly memory: GuardMemory;
+  readonly memory: GuardState;
   /** What HAProxy does not take must not be held. */
   readonly refusals: Refusals;
   readonly networks: Networks;
@@ -54,7 +54,7 @@ export interface Hold extends Guarded {
   /** When to look again; undefined when nothing is held. */
   readonly lookAt: number | undefined;
   /** What to remember once the model stands in the file (`served`), or while it does not yet. */
-  remember(outcome: { served: boolean }): GuardMemory;
+  remember(outcome: { served: boolean }): GuardState;
 }
 
 /** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
@@ -75,7 +75,7 @@ export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
 async function knownMemory(
   model: Model,
   { memory, observed, file, guard, render }: HoldOptions,
-): Promise<GuardMemory> {
+): Promise<GuardState> {
   // Before HAProxy was started the file may still be replaced by the last good one.
   if (memory.served !== undefined || observed.kind === "starting") return memory;
   const record = await guard.load();

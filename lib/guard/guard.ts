@@ -20,7 +20,7 @@ export interface Departure {
 }
 
 /** What the guard remembers between passes. Times are monotonic milliseconds. */
-export interface GuardMemory {
+export interface GuardState {
   /** What the file holds; undefined until that is known. */
   readonly served: readonly Service[] | undefined;
   readonly departures: readonly Departure[];
@@ -55,7 +55,7 @@ export interface Guarded {
 export interface GuardInput {
   /** What the registry asks for. */
   readonly model: Model;
-  readonly memory: GuardMemory;
+  readonly memory: GuardState;
   /** Why a server must not be held, such as a check that has failed; undefined: nothing is known against it. */
   readonly objection: (server: Server) => string | undefined;
   readonly now: number;
@@ -64,7 +64,7 @@ export interface GuardInput {
 }
 
 /** The memory of a node that knows nothing yet. */
-export const FRESH_GUARD: GuardMemory = { served: undefined, departures: [], missingSince: new Map() };
+export const INITIAL_GUARD: GuardState = { served: undefined, departures: [], missingSince: new Map() };
 
 /**
  * Holds what may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or more,
@@ -82,16 +82,16 @@ export function guard(input: GuardInput): Guarded {
 }
 
 /** The services that miss servers which the file holds. */
-export function missingServices({ served }: GuardMemory, model: Model): string[] {
+export function missingServices({ served }: GuardState, model: Model): string[] {
   return missingServers(served ?? [], model).map(({ name }) => name);
 }
 
 /** Remembers what is held; `served` tells that the guarded model stands in the file now. */
 export function afterGuard(
-  memory: GuardMemory,
+  memory: GuardState,
   { model, held, leaving }: Guarded,
   { served, now, timeMs }: { served: boolean; now: number; timeMs: number },
-): GuardMemory {
+): GuardState {
   const missing = [...held, ...served ? [] : leaving];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
   if (!served) return { ...memory, missingSince };
@@ -116,9 +116,9 @@ interface Missing {
 }
 
 function missingServers(served: readonly Service[], { services }: Model): Missing[] {
-  const wanted = new Map(services.map((service) => [service.name, service.servers]));
+  const desired = new Map(services.map((service) => [service.name, service.servers]));
   return served.flatMap(({ name, servers }) => {
-    const missing = without(servers, wanted.get(name) ?? []);
+    const missing = without(servers, desired.get(name) ?? []);
     return missing.length === 0 ? [] : [{ name, total: servers.length, servers: missing }];
   });
 }

@@ -10,7 +10,7 @@ export type BootOrigin = "disk" | "last-good" | "built-in";
 /** The configuration that HAProxy is started with, and why the better ones were passed over. */
 export interface BootConfig {
   readonly origin: BootOrigin;
-  readonly passedOver: readonly string[];
+  readonly skipped: readonly string[];
 }
 
 export interface BootOptions {
@@ -32,24 +32,24 @@ export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
   const { haproxy, configPath, lastGoodPath, builtIn } = options;
   // An old state file would bring old addresses back.
   await removeFile(options.stateFile);
-  const passedOver: string[] = [];
+  const skipped: string[] = [];
   const disk = await readText(configPath);
   if (disk !== undefined) {
     const problem = await problemWith(haproxy, configPath);
-    if (problem === undefined) return { origin: "disk", passedOver };
-    passedOver.push(`${configPath}: ${problem}`);
+    if (problem === undefined) return { origin: "disk", skipped };
+    skipped.push(`${configPath}: ${problem}`);
   }
   const lastGood = await options.files.read(lastGoodPath);
   if (lastGood !== undefined) {
     const problem = await problemWith(haproxy, lastGoodPath);
     if (problem === undefined) {
       await replaceFile(configPath, lastGood);
-      return { origin: "last-good", passedOver };
+      return { origin: "last-good", skipped };
     }
-    passedOver.push(`${lastGoodPath}: ${problem}`);
+    skipped.push(`${lastGoodPath}: ${problem}`);
   }
   await replaceFile(configPath, builtIn);
-  return { origin: "built-in", passedOver };
+  return { origin: "built-in", skipped };
 }
 
 async function problemWith(haproxy: string, path: string): Promise<string | undefined> {

@@ -1,12 +1,12 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
-import type { Answer, HaproxyState, Sight } from "../reconcile/ports.ts";
+import type { HaproxyState, SocketHealth, SocketState } from "../reconcile/ports.ts";
 import { sleep } from "../util/time.ts";
 import { showProcesses } from "./master_cli.ts";
 import { askThroughMaster } from "./runtime.ts";
 import { ask, isTimeout } from "./socket.ts";
 import type { StateDir } from "./state/dir.ts";
 
-export interface LookoutOptions {
+export interface LivenessOptions {
   readonly dir: Pick<StateDir, "runtimeSocket" | "masterSocket">;
   readonly state: () => HaproxyState;
   /** While it is, a socket that refuses connections is none that is lost, however long that takes. */
@@ -16,15 +16,15 @@ export interface LookoutOptions {
   /** For how long connections must have been refused, in milliseconds. */
   readonly refusedAfterMs?: number;
   /** Called when what is seen differs from what was seen last. */
-  readonly onSight: (sight: Sight) => void;
+  readonly onSockets: (sockets: SocketHealth) => void;
   /** Called when a socket is lost, and again every 10 s while one is. */
   readonly onLost: () => void;
 }
 
 /** Looks at both sockets of HAProxy again and again, so that silence is noticed although nothing is to be changed. */
-export interface Lookout {
+export interface Liveness {
   /** What was seen last. */
-  sight(): Sight;
+  sockets(): SocketHealth;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -38,24 +38,24 @@ const REFUSED_AFTER_MS = 10_000;
 const LOST_AGAIN_MS = 10_000;
 const ANSWERS = { kind: "answers" } as const;
 
-/** Creates a lookout; nothing is asked before `run()`. All is noticed within 3 s. */
-export function createLookout(options: LookoutOptions): Lookout {
-  const { dir, state, onSight, onLost, isReloading, canBeMade = () => true } = options;
+/** Creates the look at both sockets; nothing is asked before `run()`. All is noticed within 3 s. */
+export function createLiveness(options: LivenessOptions): Liveness {
+  const { dir, state, onSockets, onLost, isReloading, canBeMade = () => true } = options;
   const { refusedAfterMs = REFUSED_AFTER_MS } = options;
-  let sight: Sight = { worker: ANSWERS, master: ANSWERS };
+  let sockets: SocketHealth = { worker: ANSWERS, master: ANSWERS };
   const patience = () => createPatience(isReloading, refusedAfterMs);
   const [worker, master] = [patience(), patience()];
   let lostAgainAt = 0;
-  const enter = (next: Sight) => {
-    const isNews = next.worker.kind !== sight.worker.kind || next.master.kind !== sight.master.kind;
+  const enter = (next: SocketHealth) => {
+    const isNews = next.worker.kind !== sockets.worker.kind || next.master.kind !== sockets.master.kind;
     const isLost = next.worker.kind === "lost" || next.master.kind === "lost";
-    sight = next;
+    sockets = next;
     if (!isLost) lostAgainAt = 0;
     else if (performance.now() >= lostAgainAt) {
       lostAgainAt = performance.now() + LOST_AGAIN_MS;
       onLost();
     } else if (!canBeMade()) lostAgainAt = performance.now() + LOST_AGAIN_MS;
-    if (isNews) onSight(next);
+    if (isNews) onSockets(next);
   };
   /** Returns whether all was seen to be well. */
   const look = async (): Promise<boolean> => {
@@ -69,7 +69,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     return seenWorker.kind === "answers" && seenMaster.kind === "answers";
   };
   return {
-    sight: () => sight,
+    sockets: () => sockets,
     run: async (signal) => {
       while (!signal.aborted) {
         const isWell = await look();
@@ -80,7 +80,7 @@ export function createLookout(options: LookoutOptions): Lookout {
 }
 
 /** A socket counts as lost when it has been so for a while. */
-function createPatience(isReloading: () => boolean, refusedAfterMs: number): (seen: Seen) => Answer {
+function createPatience(isReloading: () => boolean, refusedAfterMs: number): (seen: Seen) => SocketState {
   let lostSince: number | undefined;
   return (seen) => {
     if (seen.kind !== "lost" || isReloading()) {
@@ -94,14 +94,14 @@ function createPatience(isReloading: () => boolean, refusedAfterMs: number): (se
 }
 
 /** One look, not judged yet; it is believed when it has been so for `afterMs`. */
-type Seen = Exclude<Answer, { kind: "lost" }> | {
+type Seen = Exclude<SocketState, { kind: "lost" }> | {
   readonly kind: "lost";
   readonly reason: string;
   readonly afterMs: number;
 };
 
 /** A worker that answers by way of its master lives: it is only its socket that is lost. */
-async function lookAtWorker({ runtimeSocket, masterSocket }: LookoutOptions["dir"]): Promise<Seen> {
+async function lookAtWorker({ runtimeSocket, masterSocket }: LivenessOptions["dir"]): Promise<Seen> {
   const question: Question = (timeoutMs) => ask(runtimeSocket, "show version", timeoutMs);
   const first = await answer(question, ASK_MS);
   if (first.kind === "answers") return first;

@@ -1,4 +1,4 @@
-import type { HaproxyPort, HaproxyState, Sight } from "../reconcile/ports.ts";
+import type { HaproxyPort, HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
@@ -20,16 +20,16 @@ export interface HaproxyPortOptions {
   readonly files: StateFiles;
   readonly keeper: Pick<StateKeeper, "ensure">;
   readonly state: () => HaproxyState;
-  readonly sight: () => Sight;
+  readonly socketHealth: () => SocketHealth;
   /** Called when a reload begins and when it has ended. */
   readonly onReloading: (isReloading: boolean) => void;
 }
 
 /** The HAProxy of this node, as passes see it. */
 export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
-  const { haproxy, configPath, dir, files, keeper, state, sight, onReloading } = options;
+  const { haproxy, configPath, dir, files, keeper, state, socketHealth, onReloading } = options;
   const sockets = () => {
-    const isLost = sight().worker.kind === "lost";
+    const isLost = socketHealth().worker.kind === "lost";
     return { runtimeSocket: isLost ? undefined : dir.runtimeSocket, masterSocket: dir.masterSocket };
   };
   const masterPid = () => {
@@ -41,13 +41,13 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
   return {
     observe: () => {
       const now = state();
-      const { worker } = sight();
+      const { worker } = socketHealth();
       // Asking once more would only take its time.
       if (now.kind === "up") return worker.kind === "stuck" ? Promise.resolve(worker) : observe(sockets());
       if (now.kind === "starting") return Promise.resolve({ kind: "starting" });
       return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
     },
-    glance: async () => {
+    processes: async () => {
       if (state().kind !== "up") return { workerPid: undefined, base: undefined, oldWorkers: 0 };
       const [processes, base] = await Promise.all([
         // A master that is busy executing itself has no answer.

@@ -5,13 +5,13 @@ import { basename, dirname } from "node:path";
  * spelling of their addresses, also a socket whose file somebody removed, which nobody can reach any more. Another
  * spelling of the same path is another address to it: the socket is made anew, and no request is lost (seen on 2.6).
  */
-export interface Spelling {
+export interface SocketAlias {
   now(): string;
   turn(): void;
 }
 
 /** Goes on with the spelling that stands in a text, if one does. */
-export function createSpelling(path: string, text: string | undefined): Spelling {
+export function createSocketAlias(path: string, text: string | undefined): SocketAlias {
   const other = `${dirname(path)}/./${basename(path)}`;
   let spelled = text?.includes(other) ? other : path;
   return {

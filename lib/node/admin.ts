@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { asciiJson } from "../util/escape.ts";
 import { type NodeFacts, readinessOf, stateJson } from "./facts.ts";
-import { troublesOf } from "./problems.ts";
+import { problemsOf } from "./problems.ts";
 
 /** What the admin server shows. */
 export interface AdminPorts {
@@ -21,7 +21,7 @@ export function createAdmin(
   app.get("/readyz", async (context) => {
     const known = await facts({ health: false });
     const readiness = readinessOf(known, now());
-    return context.json({ ...readiness, troubles: troublesOf(known) }, readiness.ready ? 200 : 503);
+    return context.json({ ...readiness, problems: problemsOf(known) }, readiness.ready ? 200 : 503);
   });
   app.get(
     "/metrics",
@@ -30,7 +30,7 @@ export function createAdmin(
   );
   app.get("/api/state", async (context) => {
     const known = await facts({ health: true });
-    const text = asciiJson({ ...stateJson(known, now()), troubles: troublesOf(known) });
+    const text = asciiJson({ ...stateJson(known, now()), problems: problemsOf(known) });
     return context.body(text, 200, { "content-type": "application/json" });
   });
   app.notFound((context) =>

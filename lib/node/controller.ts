@@ -1,7 +1,7 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { forwardClock } from "../util/forward_clock.ts";
-import { FRESH_MEMORY, type Memory } from "../reconcile/state.ts";
+import { INITIAL_STATE, type NodeState } from "../reconcile/state.ts";
 import { type PassReport, reconcile, type ReconcilePorts } from "../reconcile/reconcile.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
@@ -35,7 +35,7 @@ const BACKOFF = { minMs: 100, maxMs: 3_000 };
 export async function runController(given: ControllerOptions): Promise<void> {
   const options = { ...given, ports: { ...given.ports, now: forwardClock(given.ports.now) } };
   const { trigger, signal } = options;
-  let memory = FRESH_MEMORY;
+  let memory = INITIAL_STATE;
   let errors = 0;
   let dueAt = 0;
   let resyncAt = 0;
@@ -73,12 +73,12 @@ async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: numbe
 }
 
 type PassResult =
-  | { readonly kind: "done"; readonly memory: Memory; readonly report: PassReport | undefined }
+  | { readonly kind: "done"; readonly memory: NodeState; readonly report: PassReport | undefined }
   | { readonly kind: "error"; readonly message: string };
 
 async function tryPass(
   { snapshot, trigger, ports, onPass }: ControllerOptions,
-  { memory, full }: { memory: Memory; full: boolean },
+  { memory, full }: { memory: NodeState; full: boolean },
 ): Promise<PassResult> {
   try {
     const quiet = trigger.quiet();

@@ -5,7 +5,7 @@ import { escapeText } from "../util/escape.ts";
 import { countServers } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { describePlan } from "../plan/plan.ts";
-import type { HaproxyState, Sight } from "../reconcile/ports.ts";
+import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import type { PassReport } from "../reconcile/reconcile.ts";
 
 /** How the connection with etcd stands. */
@@ -26,7 +26,7 @@ export interface NodeFacts {
   readonly version: string;
   readonly haproxyVersion: string;
   readonly haproxy: HaproxyState;
-  readonly sight: Sight;
+  readonly sockets: SocketHealth;
   readonly etcd: EtcdState;
   readonly stopping: boolean;
   /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
@@ -38,9 +38,9 @@ export interface NodeFacts {
   /** Why the last pass could not be made at all; undefined when it could. */
   readonly passError: string | undefined;
   /** Why HAProxy does not run what the registry asks for; undefined when it does, or when nothing was tried yet. */
-  readonly unreached: string | undefined;
+  readonly applyError: string | undefined;
   /** Why the last good configuration could not be kept; undefined when it could. */
-  readonly unkept: string | undefined;
+  readonly lastGoodError: string | undefined;
   /** Why what is missing in the state directory cannot be made again; undefined when nothing is. */
   readonly stateDirLost: string | undefined;
   /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
@@ -77,7 +77,7 @@ export function readinessOf(facts: NodeFacts, now: number): Readiness {
     return { ready: false, reason: `HAProxy is ${haproxyText(facts.haproxy)}` };
   }
   // Only a worker that takes connections and says nothing serves nobody; one whose socket is lost goes on.
-  if (facts.sight.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
+  if (facts.sockets.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
   if (facts.served) return { ready: true, stale: false };
   if (facts.inheritedAt !== undefined) {
     return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
@@ -127,11 +127,11 @@ function withShownReason<T extends object>(state: T): T {
   return { ...state, reason: escapeText(state.reason, 500) };
 }
 
-function baseJson({ wanted, refusedBase }: PassReport) {
+function baseJson({ desired, refusedBase }: PassReport) {
   return {
-    digest: baseDigest(wanted.config.base).slice(0, 12),
-    from: wanted.base,
-    waiting: wanted.waiting,
+    digest: baseDigest(desired.config.base).slice(0, 12),
+    from: desired.base,
+    waiting: desired.waiting,
     refused: refusedBase === undefined ? null : {
       digest: refusedBase.digest.slice(0, 12),
       reason: escapeText(refusedBase.reason, 2_000),

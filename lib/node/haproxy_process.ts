@@ -56,7 +56,7 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
     recorder.onHaproxyVersion(await haproxyVersion(program));
     const config = { configPath, files, builtIn: await builtIn() };
     const boot = await prepareBoot({ ...dirPaths(dir), ...config, haproxy: program });
-    boot.passedOver.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+    boot.skipped.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
     return boot.origin;
   };
   return {

@@ -11,7 +11,7 @@ const LIMIT_MS = 1_000;
  * Health changes between passes: whoever asks for the state gets it as it is, HAProxy being asked once a second at most;
  * undefined while it has no answer.
  */
-export function createSight(haproxy: HaproxyPort): () => Promise<Observed | undefined> {
+export function createHealthCache(haproxy: HaproxyPort): () => Promise<Observed | undefined> {
   let last: { at: number; observed: Promise<Observed> } | undefined;
   return async () => {
     if (last === undefined || performance.now() - last.at > SIGHT_MS) {

@@ -11,7 +11,7 @@ export interface IdleLimit {
    * tells that none is left. Undefined: until they end.
    */
   limitMs(
-    report: Pick<PassReport, "wanted" | "runningBase">,
+    report: Pick<PassReport, "desired" | "runningBase">,
     options: { readonly isAlone: boolean },
   ): Promise<number | undefined>;
 }
@@ -32,9 +32,9 @@ export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
     }
   };
   return {
-    limitMs: async ({ wanted, runningBase }, { isAlone }) => {
+    limitMs: async ({ desired, runningBase }, { isAlone }) => {
       limit ??= kept = await readLimit(path, files);
-      const now = longestIdleMs([wanted.config.base, ...runningBase === undefined ? [] : [runningBase]]);
+      const now = longestIdleMs([desired.config.base, ...runningBase === undefined ? [] : [runningBase]]);
       limit = isAlone ? now : Math.max(limit, now);
       if (limit !== kept) await keep(limit);
       return limit === Infinity ? undefined : limit;

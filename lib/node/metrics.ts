@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { PassReport } from "../reconcile/reconcile.ts";
 import { type NodeFacts, pendingOf, readinessOf, serverCounts } from "./facts.ts";
-import { TROUBLE_KINDS, troublesOf } from "./problems.ts";
+import { PROBLEM_KINDS, problemsOf } from "./problems.ts";
 import { countServers } from "../registry/model.ts";
 
 /** Counters and gauges of a node, in the Prometheus format. */
@@ -131,8 +131,8 @@ function setGauges(
   const { lastPass } = facts;
   const readiness = readinessOf(facts, now);
   const isStale = readiness.ready && readiness.stale;
-  const troubles = new Set(troublesOf(facts).map(({ kind }) => kind));
-  for (const kind of TROUBLE_KINDS) gauges.trouble.set({ kind }, troubles.has(kind) ? 1 : 0);
+  const problems = new Set(problemsOf(facts).map(({ kind }) => kind));
+  for (const kind of PROBLEM_KINDS) gauges.trouble.set({ kind }, problems.has(kind) ? 1 : 0);
   gauges.info.set({ version: facts.version, haproxy: facts.haproxyVersion }, 1);
   gauges.admissions.set(facts.admissionsWaiting);
   gauges.lag.set(facts.lagMs / 1_000);

@@ -12,7 +12,7 @@ import { healthUpLine } from "../haproxy/wire/commands.ts";
 import { claimConfigFile } from "../haproxy/boot.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { openInstance } from "../ack/instance.ts";
-import { createLookout } from "../haproxy/liveness.ts";
+import { createLiveness } from "../haproxy/liveness.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
 import { type OpenStateDir, openStateDir, type StateDir } from "../haproxy/state/dir.ts";
 import type { StateFiles } from "../haproxy/state/files.ts";
@@ -43,9 +43,9 @@ import { createRecorder, type NodeRecorder } from "./recorder.ts";
 import { createNodeKeys, type NodeKeys, type NodeKeysOptions } from "./announce.ts";
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
 import { createResync } from "./resync.ts";
-import { renderSettings, socketSpelling } from "./settings.ts";
+import { renderSettings, socketAlias } from "./settings.ts";
 import { createSettling } from "../etcd/settling.ts";
-import { createSight } from "./health_cache.ts";
+import { createHealthCache } from "./health_cache.ts";
 import { listenForSignals, type Signals } from "../cli/signals.ts";
 import { templateSource } from "./template.ts";
 
@@ -153,7 +153,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
   );
   const template = templateSource(renderOptions.template);
   const rendering = renderSettings(renderOptions);
-  const spelling = socketSpelling(renderOptions);
+  const alias = socketAlias(renderOptions);
   const masters = masterPorts({
     haproxy,
     dir,
@@ -178,17 +178,17 @@ async function assembleNode(settings: RunSettings, found: Found) {
     if (wasLost && seen.kind !== "lost") resync.ask();
   });
   let isReloading = false;
-  const lookout = createLookout({
+  const liveness = createLiveness({
     dir,
     state: supervisor.state,
     isReloading: () => isReloading,
     canBeMade: () => !keeper.isLost(),
-    onSight: (sight) => {
-      recorder.onSight(sight);
+    onSockets: (sockets) => {
+      recorder.onSockets(sockets);
       resync.ask();
     },
     onLost: () => {
-      spelling.turn();
+      alias.turn();
       resync.ask();
     },
   });
@@ -213,7 +213,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
         files,
         keeper,
         state: supervisor.state,
-        sight: lookout.sight,
+        socketHealth: liveness.sockets,
         onReloading: (now) => isReloading = now,
       }),
     ),
@@ -223,13 +223,13 @@ async function assembleNode(settings: RunSettings, found: Found) {
     prefixes,
     networks: networksOf(renderOptions, settings.adminBind),
     render: async (model: Model) =>
-      renderConfig(model, await template(), { ...rendering, runtimeSocket: spelling.now() }),
+      renderConfig(model, await template(), { ...rendering, runtimeSocket: alias.now() }),
     reloadIntervalMs: runOptions.reloadIntervalMs,
     now: () => performance.now(),
     random: Math.random,
     wait: sleep,
   };
-  const seen = createSight(ports.haproxy);
+  const seen = createHealthCache(ports.haproxy);
   const factsNow = async ({ health }: { health: boolean }) => {
     return health ? { ...recorder.facts(), seen: await seen() } : recorder.facts();
   };
@@ -248,7 +248,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     facts: factsNow,
   });
   return {
-    ...{ trigger, resync, lookout, keeper, lag, recorder, supervisor, haproxyTried },
+    ...{ trigger, resync, liveness, keeper, lag, recorder, supervisor, haproxyTried },
     ...{ client, source, ports, admin, keys },
   };
 }
@@ -297,7 +297,7 @@ async function runNode(node: Node, { run }: RunSettings, stopFollowing: AbortCon
   const serving = resolvesWithin(node.haproxyTried, SERVE_FIRST_MS, stopFollowing.signal);
   const followed = serving.then(() => node.source.run(stopFollowing.signal));
   const published = serving.then(() => node.keys.run(stopFollowing.signal));
-  const looked = node.lookout.run(stopFollowing.signal);
+  const looked = node.liveness.run(stopFollowing.signal);
   const kept = node.keeper.run(stopFollowing.signal);
   const controlled = controlNode(node, stopFollowing.signal);
   // A refused adoption or a bug ends the node; otherwise these end only when told to.

@@ -22,7 +22,7 @@ export function ownStatus(facts: NodeFacts, { instance, revision, draining, admi
     instance,
     revision,
     lagMs: Math.round(facts.lagMs),
-    base: lastPass === undefined ? "" : baseDigest(lastPass.wanted.config.base).slice(0, 12),
+    base: lastPass === undefined ? "" : baseDigest(lastPass.desired.config.base).slice(0, 12),
     servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
     draining,
     rejections: lastPass?.model.rejections.length ?? 0,

@@ -1,11 +1,11 @@
 import { escapeText } from "../util/escape.ts";
 import type { HeldServer } from "../guard/guard.ts";
 import { serverKey } from "../registry/model.ts";
-import type { Answer } from "../reconcile/ports.ts";
+import type { SocketState } from "../reconcile/ports.ts";
 import type { NodeFacts } from "./facts.ts";
 
 /** What can be wrong with a node. */
-export const TROUBLE_KINDS = [
+export const PROBLEM_KINDS = [
   "haproxy-down",
   "worker-stuck",
   "runtime-socket-lost",
@@ -24,11 +24,11 @@ export const TROUBLE_KINDS = [
   "servers-held",
 ] as const;
 
-export type TroubleKind = typeof TROUBLE_KINDS[number];
+export type ProblemKind = typeof PROBLEM_KINDS[number];
 
 /** One thing that is wrong now; the node goes on trying. */
-export interface Trouble {
-  readonly kind: TroubleKind;
+export interface Problem {
+  readonly kind: ProblemKind;
   readonly reason: string;
 }
 
@@ -36,26 +36,26 @@ export interface Trouble {
 const SLOW_PASS_MS = 2_000;
 
 /** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
-export function troublesOf(facts: NodeFacts): Trouble[] {
-  const { haproxy, etcd, sight, passError, unreached, unkept, stateDirLost, passRunningMs } = facts;
+export function problemsOf(facts: NodeFacts): Problem[] {
+  const { haproxy, etcd, sockets, passError, applyError, lastGoodError, stateDirLost, passRunningMs } = facts;
   const { lastPass, nodeKeys, node } = facts;
-  const troubles: (Trouble | undefined)[] = [
+  const problems: (Problem | undefined)[] = [
     haproxy.kind === "down" ? { kind: "haproxy-down", reason: haproxy.reason } : undefined,
     haproxy.kind === "starting" && haproxy.reason !== undefined
       ? { kind: "master-stuck", reason: haproxy.reason }
       : undefined,
-    silence(sight.worker, { stuck: "worker-stuck", lost: "runtime-socket-lost" }),
-    silence(sight.master, { stuck: "master-stuck", lost: "master-socket-lost" }),
+    silence(sockets.worker, { stuck: "worker-stuck", lost: "runtime-socket-lost" }),
+    silence(sockets.master, { stuck: "master-stuck", lost: "master-socket-lost" }),
     etcd.kind === "lost" ? { kind: "etcd-lost", reason: etcd.reason } : undefined,
     etcd.kind === "watching" && etcd.readsRefused !== undefined
       ? { kind: "etcd-reads-refused", reason: etcd.readsRefused }
       : undefined,
     passError === undefined ? undefined : { kind: "pass-failed", reason: passError },
-    unreached === undefined ? undefined : { kind: "not-applied", reason: unreached },
+    applyError === undefined ? undefined : { kind: "not-applied", reason: applyError },
     lastPass?.refusedBase === undefined
       ? undefined
       : { kind: "base-refused", reason: lastPass.refusedBase.reason },
-    unkept === undefined ? undefined : { kind: "last-good-not-kept", reason: unkept },
+    lastGoodError === undefined ? undefined : { kind: "last-good-not-kept", reason: lastGoodError },
     stateDirLost === undefined ? undefined : { kind: "state-dir-lost", reason: stateDirLost },
     nodeKeys.kind === "failing" && nodeKeys.refused
       ? { kind: "node-keys-refused", reason: nodeKeys.reason }
@@ -63,16 +63,16 @@ export function troublesOf(facts: NodeFacts): Trouble[] {
     nodeKeys.kind === "published" && nodeKeys.as !== node
       ? { kind: "node-id-taken", reason: `another node has the id ${node}, so this one is ${nodeKeys.as}` }
       : undefined,
-    heldTrouble(lastPass?.held ?? []),
+    heldProblem(lastPass?.held ?? []),
     passRunningMs > SLOW_PASS_MS
       ? { kind: "pass-slow", reason: `a pass has been running for ${Math.round(passRunningMs / 1_000)} s` }
       : undefined,
   ];
-  return troubles.filter((trouble) => trouble !== undefined)
+  return problems.filter((trouble) => trouble !== undefined)
     .map(({ kind, reason }) => ({ kind, reason: escapeText(reason, 2_000) }));
 }
 
-function heldTrouble(held: readonly HeldServer[]): Trouble | undefined {
+function heldProblem(held: readonly HeldServer[]): Problem | undefined {
   if (held.length === 0) return undefined;
   const shown = held.slice(0, 10).map(({ server }) => serverKey(server)).join(", ");
   const more = held.length > 10 ? ` and ${held.length - 10} more` : "";
@@ -80,8 +80,8 @@ function heldTrouble(held: readonly HeldServer[]): Trouble | undefined {
 }
 
 function silence(
-  answer: Answer,
-  kinds: Readonly<Record<"stuck" | "lost", TroubleKind>>,
-): Trouble | undefined {
+  answer: SocketState,
+  kinds: Readonly<Record<"stuck" | "lost", ProblemKind>>,
+): Problem | undefined {
   return answer.kind === "answers" ? undefined : { kind: kinds[answer.kind], reason: answer.reason };
 }

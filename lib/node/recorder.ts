@@ -4,11 +4,11 @@ import type { StateDirSeen } from "../haproxy/state/keeper.ts";
 import { log } from "../util/log.ts";
 import type { Metrics } from "./metrics.ts";
 import { countServers, serverKey } from "../registry/model.ts";
-import type { HaproxyState, Sight } from "../reconcile/ports.ts";
+import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import type { PassReport } from "../reconcile/reconcile.ts";
 import { describePlan, type Plan } from "../plan/plan.ts";
 import { isServed, type NodeFacts, outcomeReason, pendingOf } from "./facts.ts";
-import { createUnkeptLog, logSight, logStateDir } from "./trouble_log.ts";
+import { createLastGoodLog, logSockets, logStateDir } from "./trouble_log.ts";
 
 /** Gathers what happens to the node, and makes one log line of each thing. */
 export interface NodeRecorder {
@@ -20,7 +20,7 @@ export interface NodeRecorder {
   onHaproxyState(state: HaproxyState): void;
   onNodeKeys(event: PublisherEvent): void;
   onHaproxyVersion(version: string): void;
-  onSight(sight: Sight): void;
+  onSockets(sockets: SocketHealth): void;
   onStateDir(seen: StateDirSeen): void;
   onStopping(): void;
   /** HAProxy was started from what an earlier run left, verified at the given time. */
@@ -44,15 +44,15 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
   let facts: NodeFacts = {
     ...start,
     haproxy: { kind: "starting" },
-    sight: { worker: { kind: "answers" }, master: { kind: "answers" } },
+    sockets: { worker: { kind: "answers" }, master: { kind: "answers" } },
     etcd: { kind: "connecting" },
     stopping: false,
     inheritedAt: undefined,
     lastPass: undefined,
     lastChange: undefined,
     passError: undefined,
-    unreached: undefined,
-    unkept: undefined,
+    applyError: undefined,
+    lastGoodError: undefined,
     stateDirLost: undefined,
     passRunningMs: 0,
     served: false,
@@ -63,7 +63,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
   };
   const logRejections = createRejectionLog();
   const logHeld = createHeldLog();
-  const logUnkept = createUnkeptLog();
+  const logLastGood = createLastGoodLog();
   let passStartedAt: number | undefined;
 
   return {
@@ -76,9 +76,9 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
     onStopping: () => facts = { ...facts, stopping: true },
     onInherited: (verifiedAt) => facts = { ...facts, inheritedAt: verifiedAt },
     onHaproxyVersion: (version) => facts = { ...facts, haproxyVersion: version },
-    onSight: (sight) => {
-      logSight(facts.sight, sight);
-      facts = { ...facts, sight };
+    onSockets: (sockets) => {
+      logSockets(facts.sockets, sockets);
+      facts = { ...facts, sockets };
     },
     onStateDir: (seen) => {
       logStateDir(facts.stateDirLost, seen);
@@ -99,7 +99,7 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
       };
       logRejections(report);
       logHeld(report);
-      logUnkept(report);
+      logLastGood(report);
       for (const setback of report.setbacks) {
         log().warn("pass started over", { outcome: setback.kind, reason: outcomeReason(setback) });
       }
@@ -143,10 +143,13 @@ export function createRecorder(start: Pick<NodeFacts, "node" | "version" | "hapr
 }
 
 /** A plan that was put off tells nothing new of what failed before. */
-function failuresOf({ outcome }: PassReport, before: NodeFacts): Pick<NodeFacts, "unreached" | "unkept"> {
-  if (outcome === undefined) return { unreached: before.unreached, unkept: before.unkept };
-  if (outcome.kind === "reached") return { unreached: undefined, unkept: outcome.unkept };
-  return { unreached: outcomeReason(outcome), unkept: before.unkept };
+function failuresOf(
+  { outcome }: PassReport,
+  before: NodeFacts,
+): Pick<NodeFacts, "applyError" | "lastGoodError"> {
+  if (outcome === undefined) return { applyError: before.applyError, lastGoodError: before.lastGoodError };
+  if (outcome.kind === "reached") return { applyError: undefined, lastGoodError: outcome.lastGoodError };
+  return { applyError: outcomeReason(outcome), lastGoodError: before.lastGoodError };
 }
 
 function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["etcd"] {
@@ -266,7 +269,7 @@ function createHeldLog(): (report: PassReport) => void {
 function createRejectionLog(): (report: PassReport) => void {
   let known = new Set<string>();
   let refusal = "";
-  return ({ model, refusedBase, wanted }) => {
+  return ({ model, refusedBase, desired }) => {
     const current = new Set<string>();
     let fresh = 0;
     for (const { key, reason, revision } of model.rejections) {
@@ -286,7 +289,7 @@ function createRejectionLog(): (report: PassReport) => void {
       log().error("base refused, going on with the last good one", {
         reason,
         attempts,
-        waiting: wanted.waiting,
+        waiting: desired.waiting,
       });
     }
     if (refusedBase === undefined && refusal !== "") log().info("base accepted");

@@ -1,5 +1,5 @@
 import type { RenderOptions } from "../config/options.ts";
-import { createSpelling, type Spelling } from "../haproxy/socket_alias.ts";
+import { createSocketAlias, type SocketAlias } from "../haproxy/socket_alias.ts";
 import { stateDirAt } from "../haproxy/state/dir.ts";
 import type { RenderSettings } from "../config/render.ts";
 import { bindWords, hasIpv6 } from "./listen.ts";
@@ -11,7 +11,7 @@ export function renderSettings(options: RenderOptions): RenderSettings {
   return {
     bind: bindWords(options.bind, ipv6),
     statsBind: bindWords(options.statsBind, ipv6),
-    runtimeSocket: socketSpelling(options).now(),
+    runtimeSocket: socketAlias(options).now(),
     stateFile: dir.stateFile,
     hardStopAfterMs: options.hardStopAfterMs,
     hasResolvConf: isReadable("/etc/resolv.conf"),
@@ -19,8 +19,8 @@ export function renderSettings(options: RenderOptions): RenderSettings {
 }
 
 /** The runtime socket as the configuration file spells it. */
-export function socketSpelling({ stateDir, config }: Pick<RenderOptions, "stateDir" | "config">): Spelling {
-  return createSpelling(stateDirAt(stateDir).runtimeSocket, readIfThere(config));
+export function socketAlias({ stateDir, config }: Pick<RenderOptions, "stateDir" | "config">): SocketAlias {
+  return createSocketAlias(stateDirAt(stateDir).runtimeSocket, readIfThere(config));
 }
 
 function readIfThere(path: string): string | undefined {

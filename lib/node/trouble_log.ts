@@ -1,14 +1,14 @@
 import type { StateDirSeen } from "../haproxy/state/keeper.ts";
 import { log } from "../util/log.ts";
-import type { Answer, Sight } from "../reconcile/ports.ts";
+import type { SocketHealth, SocketState } from "../reconcile/ports.ts";
 import type { PassReport } from "../reconcile/reconcile.ts";
 
 /** Logs once that the last good configuration could not be kept, and once that it could again. */
-export function createUnkeptLog(): (report: PassReport) => void {
+export function createLastGoodLog(): (report: PassReport) => void {
   let known: string | undefined;
   return ({ outcome }) => {
-    if (outcome?.kind !== "reached" || outcome.unkept === known) return;
-    known = outcome.unkept;
+    if (outcome?.kind !== "reached" || outcome.lastGoodError === known) return;
+    known = outcome.lastGoodError;
     if (known === undefined) log().info("last good config kept again");
     else log().error("last good config not kept, trying again", { reason: known });
   };
@@ -26,12 +26,12 @@ export function logStateDir(lost: string | undefined, seen: StateDirSeen): void 
 }
 
 /** Logs what changed in how HAProxy answers. */
-export function logSight(before: Sight, now: Sight): void {
-  logAnswer("worker", before.worker, now.worker);
-  logAnswer("master", before.master, now.master);
+export function logSockets(before: SocketHealth, now: SocketHealth): void {
+  logSocket("worker", before.worker, now.worker);
+  logSocket("master", before.master, now.master);
 }
 
-function logAnswer(process: keyof Sight, before: Answer, now: Answer): void {
+function logSocket(process: keyof SocketHealth, before: SocketState, now: SocketState): void {
   if (before.kind === now.kind) return;
   if (now.kind === "answers") return log().info("haproxy answers again", { process });
   const what = now.kind === "stuck" ? "haproxy does not answer" : "socket of haproxy lost, making it anew";

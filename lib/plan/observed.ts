@@ -38,7 +38,7 @@ export type Observed =
   };
 
 /** A look that costs HAProxy nothing: which worker runs, and from which base it was started. */
-export interface Glance {
+export interface Processes {
   readonly workerPid: number | undefined;
   readonly base: string | undefined;
   /** Workers that a reload retired and that still hold connections. */

@@ -6,7 +6,7 @@ import { describeStep, type Step, stepKey } from "./step.ts";
 
 /** What a pass does. Data only: it can be printed, compared and tested. */
 export type Plan =
-  /** HAProxy runs what is wanted, and the file says the same. */
+  /** HAProxy runs what is desired, and the file says the same. */
   | { readonly kind: "nothing" }
   /** Only the file is written: HAProxy runs what is wanted already, or does not run at all. */
   | { readonly kind: "write"; readonly reason: string }
@@ -16,7 +16,7 @@ export type Plan =
 
 /** What a plan is made from. */
 export interface PlanInput {
-  readonly wanted: ConfigText;
+  readonly desired: ConfigText;
   readonly observed: Observed;
   /** The file as it stands on disk; undefined when there is none. */
   readonly file: string | undefined;
@@ -28,7 +28,7 @@ export interface PlanInput {
 
 /** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
 export function plan(input: PlanInput): Plan {
-  const { wanted, observed, file } = input;
+  const { desired, observed, file } = input;
   if (observed.kind === "starting") return { kind: "nothing" };
   if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
   if (observed.kind === "stuck") return writePlan(input, `HAProxy does not answer: ${observed.reason}`);
@@ -39,7 +39,7 @@ export function plan(input: PlanInput): Plan {
   const reason = reloadReason(input, { steps, base: observed.base });
   if (reason !== undefined) return { kind: "reload", reason, steps };
   if (steps.length > 0) return { kind: "runtime", steps };
-  if (file === joinConfig(wanted)) return { kind: "nothing" };
+  if (file === joinConfig(desired)) return { kind: "nothing" };
   return { kind: "write", reason: "the file differs from what HAProxy runs" };
 }
 
@@ -56,15 +56,15 @@ export function onlyAdds(steps: readonly Step[]): boolean {
   return steps.every(({ kind }) => kind === "add" || kind === "ready");
 }
 
-function writePlan({ wanted, file }: PlanInput, reason: string): Plan {
-  return file === joinConfig(wanted) ? { kind: "nothing" } : { kind: "write", reason };
+function writePlan({ desired, file }: PlanInput, reason: string): Plan {
+  return file === joinConfig(desired) ? { kind: "nothing" } : { kind: "write", reason };
 }
 
 function reloadReason(
-  { wanted, mode }: PlanInput,
+  { desired, mode }: PlanInput,
   { steps, base }: { steps: readonly Step[]; base: string | undefined },
 ): string | undefined {
-  const digest = baseDigest(wanted.base);
+  const digest = baseDigest(desired.base);
   if (digest !== base) {
     return `HAProxy runs base ${base?.slice(0, 12) ?? "of somebody else"}, wanted is ${digest.slice(0, 12)}`;
   }
@@ -75,13 +75,13 @@ function reloadReason(
     const reason = needsReload(step);
     if (reason !== undefined) return `server ${stepKey(step)}: ${reason}`;
   }
-  const servers = [...wanted.servers.values()].reduce((sum, lines) => sum + lines.length, 0);
+  const servers = [...desired.servers.values()].reduce((sum, lines) => sum + lines.length, 0);
   return isReloadCheaper(steps.length, servers) ? `${steps.length} steps cost more than a reload` : undefined;
 }
 
-/** The steps from what HAProxy runs to what is wanted, in some backends only if they are named. */
+/** The steps from what HAProxy runs to what is desired, in some backends only if they are named. */
 export function serverSteps(input: PlanInput, running: ObservedServers, only?: ReadonlySet<string>): Step[] {
-  return [...input.wanted.servers].flatMap(([backend, lines]) => {
+  return [...input.desired.servers].flatMap(([backend, lines]) => {
     if (only?.has(backend) === false) return [];
     const observed = running.get(backend) ?? new Map<string, ObservedServer>();
     const steps = lines.flatMap((line) =>
@@ -96,8 +96,8 @@ function removals(
   lines: readonly ServerLine[],
   observed: ReadonlyMap<string, ObservedServer>,
 ): Step[] {
-  const wanted = new Set(lines.map(({ name }) => name));
-  return [...observed.values()].filter(({ name }) => !wanted.has(name)).map((server) =>
+  const desired = new Set(lines.map(({ name }) => name));
+  return [...observed.values()].filter(({ name }) => !desired.has(name)).map((server) =>
     removal(backend, server)
   );
 }
@@ -126,12 +126,12 @@ function lineSteps(input: PlanInput, pair: Pair): Step[] {
   const place = { backend, server: line.name };
   const origin = () => originOf(input, place);
   if (running === undefined) return [{ ...place, kind: "add", line, reason: origin() }];
-  const wanted = comparable(line);
-  if (wanted.id !== undefined && wanted.id !== running.id) {
+  const desired = comparable(line);
+  if (desired.id !== undefined && desired.id !== running.id) {
     const reason = `its parameters changed, ${origin()}`;
     return [{ ...place, kind: "replace", line, isMaint: running.maint, reason }];
   }
-  return changes(wanted, running, { place, line, origin });
+  return changes(desired, running, { place, line, origin });
 }
 
 function originOf(
@@ -144,23 +144,23 @@ function originOf(
 
 /** Nearly every server needs none, so reasons are put into words only for those that do. */
 function changes(
-  wanted: ComparableServer,
+  desired: ComparableServer,
   running: ObservedServer,
   about: { place: { backend: string; server: string }; line: ServerLine; origin: () => string },
 ): Step[] {
   const { place, line, origin } = about;
   const steps: Step[] = [];
-  const { address } = wanted;
+  const { address } = desired;
   if (address !== undefined && !runsAt(address, running)) {
     const reason = `it is at ${runningHost(address, running)} port ${running.port}, ${origin()}`;
     steps.push({ ...place, kind: "address", line, address, reason });
   }
-  if (wanted.weight !== running.weight) {
+  if (desired.weight !== running.weight) {
     const reason = `it has weight ${running.weight}, ${origin()}`;
-    steps.push({ ...place, kind: "weight", weight: wanted.weight, reason });
+    steps.push({ ...place, kind: "weight", weight: desired.weight, reason });
   }
-  if (wanted.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin() });
-  if (!wanted.maint && (running.maint || running.draining)) {
+  if (desired.maint && !running.maint) steps.push({ ...place, kind: "maint", reason: origin() });
+  if (!desired.maint && (running.maint || running.draining)) {
     const from = running.maint ? "maint" : "drain";
     steps.push({ ...place, kind: "ready", line, from, reason: `it is in ${from}, ${origin()}` });
   }

@@ -2,7 +2,7 @@ import type { Outcome } from "./apply.ts";
 import { backoffDelay } from "../util/backoff.ts";
 import { baseDigest, joinConfig, serverAtLine } from "../config/text.ts";
 import {
-  type Memory,
+  type NodeState,
   withFailure,
   withRefusals,
   withRefusedBase,
@@ -14,12 +14,12 @@ import type { Observed } from "../plan/observed.ts";
 import type { Pace } from "../plan/pace.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Alert } from "./ports.ts";
-import type { Wanted } from "./desired.ts";
+import type { Desired } from "./desired.ts";
 
 /** A pass, as far as the next one has to know of it. */
 export interface Experience {
   readonly model: Model;
-  readonly wanted: Wanted;
+  readonly desired: Desired;
   readonly observed: Observed;
   readonly plan: Plan;
   readonly pace: Pace;
@@ -45,10 +45,10 @@ export type Again =
 
 /** What a pass teaches the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
 export function learn(
-  memory: Memory,
+  memory: NodeState,
   pass: Experience,
   clock: { now: number; random: number },
-): { memory: Memory; again: Again } {
+): { memory: NodeState; again: Again } {
   const { outcome, pace } = pass;
   if (outcome === undefined) return putOff(memory, pace);
   const known = pass.plan.kind === "reload" && outcome.kind !== "refused" && outcome.kind !== "vetoed"
@@ -68,7 +68,7 @@ export function learn(
   return tryLater(known, clock);
 }
 
-function putOff(memory: Memory, pace: Pace): { memory: Memory; again: Again } {
+function putOff(memory: NodeState, pace: Pace): { memory: NodeState; again: Again } {
   if (pace.kind === "now" || pace.at === undefined) return { memory, again: { kind: "when-changed" } };
   const reloadCrowds = memory.reloadCrowds || pace.crowded;
   return { memory: { ...memory, reloadCrowds }, again: { kind: "at", at: pace.at } };
@@ -80,25 +80,28 @@ interface Reached {
   readonly clock: { now: number; random: number };
 }
 
-function content(memory: Memory, { pass, outcome, clock }: Reached): { memory: Memory; again: Again } {
-  const { wanted, workerPid } = pass;
+function content(memory: NodeState, { pass, outcome, clock }: Reached): { memory: NodeState; again: Again } {
+  const { desired, workerPid } = pass;
   const { observed, pending } = outcome;
   if (observed.kind !== "up") {
     return { memory: { ...memory, failures: 0, known: undefined }, again: { kind: "when-changed" } };
   }
-  const verified = withVerified(memory, { base: wanted.config.base, isRendered: wanted.base === "rendered" });
+  const verified = withVerified(memory, {
+    base: desired.config.base,
+    isRendered: desired.base === "rendered",
+  });
   // After a reload another worker runs, whose id the next look tells.
   const known = pass.plan.kind === "reload" || workerPid === undefined ? undefined : { workerPid, observed };
   const pendingPasses = pending > 0 ? memory.pendingPasses + 1 : 0;
-  const next = { ...verified, known, pendingPasses, reachedText: joinConfig(wanted.config) };
+  const next = { ...verified, known, pendingPasses, reachedText: joinConfig(desired.config) };
   const times = [
     ...(pending > 0
       ? [clock.now + backoffDelay({ ...PENDING, attempt: pendingPasses, random: clock.random })]
       : []),
-    ...(wanted.base === "last-good" && next.refusedBase !== undefined
+    ...(desired.base === "last-good" && next.refusedBase !== undefined
       ? [Math.min(next.refusedBase.retryAt, clock.now + LOOK_MS)]
       : []),
-    ...(outcome.unkept === undefined ? [] : [clock.now + KEEP_AGAIN_MS]),
+    ...(outcome.lastGoodError === undefined ? [] : [clock.now + KEEP_AGAIN_MS]),
     ...(pass.reloadAt === undefined ? [] : [pass.reloadAt]),
   ];
   return {
@@ -113,7 +116,7 @@ interface Refused {
   readonly clock: { now: number; random: number };
 }
 
-function refused(memory: Memory, { pass, alerts, clock }: Refused): { memory: Memory; again: Again } {
+function refused(memory: NodeState, { pass, alerts, clock }: Refused): { memory: NodeState; again: Again } {
   const entries = namedEntries(pass, alerts);
   if (entries.size > 0) {
     return { memory: withRefusals(memory, entries, pass.model), again: { kind: "at-once" } };
@@ -124,12 +127,12 @@ function refused(memory: Memory, { pass, alerts, clock }: Refused): { memory: Me
 }
 
 /** The entries whose server HAProxy names, by line or by name. */
-function namedEntries({ model, wanted }: Experience, alerts: readonly Alert[]): Map<string, Refusal> {
+function namedEntries({ model, desired }: Experience, alerts: readonly Alert[]): Map<string, Refusal> {
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
   const named = alerts.flatMap(({ line, server, message }) => {
-    const place = (line === undefined ? undefined : serverAtLine(wanted.config, line)) ?? server;
+    const place = (line === undefined ? undefined : serverAtLine(desired.config, line)) ?? server;
     const key = place && serverKey({ service: place.backend, id: place.server });
     const revision = key === undefined ? undefined : revisions.get(key);
     if (key === undefined || revision === undefined) return [];
@@ -138,8 +141,8 @@ function namedEntries({ model, wanted }: Experience, alerts: readonly Alert[]): 
   return new Map(named);
 }
 
-function isNewBase({ goodBase }: Memory, { wanted }: Experience): boolean {
-  return wanted.base === "rendered" && wanted.config.base !== goodBase;
+function isNewBase({ goodBase }: NodeState, { desired }: Experience): boolean {
+  return desired.base === "rendered" && desired.config.base !== goodBase;
 }
 
 interface BaseProblem {
@@ -150,15 +153,23 @@ interface BaseProblem {
 }
 
 function withoutBase(
-  memory: Memory,
+  memory: NodeState,
   { pass, reason, by, clock }: BaseProblem,
-): { memory: Memory; again: Again } {
-  const next = withRefusedBase(memory, { digest: baseDigest(pass.wanted.config.base), reason, by, ...clock });
+): { memory: NodeState; again: Again } {
+  const next = withRefusedBase(memory, {
+    digest: baseDigest(pass.desired.config.base),
+    reason,
+    by,
+    ...clock,
+  });
   if (next.goodBase !== undefined) return { memory: next, again: { kind: "at-once" } };
   return { memory: next, again: { kind: "at", at: next.refusedBase?.retryAt ?? clock.now } };
 }
 
-function tryLater(memory: Memory, clock: { now: number; random: number }): { memory: Memory; again: Again } {
+function tryLater(
+  memory: NodeState,
+  clock: { now: number; random: number },
+): { memory: NodeState; again: Again } {
   const failed = withFailure(memory, clock);
   return { memory: failed.memory, again: { kind: "at", at: failed.retryAt } };
 }

@@ -11,14 +11,14 @@ import type { Step } from "../plan/step.ts";
 /** How far a plan got. `observed` is what HAProxy was seen to run afterwards. */
 export type Outcome =
   /**
-   * HAProxy runs what is wanted, or does not run and will start with it; so many removed servers still hold requests.
-   * `unkept` tells why the last good copy could not be written, if it could not: what is served is not touched by that.
+   * HAProxy runs what is desired, or does not run and will start with it; so many removed servers still hold requests.
+   * `lastGoodError` tells why the last good copy could not be written, if it could not: what is served is not touched by that.
    */
   | {
     readonly kind: "reached";
     readonly observed: Observed;
     readonly pending: number;
-    readonly unkept?: string;
+    readonly lastGoodError?: string;
   }
   /** HAProxy does not take the text; nothing was changed. */
   | { readonly kind: "refused"; readonly alerts: readonly Alert[] }
@@ -63,17 +63,17 @@ export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome>
 async function reached({ haproxy, input }: ApplyOptions, observed: Observed, pending = 0): Promise<Outcome> {
   if (observed.kind !== "up") return { kind: "reached", observed, pending };
   try {
-    await haproxy.keepLastGood(joinConfig(input.wanted));
+    await haproxy.keepLastGood(joinConfig(input.desired));
     return { kind: "reached", observed, pending };
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;
-    return { kind: "reached", observed, pending, unkept: messageOf(error) };
+    return { kind: "reached", observed, pending, lastGoodError: messageOf(error) };
   }
 }
 
 /** Checks and writes the file; returns an outcome only when it is refused. */
 async function write({ haproxy, input }: ApplyOptions): Promise<Outcome | undefined> {
-  const staged = await haproxy.stageConfig(joinConfig(input.wanted));
+  const staged = await haproxy.stageConfig(joinConfig(input.desired));
   try {
     const result = await haproxy.check(staged.path);
     if (result.kind === "valid") return void await staged.commit();
@@ -92,8 +92,8 @@ async function change(
   options: ApplyOptions,
 ): Promise<Outcome> {
   const { haproxy, input } = options;
-  if (input.file !== joinConfig(input.wanted)) {
-    await (await haproxy.stageConfig(joinConfig(input.wanted))).commit();
+  if (input.file !== joinConfig(input.desired)) {
+    await (await haproxy.stageConfig(joinConfig(input.desired))).commit();
   }
   const held = await round.held();
   const errors: string[] = [];
@@ -140,7 +140,7 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
   // Health as it is now: what was seen at the last full look may be half a minute old.
   const now = await haproxy.observe();
   await haproxy.writeServerState(
-    serverStateText(input.wanted, now.kind === "up" ? now.servers : new Map(), held),
+    serverStateText(input.desired, now.kind === "up" ? now.servers : new Map(), held),
   );
   try {
     const result = await haproxy.reload();
@@ -160,7 +160,7 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
  */
 async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promise<string | undefined> {
   if (runningBase === undefined) return undefined;
-  for (const address of addedBinds(runningBase, input.wanted.base)) {
+  for (const address of addedBinds(runningBase, input.desired.base)) {
     const problem = await haproxy.tryBind(address);
     if (problem !== undefined) return `Cannot bind ${address}: ${problem}`;
   }
@@ -180,7 +180,7 @@ async function verify(options: ApplyOptions): Promise<Outcome> {
   let missing: string[] = [];
   for (let look = 0; look < VERIFY_LOOKS; look++) {
     const observed = await haproxy.observe();
-    const left = plan({ ...input, observed, file: joinConfig(input.wanted) });
+    const left = plan({ ...input, observed, file: joinConfig(input.desired) });
     if (left.kind === "nothing" && observed.kind === "up") return await reached(options, observed);
     missing = describePlan(left).slice(0, 3);
     await wait(VERIFY_EVERY_MS);

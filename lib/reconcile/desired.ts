@@ -9,12 +9,12 @@ import {
   type ServerLines,
 } from "../config/text.ts";
 import type { Server } from "../registry/entry.ts";
-import type { Memory } from "./state.ts";
+import type { NodeState } from "./state.ts";
 import type { Model, Service } from "../registry/model.ts";
 import { comparable, serverParams, withServerIds } from "../config/server_line.ts";
 
 /** The configuration that a pass drives HAProxy to. */
-export interface Wanted {
+export interface Desired {
   readonly config: ConfigText;
   /** Whether the base is the rendered one, or the last good one because the rendered one is refused. */
   readonly base: "rendered" | "last-good";
@@ -26,7 +26,7 @@ export interface Wanted {
  * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
  * template must not stop endpoints from following.
  */
-export function chooseWanted(rendered: ConfigText, memory: Memory, now: number): Wanted {
+export function chooseDesired(rendered: ConfigText, memory: NodeState, now: number): Desired {
   const { refusedBase, goodBase } = memory;
   const isRefused = refusedBase?.digest === baseDigest(rendered.base) && now < refusedBase.retryAt;
   if (goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
@@ -35,7 +35,7 @@ export function chooseWanted(rendered: ConfigText, memory: Memory, now: number):
 }
 
 /** What is wanted while the rendered base waits for its reload. */
-export function wantedMeanwhile(rendered: ConfigText, goodBase: string): Wanted {
+export function desiredMeanwhile(rendered: ConfigText, goodBase: string): Desired {
   return onLastGood(goodBase, rendered.servers);
 }
 
@@ -63,7 +63,7 @@ export interface KnownText {
  * What is wanted while the template cannot be rendered at all. Lines of servers that have not changed stay as the template
  * wrote them, as do those that it had of its own; others are written as the embedded template does.
  */
-export function wantedWithoutTemplate(model: Model, known: KnownText): Wanted {
+export function desiredWithoutTemplate(model: Model, known: KnownText): Desired {
   const services = new Map(model.services.map(({ name, servers }) => [name, servers]));
   const before = known.services && new Map(known.services.map(({ name, servers }) => [name, servers]));
   const backends = new Set([...known.servers.keys(), ...services.keys()]);
@@ -88,10 +88,10 @@ function linesWithoutTemplate(
   { lines, servers, registered }: Place,
   isOwn: (line: ServerLine) => boolean,
 ): ServerLine[] {
-  const wanted = new Map(servers.map((server) => [server.id, server]));
+  const desired = new Map(servers.map((server) => [server.id, server]));
   const before = new Map(registered?.map((server) => [server.id, server]));
   const kept = lines.flatMap((line) => {
-    const server = wanted.get(line.name);
+    const server = desired.get(line.name);
     if (server === undefined) return isOwn(line) ? [line] : [];
     return [lineWithoutTemplate(server, { line, before: before.get(server.id) })];
   });
@@ -120,7 +120,7 @@ function placeOf(line: ServerLine): string {
   return JSON.stringify([address, weight, maint]);
 }
 
-function onLastGood(base: string, servers: ConfigText["servers"]): Wanted {
+function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
   const config = { base, servers };
   return { config: fitted(config), base: "last-good", waiting: missingBackends(config) };
 }

@@ -1,5 +1,5 @@
 import type { Candidate } from "../plan/probe_targets.ts";
-import type { Glance, Observed, ObservedServers } from "../plan/observed.ts";
+import type { Observed, ObservedServers, Processes } from "../plan/observed.ts";
 import type { Step } from "../plan/step.ts";
 
 /** One complaint of HAProxy about a file, with the line or the server that it names. Lines count from 1. */
@@ -34,7 +34,7 @@ export interface ChangeResult {
 /** The HAProxy of this node, as far as a pass needs it. */
 export interface HaproxyPort {
   /** Which worker runs, and from which base. */
-  glance(): Promise<Glance>;
+  processes(): Promise<Processes>;
   /** All that the worker runs. */
   observe(): Promise<Observed>;
   /** What the worker runs in these backends; throws a ControllerError when it does not answer. */
@@ -64,7 +64,7 @@ export type HaproxyState =
   | { readonly kind: "stopped" };
 
 /** Whether one side of HAProxy answers. */
-export type Answer =
+export type SocketState =
   | { readonly kind: "answers" }
   /** Its socket is not there, or is somebody else's; HAProxy itself may serve on. */
   | { readonly kind: "lost"; readonly reason: string }
@@ -72,9 +72,9 @@ export type Answer =
   | { readonly kind: "stuck"; readonly reason: string };
 
 /** What a regular look at both sockets of HAProxy found: the worker, which serves, and the master, which reloads. */
-export interface Sight {
-  readonly worker: Answer;
-  readonly master: Answer;
+export interface SocketHealth {
+  readonly worker: SocketState;
+  readonly master: SocketState;
 }
 
 /** Lets servers serve when somebody has seen them healthy. */

@@ -2,18 +2,18 @@ import { apply, type Outcome } from "./apply.ts";
 import { baseDigest, type ConfigText, joinConfig, splitConfig } from "../config/text.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { type Again, learn } from "./after_pass.ts";
-import { type Memory, type RefusedBase, withRefusedBase } from "./state.ts";
+import { type NodeState, type RefusedBase, withRefusedBase } from "./state.ts";
 import type { HeldServer, Leave } from "../guard/guard.ts";
 import { type GuardPort, type Hold, hold } from "../guard/apply_guard.ts";
 import { memoByObject } from "../util/memo.ts";
 import { buildModel, type Model, type Prefixes, type Service } from "../registry/model.ts";
 import type { Networks } from "../registry/allowed_addresses.ts";
-import type { Glance, Observed } from "../plan/observed.ts";
+import type { Observed, Processes } from "../plan/observed.ts";
 import { type Pace, pace } from "../plan/pace.ts";
 import { type Plan, plan, type PlanInput } from "../plan/plan.ts";
 import type { Admission, HaproxyPort } from "./ports.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
-import { chooseWanted, type Wanted, wantedMeanwhile, wantedWithoutTemplate } from "./desired.ts";
+import { chooseDesired, type Desired, desiredMeanwhile, desiredWithoutTemplate } from "./desired.ts";
 
 /** What a pass works with. Times are monotonic milliseconds. */
 export interface ReconcilePorts {
@@ -36,7 +36,7 @@ export interface ReconcilePorts {
 
 /** How a pass starts. */
 export interface PassStart {
-  readonly memory: Memory;
+  readonly memory: NodeState;
   /** No change came within the quiet window. */
   readonly quiet: boolean;
   /** Ask HAProxy for all that it runs, even if it is known from the last pass. */
@@ -51,7 +51,7 @@ export interface PassReport {
   readonly held: readonly HeldServer[];
   /** Servers that left the registry and are no longer to be served. */
   readonly leaving: readonly Leave[];
-  readonly wanted: Wanted;
+  readonly desired: Desired;
   readonly observed: Observed;
   readonly plan: Plan;
   readonly pace: Pace;
@@ -85,7 +85,7 @@ export async function reconcile(
   snapshot: Snapshot,
   start: PassStart,
   ports: ReconcilePorts,
-): Promise<{ memory: Memory; report: PassReport }> {
+): Promise<{ memory: NodeState; report: PassReport }> {
   const startedAt = ports.now();
   const setbacks: Outcome[] = [];
   let memory = start.memory;
@@ -114,7 +114,7 @@ export async function reconcile(
       held,
       leaving,
       observed: node.observed,
-      workerPid: node.glance.workerPid,
+      workerPid: node.processes.workerPid,
       outcome,
     };
     const lesson = learn(asked.memory, pass, { now: ports.now(), random: ports.random() });
@@ -125,7 +125,7 @@ export async function reconcile(
       continue;
     }
     const { refusedBase } = memory;
-    const { oldWorkers } = node.glance;
+    const { oldWorkers } = node.processes;
     const endedAt = ports.now();
     const tookMs = endedAt - startedAt;
     return {
@@ -161,22 +161,22 @@ function sooner(again: Again, at: number | undefined): Again {
 }
 
 interface NodeView {
-  readonly glance: Glance;
+  readonly processes: Processes;
   readonly observed: Observed;
   readonly file: string | undefined;
 }
 
 /** Asking for everything costs HAProxy time at thousands of servers, so it is done only when something may be unknown. */
-async function lookAt(haproxy: HaproxyPort, { known }: Memory, full: boolean): Promise<NodeView> {
-  const [glance, file] = await Promise.all([haproxy.glance(), haproxy.readConfig()]);
-  const isKnown = known?.observed.kind === "up" && known.workerPid === glance.workerPid &&
-    known.observed.base === glance.base;
-  return { glance, file, observed: isKnown && !full ? known.observed : await haproxy.observe() };
+async function lookAt(haproxy: HaproxyPort, { known }: NodeState, full: boolean): Promise<NodeView> {
+  const [processes, file] = await Promise.all([haproxy.processes(), haproxy.readConfig()]);
+  const isKnown = known?.observed.kind === "up" && known.workerPid === processes.workerPid &&
+    known.observed.base === processes.base;
+  return { processes, file, observed: isKnown && !full ? known.observed : await haproxy.observe() };
 }
 
 /** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
-function withView(memory: Memory, node: NodeView, haproxy: HaproxyPort): Promise<Memory> {
-  const { workerPid } = node.glance;
+function withView(memory: NodeState, node: NodeView, haproxy: HaproxyPort): Promise<NodeState> {
+  const { workerPid } = node.processes;
   const known = node.observed.kind === "up" && workerPid !== undefined
     ? { workerPid, observed: node.observed }
     : undefined;
@@ -185,10 +185,10 @@ function withView(memory: Memory, node: NodeView, haproxy: HaproxyPort): Promise
 
 /** After a start of the controller, the base that HAProxy runs is known from the file, if that was loaded, or from the last good one. */
 async function withRunningBase(
-  memory: Memory,
+  memory: NodeState,
   { observed, file }: NodeView,
   haproxy: HaproxyPort,
-): Promise<Memory> {
+): Promise<NodeState> {
   if (memory.goodBase !== undefined || observed.kind !== "up") return memory;
   for (const text of [file, await haproxy.readLastGood()]) {
     const base = text === undefined ? undefined : splitConfig(text).base;
@@ -198,31 +198,31 @@ async function withRunningBase(
 }
 
 interface Asked {
-  readonly wanted: Wanted;
+  readonly desired: Desired;
   /** The rendered text, unless the template failed. */
   readonly rendered: ConfigText | undefined;
-  readonly memory: Memory;
+  readonly memory: NodeState;
 }
 
 async function want(
   model: Model,
-  { memory, node }: { memory: Memory; node: NodeView },
+  { memory, node }: { memory: NodeState; node: NodeView },
   ports: ReconcilePorts,
 ): Promise<Asked> {
   try {
     const rendered = await ports.render(model);
-    return { wanted: chooseWanted(rendered, memory, ports.now()), rendered, memory };
+    return { desired: chooseDesired(rendered, memory, ports.now()), rendered, memory };
   } catch (error) {
     if (!(error instanceof ControllerError) || memory.goodBase === undefined) throw error;
     const { servers } = splitConfig(memory.reachedText ?? node.file ?? "");
     const services = memory.guard.served;
-    const wanted = wantedWithoutTemplate(model, { base: memory.goodBase, servers, services });
-    return { wanted, rendered: undefined, memory: withFailedTemplate(memory, messageOf(error), ports) };
+    const desired = desiredWithoutTemplate(model, { base: memory.goodBase, servers, services });
+    return { desired, rendered: undefined, memory: withFailedTemplate(memory, messageOf(error), ports) };
   }
 }
 
 /** A template has no digest. It is rendered in every pass; only one that comes after the back-off counts as an attempt. */
-function withFailedTemplate(memory: Memory, reason: string, ports: ReconcilePorts): Memory {
+function withFailedTemplate(memory: NodeState, reason: string, ports: ReconcilePorts): NodeState {
   const { refusedBase } = memory;
   const now = ports.now();
   const isKnown = refusedBase?.digest === "" && refusedBase.reason === reason && now < refusedBase.retryAt;
@@ -231,7 +231,7 @@ function withFailedTemplate(memory: Memory, reason: string, ports: ReconcilePort
 }
 
 interface Choice {
-  readonly wanted: Wanted;
+  readonly desired: Desired;
   readonly plan: Plan;
   readonly pace: Pace;
   readonly input: PlanInput;
@@ -240,27 +240,27 @@ interface Choice {
   readonly reloadAt: number | undefined;
 }
 
-/** Plans what is wanted; while a new base waits for its reload, endpoints follow on the last good one. */
+/** Plans what is desired; while a new base waits for its reload, endpoints follow on the last good one. */
 function choose(
-  { wanted, rendered, memory }: Asked,
+  { desired, rendered, memory }: Asked,
   { node, model, quiet }: { node: NodeView; model: Model; quiet: boolean },
   ports: ReconcilePorts,
 ): Choice {
   const lookup = serverLookup(model);
-  const planFor = (wanted: Wanted) => {
+  const planFor = (desired: Desired) => {
     const mode = memory.reloadNext && ports.mode === "auto" ? "reload-once" : ports.mode;
     const input = {
-      wanted: wanted.config,
+      desired: desired.config,
       observed: node.observed,
       file: node.file,
       revisionOf: lookup.revisionOf,
       mode,
     } as const;
     const todo = plan(input);
-    const { oldWorkers } = node.glance;
+    const { oldWorkers } = node.processes;
     const when = pace({ ...ports, plan: todo, quiet, oldWorkers, now: ports.now(), history: memory.reloads });
     return {
-      wanted,
+      desired,
       input,
       plan: todo,
       pace: when,
@@ -269,20 +269,21 @@ function choose(
       reloadAt: undefined,
     };
   };
-  const first = planFor(wanted);
+  const first = planFor(desired);
   const { goodBase } = memory;
   const waits = first.pace.kind === "later" && first.pace.at !== undefined ? first.pace.at : undefined;
   if (
-    waits === undefined || rendered === undefined || goodBase === undefined || goodBase === wanted.config.base
+    waits === undefined || rendered === undefined || goodBase === undefined ||
+    goodBase === desired.config.base
   ) return first;
-  const meanwhile = planFor(wantedMeanwhile(rendered, goodBase));
+  const meanwhile = planFor(desiredMeanwhile(rendered, goodBase));
   return meanwhile.plan.kind === "runtime" ? { ...meanwhile, reloadAt: waits } : first;
 }
 
 /** Steps to a text that was reached already: somebody else changed what HAProxy runs. Removals that go on are no drift. */
-function driftOf({ plan, input }: Choice, memory: Memory): number {
+function driftOf({ plan, input }: Choice, memory: NodeState): number {
   if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
-  if (memory.reachedText !== joinConfig(input.wanted)) return 0;
+  if (memory.reachedText !== joinConfig(input.desired)) return 0;
   return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
 }
 

@@ -1,5 +1,5 @@
 import { backoffDelay } from "../util/backoff.ts";
-import { FRESH_GUARD, type GuardMemory } from "../guard/guard.ts";
+import { type GuardState, INITIAL_GUARD } from "../guard/guard.ts";
 import type { Model, Refusal, Refusals } from "../registry/model.ts";
 import { serverKey } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
@@ -14,7 +14,7 @@ export interface RefusedBase {
 }
 
 /** What one pass leaves to the next. A value: every change makes a new one. */
-export interface Memory {
+export interface NodeState {
   readonly refusals: Refusals;
   /** The base that HAProxy was last verified to run. */
   readonly goodBase: string | undefined;
@@ -32,10 +32,10 @@ export interface Memory {
   readonly reloadNext: boolean;
   /** Passes in a row that left removed servers with requests. */
   readonly pendingPasses: number;
-  readonly guard: GuardMemory;
+  readonly guard: GuardState;
 }
 
-export const FRESH_MEMORY: Memory = {
+export const INITIAL_STATE: NodeState = {
   refusals: new Map(),
   goodBase: undefined,
   refusedBase: undefined,
@@ -46,7 +46,7 @@ export const FRESH_MEMORY: Memory = {
   reachedText: undefined,
   reloadNext: false,
   pendingPasses: 0,
-  guard: FRESH_GUARD,
+  guard: INITIAL_GUARD,
 };
 
 /** After a failed pass: whatever made it fail, the node is to be right again within 5 s of its end. */
@@ -61,7 +61,11 @@ const BASE_BACKOFF = {
 };
 
 /** Remembers entries that HAProxy refused; refusals of entries that were changed or deleted since are forgotten. */
-export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusal>, model: Model): Memory {
+export function withRefusals(
+  memory: NodeState,
+  refused: ReadonlyMap<string, Refusal>,
+  model: Model,
+): NodeState {
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
@@ -77,9 +81,9 @@ export function withRefusals(memory: Memory, refused: ReadonlyMap<string, Refusa
 
 /** Remembers that a base was refused; the same base is tried again by back-off, another one at once. */
 export function withRefusedBase(
-  memory: Memory,
+  memory: NodeState,
   refused: { digest: string; reason: string; by: keyof typeof BASE_BACKOFF; now: number; random: number },
-): Memory {
+): NodeState {
   const { digest, reason, by, now, random } = refused;
   const attempts = memory.refusedBase?.digest === digest ? memory.refusedBase.attempts + 1 : 1;
   const retryAt = now + backoffDelay({ ...BASE_BACKOFF[by], attempt: attempts, random });
@@ -87,22 +91,22 @@ export function withRefusedBase(
 }
 
 /** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
-export function withVerified(memory: Memory, verified: { base: string; isRendered: boolean }): Memory {
+export function withVerified(memory: NodeState, verified: { base: string; isRendered: boolean }): NodeState {
   const refusedBase = verified.isRendered ? undefined : memory.refusedBase;
   return { ...memory, goodBase: verified.base, refusedBase, failures: 0 };
 }
 
 /** Remembers that a reload was tried, whatever its result. */
-export function withReload(memory: Memory, endedAt: number): Memory {
+export function withReload(memory: NodeState, endedAt: number): NodeState {
   const reloads = afterReload(memory.reloads, { endedAt, crowded: memory.reloadCrowds });
   return { ...memory, reloads, reloadCrowds: false, reloadNext: false, known: undefined };
 }
 
 /** Remembers that a pass failed, and tells when to try again. */
 export function withFailure(
-  memory: Memory,
+  memory: NodeState,
   { now, random }: { now: number; random: number },
-): { memory: Memory; retryAt: number } {
+): { memory: NodeState; retryAt: number } {
   const failures = memory.failures + 1;
   return {
     memory: { ...memory, failures, known: undefined },

@@ -194,10 +194,10 @@ Deno.test("a master that stands still when a controller starts is waited for, an
   Deno.kill(pid, "SIGSTOP");
   try {
     node.start();
-    const { troubles, readiness } = await node.untilState("a master that is stuck", ({ troubles }) => {
-      return troubles.some(({ kind }) => kind === "master-stuck");
+    const { problems, readiness } = await node.untilState("a master that is stuck", ({ problems }) => {
+      return problems.some(({ kind }) => kind === "master-stuck");
     });
-    assertEquals([troubles.length > 0, readiness.ready], [true, false]);
+    assertEquals([problems.length > 0, readiness.ready], [true, false]);
     assertEquals((await node.request()).body, "one");
   } finally {
     Deno.kill(pid, "SIGCONT");

@@ -15,11 +15,11 @@ function baseOf(seconds: number): string {
   return `defaults\n timeout http-request ${seconds}s\nfrontend f\n bind :80\n`;
 }
 
-/** What a pass says of the base that ran before and of the one that is wanted. */
+/** What a pass says of the base that ran before and of the one that is desired. */
 function bases(runningBase: string | undefined, base: string) {
   return {
     runningBase,
-    wanted: { config: { base, servers: new Map() }, base: "rendered", waiting: [] },
+    desired: { config: { base, servers: new Map() }, base: "rendered", waiting: [] },
   } as const;
 }
 

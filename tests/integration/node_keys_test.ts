@@ -299,7 +299,7 @@ Deno.test("a node that may not write its keys says so once and serves on", async
     node.controller.lines.filter((line) => line.includes("node keys may not be written"));
   await node.untilState(
     "a trouble",
-    ({ troubles }) => troubles.some(({ kind }) => kind === "node-keys-refused"),
+    ({ problems }) => problems.some(({ kind }) => kind === "node-keys-refused"),
   );
   await waitFor("a warning", () => {
     if (warnings().length === 0) throw new Error(node.controller.lines.slice(-15).join("\n"));

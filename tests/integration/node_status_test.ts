@@ -49,7 +49,7 @@ Deno.test("servers that the guard holds are told as held and as draining, beside
 
   const state = await node.state();
   assertEquals(state.held.map(({ id }) => id), ["c", "d"]);
-  assertEquals(state.troubles.map(({ kind }) => kind), ["servers-held"]);
+  assertEquals(state.problems.map(({ kind }) => kind), ["servers-held"]);
   assertEquals(["a", "b", "c", "d"].map((id) => serverIn(state, id)?.up), [undefined, undefined, true, true]);
   assertEquals(await node.metric("held_servers"), 2);
   const { stdout } = await runProgram(["status", "--endpoints", place.etcd.endpoints.join()]);

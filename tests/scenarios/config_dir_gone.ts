@@ -1,4 +1,4 @@
-import { ownConfigDir, readyInTrouble, startNode } from "../support/haproxy_faults.ts";
+import { ownConfigDir, readyWithProblem, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** As above, for a directory that is not even there: every pass fails, and HAProxy serves on. */
@@ -16,7 +16,7 @@ export const scenario: Scenario = {
       await Deno.writeTextFile(dir, "");
       await stage.register("meanwhile");
     });
-    await stage.noticed("passes fail, still ready", readyInTrouble("pass-failed", "Cannot read"));
+    await stage.noticed("passes fail, still ready", readyWithProblem("pass-failed", "Cannot read"));
     await stage.over("the directory is back", async () => {
       await Deno.remove(dir);
       await Deno.rename(`${dir}.away`, dir);

@@ -1,4 +1,4 @@
-import { mount, ownConfigDir, readyInTrouble, runOk, startNode } from "../support/haproxy_faults.ts";
+import { mount, ownConfigDir, readyWithProblem, runOk, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** The file is written before HAProxy is told, so nothing is told. */
@@ -20,7 +20,7 @@ export const scenario: Scenario = {
     });
     await stage.noticed(
       "the change is not applied, still ready",
-      readyInTrouble("not-applied", "Cannot write"),
+      readyWithProblem("not-applied", "Cannot write"),
     );
     await stage.over("it can be written", () => mounted.unmount());
     await stage.rightAgain();

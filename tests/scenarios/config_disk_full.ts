@@ -1,4 +1,4 @@
-import { fillDisk, mount, ownConfigDir, readyInTrouble, startNode } from "../support/haproxy_faults.ts";
+import { fillDisk, mount, ownConfigDir, readyWithProblem, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** Neither file nor HAProxy is changed by half. */
@@ -19,7 +19,7 @@ export const scenario: Scenario = {
     });
     await stage.noticed(
       "the change is not applied, still ready",
-      readyInTrouble("not-applied", "No space left"),
+      readyWithProblem("not-applied", "No space left"),
     );
     await stage.over("there is room", () => Deno.remove(`${dir}/filler`));
     await stage.rightAgain();

@@ -1,4 +1,4 @@
-import { mount, readyInTrouble } from "../support/haproxy_faults.ts";
+import { mount, readyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** A file that is a mount point of its own cannot be renamed over; the message says what to do. */
@@ -17,7 +17,7 @@ export const scenario: Scenario = {
     });
     await stage.noticed(
       "the change is not applied, still ready",
-      readyInTrouble("not-applied", "mount its directory instead"),
+      readyWithProblem("not-applied", "mount its directory instead"),
     );
     await stage.over("the mount is gone", () => mounted.unmount());
     await stage.rightAgain();

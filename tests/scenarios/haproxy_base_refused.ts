@@ -1,4 +1,4 @@
-import { readyInTrouble, startWithTemplate } from "../support/haproxy_faults.ts";
+import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** `haproxy -c` says no: the last good base goes on, and servers come and go on it. */
@@ -11,7 +11,7 @@ export const scenario: Scenario = {
   async run(stage) {
     const template = await startWithTemplate(stage);
     await stage.fault("a bad line is written", () => template.append("backend x\n    bogus"));
-    await stage.noticed("the base is refused, still ready", readyInTrouble("base-refused", "bogus"));
+    await stage.noticed("the base is refused, still ready", readyWithProblem("base-refused", "bogus"));
     await stage.register("meanwhile");
     await stage.untilRight();
     await stage.over("the template is mended", () => template.append(""));

@@ -1,4 +1,4 @@
-import { freeze, haproxyPids, readyInTrouble } from "../support/haproxy_faults.ts";
+import { freeze, haproxyPids, readyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** The worker serves on and is changed by its own socket; only reloads have to wait. */
@@ -11,7 +11,7 @@ export const scenario: Scenario = {
     const { master } = await haproxyPids(stage.node);
     let frozen = { goOn: () => {} };
     await stage.fault("the master is frozen", () => void (frozen = freeze(stage, master)));
-    await stage.noticed("the master is stuck, still ready", readyInTrouble("master-stuck"));
+    await stage.noticed("the master is stuck, still ready", readyWithProblem("master-stuck"));
     await stage.register("meanwhile");
     await stage.untilRight();
     await stage.over("the master goes on", () => frozen.goOn());

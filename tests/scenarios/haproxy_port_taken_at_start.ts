@@ -1,4 +1,4 @@
-import { notReadyInTrouble, startAlive } from "../support/haproxy_faults.ts";
+import { notReadyWithProblem, startAlive } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** HAProxy says so and ends; it is started again until the port is free. */
@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     await stage.fault("the controller lives", () => {});
     await stage.noticed(
       "HAProxy is down, not ready",
-      notReadyInTrouble("haproxy-down", "cannot bind socket"),
+      notReadyWithProblem("haproxy-down", "cannot bind socket"),
     );
     await stage.over("the port is free", () => other.close());
     await stage.untilRight();

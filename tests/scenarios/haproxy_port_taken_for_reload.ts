@@ -1,5 +1,5 @@
 import { pickPort } from "../../tools/local/ports.ts";
-import { readyInTrouble, startWithTemplate } from "../support/haproxy_faults.ts";
+import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** A reload would fail late and refuse clients meanwhile, so it is not even tried; the port may be free at any moment. */
@@ -16,7 +16,7 @@ export const scenario: Scenario = {
     await stage.fault("the port is asked for", () => {
       return template.append(`frontend x\n    bind 127.0.0.1:${port}\n    http-request return status 200`);
     });
-    await stage.noticed("the base waits, still ready", readyInTrouble("base-refused", "in use"));
+    await stage.noticed("the base waits, still ready", readyWithProblem("base-refused", "in use"));
     await stage.register("meanwhile");
     await stage.untilRight();
     if (await stage.node.metric('reloads_total{result="failed"}') > 0) throw new Error("A reload was tried");

@@ -1,5 +1,5 @@
 import { requireProgram } from "../../tools/local/programs.ts";
-import { notReadyInTrouble, startAlive } from "../support/haproxy_faults.ts";
+import { notReadyWithProblem, startAlive } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** The node waits for the program, as it would for a port. */
@@ -13,7 +13,7 @@ export const scenario: Scenario = {
     const program = `${stage.node.dir}/bin-haproxy`;
     await startAlive(stage.node, ["--haproxy", program]);
     await stage.fault("the controller lives", () => {});
-    await stage.noticed("HAProxy is down, not ready", notReadyInTrouble("haproxy-down", "Cannot find"));
+    await stage.noticed("HAProxy is down, not ready", notReadyWithProblem("haproxy-down", "Cannot find"));
     await stage.over("the program is there", async () => {
       await Deno.symlink(await requireProgram("haproxy"), program);
     });

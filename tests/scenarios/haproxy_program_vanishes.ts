@@ -1,5 +1,5 @@
 import { requireProgram } from "../../tools/local/programs.ts";
-import { readyInTrouble, startWithTemplate } from "../support/haproxy_faults.ts";
+import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** A package is being replaced: what needs no check goes on at run time, a reload waits. */
@@ -20,7 +20,7 @@ export const scenario: Scenario = {
     });
     await stage.noticed(
       "the reload is not applied, still ready",
-      readyInTrouble("not-applied", "Cannot find"),
+      readyWithProblem("not-applied", "Cannot find"),
     );
     await stage.over("the program is back", () => Deno.symlink(real, program));
     await stage.rightAgain();

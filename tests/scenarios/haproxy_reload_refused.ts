@@ -1,4 +1,4 @@
-import { readyInTrouble, startWithTemplate } from "../support/haproxy_faults.ts";
+import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** `haproxy -c` says yes, and the new worker cannot start all the same: the old one serves on, its file is put back. */
@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     await stage.fault("a socket in no directory is asked for", () => {
       return template.append(`frontend x\n    bind unix@${nowhere}`);
     });
-    await stage.noticed("the base is refused, still ready", readyInTrouble("base-refused"));
+    await stage.noticed("the base is refused, still ready", readyWithProblem("base-refused"));
     await stage.register("meanwhile");
     await stage.untilRight();
     await stage.over("the template is mended", () => template.append(""));

@@ -1,4 +1,4 @@
-import { freeze, haproxyPids, notReadyInTrouble } from "../support/haproxy_faults.ts";
+import { freeze, haproxyPids, notReadyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** It takes connections and says nothing. Ending it would lose them; when it goes on, it answers them. */
@@ -12,7 +12,7 @@ export const scenario: Scenario = {
     const { worker } = await haproxyPids(stage.node);
     let frozen = { goOn: () => {} };
     await stage.fault("the worker is frozen", () => void (frozen = freeze(stage, worker)));
-    await stage.noticed("the worker is stuck, not ready", notReadyInTrouble("worker-stuck"));
+    await stage.noticed("the worker is stuck, not ready", notReadyWithProblem("worker-stuck"));
     await stage.register("meanwhile");
     await stage.unregister("two");
     await stage.over("the worker goes on", () => frozen.goOn());

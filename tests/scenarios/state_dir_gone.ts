@@ -1,4 +1,4 @@
-import { inTrouble, readyInTrouble } from "../support/haproxy_faults.ts";
+import { hasProblem, readyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** It cannot be made again until the file is away. HAProxy would end in a reload, so none is tried. */
@@ -17,8 +17,8 @@ export const scenario: Scenario = {
       stage.node.controller.resume();
       await stage.register("meanwhile");
     });
-    await stage.noticed("the directory is lost, still ready", readyInTrouble("state-dir-lost", dir));
-    await stage.node.untilState("changes that are put off", inTrouble("not-applied"));
+    await stage.noticed("the directory is lost, still ready", readyWithProblem("state-dir-lost", dir));
+    await stage.node.untilState("changes that are put off", hasProblem("not-applied"));
     await stage.over("the file is away", () => Deno.remove(dir));
     await stage.rightAgain();
   },

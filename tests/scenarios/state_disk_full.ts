@@ -1,4 +1,4 @@
-import { fillDisk, makeHaproxyTalk, mount, readyInTrouble, startNode } from "../support/haproxy_faults.ts";
+import { fillDisk, makeHaproxyTalk, mount, readyWithProblem, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** Only the last good copy cannot be kept, and what HAProxy says: servers come and go all the same. */
@@ -20,7 +20,7 @@ export const scenario: Scenario = {
     });
     await stage.noticed(
       "the copy is not kept, still ready",
-      readyInTrouble("last-good-not-kept", "No space left"),
+      readyWithProblem("last-good-not-kept", "No space left"),
     );
     await makeHaproxyTalk(stage.node, "backend/two");
     await stage.untilRight();

@@ -1,6 +1,6 @@
 import { addLine, commandLine, deleteLine, drainLine, errorsIn } from "../../lib/haproxy/wire/commands.ts";
 import { parseServersState } from "../../lib/haproxy/wire/reply.ts";
-import type { Glance, Observed, ObservedServers } from "../../lib/plan/observed.ts";
+import type { Observed, ObservedServers, Processes } from "../../lib/plan/observed.ts";
 import type {
   ChangeResult,
   CheckResult,
@@ -12,7 +12,7 @@ import { type Step, stepKey } from "../../lib/plan/step.ts";
 import { HaproxyModel } from "./haproxy_model.ts";
 
 /** What is to go wrong, or to stand in the way. */
-export interface Trouble {
+export interface Problem {
   /** HAProxy does not run, for this reason. */
   down?: string;
   /** Whether an HAProxy runs is not known yet. */
@@ -33,7 +33,7 @@ export class HaproxyFake implements HaproxyPort {
   file: string | undefined;
   stateFile: string | undefined;
   lastGood: string | undefined;
-  trouble: Trouble = {};
+  trouble: Problem = {};
   oldWorkers = 0;
   #workerPid = 100;
   #staged = new Map<string, string>();
@@ -50,7 +50,7 @@ export class HaproxyFake implements HaproxyPort {
     return this.effects.splice(0);
   }
 
-  glance(): Promise<Glance> {
+  processes(): Promise<Processes> {
     const { oldWorkers } = this;
     if (this.trouble.down !== undefined || this.trouble.starting) {
       return Promise.resolve({ workerPid: undefined, base: undefined, oldWorkers: 0 });

@@ -1,24 +1,24 @@
 import { showProcesses } from "../../lib/haproxy/master_cli.ts";
 import { ask } from "../../lib/haproxy/socket.ts";
-import type { TroubleKind } from "../../lib/node/problems.ts";
+import type { ProblemKind } from "../../lib/node/problems.ts";
 import { waitFor } from "../../tools/local/wait.ts";
 import type { NodeState, TestNode } from "./node.ts";
 import type { Stage } from "./stage.ts";
 
 /** Whether a node lists this trouble in its state. */
-export function inTrouble(kind: TroubleKind, reason = ""): (state: NodeState) => boolean {
-  return ({ troubles }) =>
-    troubles.some((trouble) => trouble.kind === kind && trouble.reason.includes(reason));
+export function hasProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
+  return ({ problems }) =>
+    problems.some((trouble) => trouble.kind === kind && trouble.reason.includes(reason));
 }
 
 /** Whether a node lists this trouble and is ready all the same. */
-export function readyInTrouble(kind: TroubleKind, reason = ""): (state: NodeState) => boolean {
-  return (state) => state.readiness.ready && inTrouble(kind, reason)(state);
+export function readyWithProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
+  return (state) => state.readiness.ready && hasProblem(kind, reason)(state);
 }
 
 /** Whether a node lists this trouble and is not ready for it. */
-export function notReadyInTrouble(kind: TroubleKind, reason = ""): (state: NodeState) => boolean {
-  return (state) => !state.readiness.ready && inTrouble(kind, reason)(state);
+export function notReadyWithProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
+  return (state) => !state.readiness.ready && hasProblem(kind, reason)(state);
 }
 
 /** The process ids of a node's HAProxy. */

@@ -23,10 +23,10 @@ const wrap: WrapHaproxy = (haproxy) => ({
     };
     return { ...staged, commit };
   },
-  glance: async () => {
-    const glance = await haproxy.glance();
+  processes: async () => {
+    const processes = await haproxy.processes();
     reach("looked");
-    return glance;
+    return processes;
   },
   check: async (path) => {
     const result = await haproxy.check(path);

@@ -23,7 +23,7 @@ export interface NodeOptions {
 /** What `/api/state` tells, as far as tests look at it. */
 export interface NodeState {
   readonly readiness: { readonly ready: boolean; readonly stale?: boolean; readonly reason?: string };
-  readonly troubles: readonly { readonly kind: string; readonly reason: string }[];
+  readonly problems: readonly { readonly kind: string; readonly reason: string }[];
   readonly etcd: {
     readonly kind: string;
     readonly reason?: string;

@@ -214,7 +214,7 @@ export class Stage implements AsyncDisposable {
     const since = this.#overAt;
     if (since === undefined) throw new Error("Cannot wait for the end: the fault is not over");
     await this.register("after");
-    await Promise.all([this.untilRight(), this.#untilAnswersFromAll(), this.#untilNoTrouble()]);
+    await Promise.all([this.untilRight(), this.#untilAnswersFromAll(), this.#untilNoProblem()]);
     this.#rightMs = performance.now() - since;
     this.note(`right again after ${duration(this.#rightMs)}`);
   }
@@ -259,10 +259,10 @@ export class Stage implements AsyncDisposable {
     return true;
   }
 
-  async #untilNoTrouble(): Promise<void> {
+  async #untilNoProblem(): Promise<void> {
     await this.#onEachNode("a node without trouble", async (node) => {
-      const { troubles } = await node.state();
-      if (troubles.length > 0) throw new Error(JSON.stringify(troubles));
+      const { problems } = await node.state();
+      if (problems.length > 0) throw new Error(JSON.stringify(problems));
       return true;
     });
   }

@@ -79,7 +79,7 @@ export function reached(changes: Partial<Extract<Outcome, { kind: "reached" }>> 
 export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassReport {
   return {
     model,
-    wanted: { config: { base: "global\n", servers: new Map() }, base: "rendered", waiting: [] },
+    desired: { config: { base: "global\n", servers: new Map() }, base: "rendered", waiting: [] },
     observed: EMPTY_HAPROXY,
     plan: { kind: "nothing" },
     pace: { kind: "now" },
@@ -105,10 +105,10 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     version: "0.1.0",
     haproxyVersion: "2.6.12",
     haproxy: { kind: "up", pid: 17, adopted: false },
-    sight: { worker: { kind: "answers" }, master: { kind: "answers" } },
+    sockets: { worker: { kind: "answers" }, master: { kind: "answers" } },
     passError: undefined,
-    unreached: undefined,
-    unkept: undefined,
+    applyError: undefined,
+    lastGoodError: undefined,
     stateDirLost: undefined,
     passRunningMs: 0,
     etcd: { kind: "connecting" },

@@ -57,14 +57,14 @@ Deno.test("drainingServers() lists servers that the guard holds, which get reque
 });
 
 Deno.test("drainingServers() lists servers that are to stop and wait for a reload that is refused", () => {
-  const wanted: PassReport["wanted"] = {
+  const desired: PassReport["desired"] = {
     config: { base: "", servers: new Map([["plain", []]]) },
     base: "last-good",
     waiting: [],
   };
   const other = running("api", observed("stays"), observed("leaves"), observed("gone"));
   const entries = { "api/stays": "10.0.0.5:80", "api/leaves": { address: "10.0.0.5:80", state: "drain" } };
-  assertEquals(listed(report({ wanted, outcome: reached({ observed: other }) }, entries)), [
+  assertEquals(listed(report({ desired, outcome: reached({ observed: other }) }, entries)), [
     "api/gone",
     "api/leaves",
   ]);

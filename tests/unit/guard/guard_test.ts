@@ -3,10 +3,10 @@ import fc from "fast-check";
 import type { Server } from "../../../lib/registry/entry.ts";
 import {
   afterGuard,
-  FRESH_GUARD,
   guard,
   type GuardLimits,
-  type GuardMemory,
+  type GuardState,
+  INITIAL_GUARD,
 } from "../../../lib/guard/guard.ts";
 import { EMPTY_MODEL, serverKey } from "../../../lib/registry/model.ts";
 import { modelOf } from "../fixtures.ts";
@@ -15,7 +15,7 @@ const LIMITS: GuardLimits = { share: 0.5, timeMs: 30_000 };
 
 /** A node that writes whatever the guard lets through; addresses are derived from ids. */
 class Node {
-  memory: GuardMemory = FRESH_GUARD;
+  memory: GuardState = INITIAL_GUARD;
   now = 1_000;
   failed = new Set<string>();
   #entries: Record<string, unknown> = {};
@@ -187,12 +187,12 @@ Deno.test("guard() lets everything through when it is off, or knows nothing of w
 
 Deno.test("guard() leaves the model as it is when nobody is missing", () => {
   const model = modelOf({ "s/a": "10.0.0.5:80" });
-  const memory = { ...FRESH_GUARD, served: model.services };
+  const memory = { ...INITIAL_GUARD, served: model.services };
   const result = guard({ model, memory, objection: () => undefined, now: 0, limits: LIMITS });
   assertEquals([result.model === model, result.held, result.leaving], [true, [], []]);
   const empty = guard({
     model: EMPTY_MODEL,
-    memory: FRESH_GUARD,
+    memory: INITIAL_GUARD,
     objection: () => undefined,
     now: 0,
     limits: LIMITS,

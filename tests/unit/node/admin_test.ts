@@ -34,17 +34,17 @@ const readyz: Record<string, [facts: NodeFacts, status: number, body: unknown]> 
 for (const [what, [facts, status, body]] of Object.entries(readyz)) {
   Deno.test(`createAdmin() answers /readyz of ${what} with ${status}`, async () => {
     const response = await get("/readyz", { facts });
-    const { troubles, ...readiness } = await response.json();
-    assertEquals([response.status, readiness, troubles], [status, body, []]);
+    const { problems, ...readiness } = await response.json();
+    assertEquals([response.status, readiness, problems], [status, body, []]);
   });
 }
 
 for (const path of ["/readyz", "/api/state"]) {
   Deno.test(`createAdmin() tells on ${path} what is wrong with a node that serves on`, async () => {
-    const response = await get(path, { facts: { ...SERVING, unreached: "Cannot write x: no space" } });
-    const { troubles } = await response.json();
+    const response = await get(path, { facts: { ...SERVING, applyError: "Cannot write x: no space" } });
+    const { problems } = await response.json();
     const expected = [{ kind: "not-applied", reason: "Cannot write x: no space" }];
-    assertEquals([response.status, troubles], [200, expected]);
+    assertEquals([response.status, problems], [200, expected]);
   });
 }
 

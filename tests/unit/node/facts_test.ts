@@ -39,13 +39,13 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
     { ready: false, reason: "HAProxy is starting: no answer" },
   ],
   "not ready while the worker takes connections and says nothing": [
-    { served: true, sight: { worker: { kind: "stuck", reason: "x" }, master: { kind: "answers" } } },
+    { served: true, sockets: { worker: { kind: "stuck", reason: "x" }, master: { kind: "answers" } } },
     { ready: false, reason: "HAProxy does not answer" },
   ],
   "ready while only the sockets are lost": [
     {
       served: true,
-      sight: { worker: { kind: "lost", reason: "x" }, master: { kind: "lost", reason: "y" } },
+      sockets: { worker: { kind: "lost", reason: "x" }, master: { kind: "lost", reason: "y" } },
     },
     { ready: true, stale: false },
   ],
@@ -171,7 +171,7 @@ Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quo
 
 Deno.test("stateJson() shows a refused base beside the one that goes on", () => {
   const { base } = parsed(servingFacts(MODEL, {
-    wanted: { config: { base: "a\n", servers: new Map() }, base: "last-good", waiting: ["t"] },
+    desired: { config: { base: "a\n", servers: new Map() }, base: "last-good", waiting: ["t"] },
     refusedBase: { digest: "0123456789abcdef", reason: "no such\nkeyword", attempts: 2, retryAt: 7 },
   }));
   assertEquals(base.digest.length, 12);

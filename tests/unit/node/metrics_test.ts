@@ -1,4 +1,4 @@
-import { TROUBLE_KINDS } from "../../../lib/node/problems.ts";
+import { PROBLEM_KINDS } from "../../../lib/node/problems.ts";
 import { assertEquals } from "@std/assert";
 import { createMetrics, type Metrics } from "../../../lib/node/metrics.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
@@ -72,7 +72,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     'steps_total{kind="remove"}',
     'steps_total{kind="replace"}',
     'steps_total{kind="weight"}',
-    ...TROUBLE_KINDS.map((kind) => `trouble{kind="${kind}"}`).sort(),
+    ...PROBLEM_KINDS.map((kind) => `trouble{kind="${kind}"}`).sort(),
     "unknown_fields",
   ]);
 });
@@ -80,8 +80,8 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
 Deno.test("createMetrics() has a series of 1 for each thing that is wrong", async () => {
   const all = await series(createMetrics(), { ...servingFacts(MODEL), passError: "x" });
   assertEquals(
-    TROUBLE_KINDS.map((kind) => all[`trouble{kind="${kind}"}`]),
-    TROUBLE_KINDS.map((kind) => kind === "pass-failed" ? 1 : 0),
+    PROBLEM_KINDS.map((kind) => all[`trouble{kind="${kind}"}`]),
+    PROBLEM_KINDS.map((kind) => kind === "pass-failed" ? 1 : 0),
   );
 });
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
-import { type Trouble, troublesOf } from "../../../lib/node/problems.ts";
+import { type Problem, problemsOf } from "../../../lib/node/problems.ts";
 import { factsOf, reportOf, serverOf, servingFacts } from "../fixtures.ts";
 import { EMPTY_MODEL } from "../../../lib/registry/model.ts";
 
@@ -12,7 +12,7 @@ const HELD = Array.from({ length: 12 }, (_, id) => ({
   until: 1,
 }));
 
-const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = {
+const cases: Record<string, [facts: Partial<NodeFacts>, problems: Problem[]]> = {
   "nothing of a node that follows and serves": [servingFacts(), []],
   "nothing of a node that starts": [{ haproxy: { kind: "starting" } }, []],
   "a HAProxy that ended": [
@@ -24,11 +24,11 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
     [{ kind: "master-stuck", reason: "no answer" }],
   ],
   "a worker that says nothing": [
-    { sight: { worker: { kind: "stuck", reason: "a" }, master: ANSWERS } },
+    { sockets: { worker: { kind: "stuck", reason: "a" }, master: ANSWERS } },
     [{ kind: "worker-stuck", reason: "a" }],
   ],
   "both sockets lost": [
-    { sight: { worker: { kind: "lost", reason: "a" }, master: { kind: "lost", reason: "b" } } },
+    { sockets: { worker: { kind: "lost", reason: "a" }, master: { kind: "lost", reason: "b" } } },
     [{ kind: "runtime-socket-lost", reason: "a" }, { kind: "master-socket-lost", reason: "b" }],
   ],
   "etcd away": [{ etcd: { kind: "lost", reason: "a" } }, [{ kind: "etcd-lost", reason: "a" }]],
@@ -37,7 +37,7 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
     [{ kind: "etcd-reads-refused", reason: "a" }],
   ],
   "a pass that could not be made": [{ passError: "a" }, [{ kind: "pass-failed", reason: "a" }]],
-  "a plan that was not reached": [{ unreached: "a" }, [{ kind: "not-applied", reason: "a" }]],
+  "a plan that was not reached": [{ applyError: "a" }, [{ kind: "not-applied", reason: "a" }]],
   "a refused base": [
     {
       lastPass: reportOf(EMPTY_MODEL, { refusedBase: { digest: "0", reason: "a", attempts: 1, retryAt: 0 } }),
@@ -62,7 +62,10 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
     [{ kind: "node-id-taken", reason: "another node has the id lb1, so this one is lb1~00ff" }],
   ],
   "a state directory that cannot be made": [{ stateDirLost: "a" }, [{ kind: "state-dir-lost", reason: "a" }]],
-  "a last good copy that was not kept": [{ unkept: "a" }, [{ kind: "last-good-not-kept", reason: "a" }]],
+  "a last good copy that was not kept": [{ lastGoodError: "a" }, [{
+    kind: "last-good-not-kept",
+    reason: "a",
+  }]],
   "a pass that hangs": [
     { passRunningMs: 4_200 },
     [{ kind: "pass-slow", reason: "a pass has been running for 4 s" }],
@@ -70,12 +73,12 @@ const cases: Record<string, [facts: Partial<NodeFacts>, troubles: Trouble[]]> = 
   "no pass that only takes its time": [{ passRunningMs: 1_500 }, []],
 };
 
-for (const [what, [facts, troubles]] of Object.entries(cases)) {
-  Deno.test(`troublesOf() tells ${what}`, () => assertEquals(troublesOf(factsOf(facts)), troubles));
+for (const [what, [facts, problems]] of Object.entries(cases)) {
+  Deno.test(`problemsOf() tells ${what}`, () => assertEquals(problemsOf(factsOf(facts)), problems));
 }
 
-Deno.test("troublesOf() escapes what comes from outside", () => {
-  assertEquals(troublesOf(factsOf({ passError: "a\u001b[31m" })), [
+Deno.test("problemsOf() escapes what comes from outside", () => {
+  assertEquals(problemsOf(factsOf({ passError: "a\u001b[31m" })), [
     { kind: "pass-failed", reason: "a\\x1b[31m" },
   ]);
 });

@@ -54,25 +54,25 @@ function running(config: ConfigText, busy: readonly number[] = []): HaproxyFake 
 
 async function planFor(
   haproxy: HaproxyFake,
-  wanted: ConfigText,
+  desired: ConfigText,
   mode: "auto" | "reload" = "auto",
 ): Promise<Plan> {
   const observed = await haproxy.observe();
-  return plan({ wanted, observed, file: haproxy.file, revisionOf: () => undefined, mode });
+  return plan({ desired, observed, file: haproxy.file, revisionOf: () => undefined, mode });
 }
 
 /** Carries out a plan as a pass does; between two of them some requests end. */
 async function carryOut(
   haproxy: HaproxyFake,
   todo: Plan,
-  { wanted, held = new Set() }: { wanted: ConfigText; held?: Set<string> },
+  { desired, held = new Set() }: { desired: ConfigText; held?: Set<string> },
 ) {
   if (todo.kind === "nothing") return;
-  haproxy.file = joinConfig(wanted);
+  haproxy.file = joinConfig(desired);
   if (todo.kind === "runtime") await haproxy.change(todo.steps, held);
   if (todo.kind === "reload") {
     const observed = await haproxy.observe();
-    haproxy.stateFile = serverStateText(wanted, observed.kind === "up" ? observed.servers : new Map(), held);
+    haproxy.stateFile = serverStateText(desired, observed.kind === "up" ? observed.servers : new Map(), held);
     await haproxy.reload();
   }
   haproxy.model.servers.forEach((server) => server.connections = Math.max(0, server.connections - 1));
@@ -83,16 +83,16 @@ const MAX_PASSES = 6;
 
 async function bring(
   haproxy: HaproxyFake,
-  options: { wanted: ConfigText; held?: Set<string>; mode?: "auto" | "reload" },
+  options: { desired: ConfigText; held?: Set<string>; mode?: "auto" | "reload" },
 ): Promise<string[]> {
   const kinds: string[] = [];
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const todo = await planFor(haproxy, options.wanted, options.mode);
+    const todo = await planFor(haproxy, options.desired, options.mode);
     if (todo.kind === "nothing") return kinds;
     kinds.push(todo.kind);
     await carryOut(haproxy, todo, options);
   }
-  const left = describePlan(await planFor(haproxy, options.wanted)).join("\n");
+  const left = describePlan(await planFor(haproxy, options.desired)).join("\n");
   throw new Error(`still to do after ${MAX_PASSES} passes (${kinds}):\n${left}`);
 }
 
@@ -106,10 +106,10 @@ Deno.test("plan() leads from any state to any other, by whatever it needs, and f
   await fc.assert(
     fc.asyncProperty(anyRegistry, anyRegistry, busyServers, async (before, after, busy) => {
       const haproxy = running(configOf(before), busy);
-      const wanted = configOf(after);
-      await bring(haproxy, { wanted });
-      assertEquals(settled(haproxy), settled(running(wanted)));
-      assertEquals(await planFor(haproxy, wanted), { kind: "nothing" });
+      const desired = configOf(after);
+      await bring(haproxy, { desired });
+      assertEquals(settled(haproxy), settled(running(desired)));
+      assertEquals(await planFor(haproxy, desired), { kind: "nothing" });
     }),
     { numRuns: 300 },
   );
@@ -127,11 +127,11 @@ Deno.test("plan() leads from any state to any other without a reload where only 
   await fc.assert(
     fc.asyncProperty(plainRegistry, plainRegistry, busyServers, async (before, after, busy) => {
       const haproxy = running(configOf(before), busy);
-      const wanted = configOf(after);
-      const kinds = await bring(haproxy, { wanted });
+      const desired = configOf(after);
+      const kinds = await bring(haproxy, { desired });
       const isQuiet = kinds.every((kind) => kind === "runtime" || kind === "write");
-      assert(isQuiet || changesParameters(configOf(before), wanted), `plans ${kinds}`);
-      assertEquals(settled(haproxy), settled(running(wanted)));
+      assert(isQuiet || changesParameters(configOf(before), desired), `plans ${kinds}`);
+      assertEquals(settled(haproxy), settled(running(desired)));
     }),
     { numRuns: 500 },
   );
@@ -141,10 +141,10 @@ Deno.test("plan() leads to the same state by reloads alone", async () => {
   await fc.assert(
     fc.asyncProperty(plainRegistry, plainRegistry, async (before, after) => {
       const haproxy = running(configOf(before));
-      const wanted = configOf(after);
-      const kinds = await bring(haproxy, { wanted, mode: "reload" });
+      const desired = configOf(after);
+      const kinds = await bring(haproxy, { desired, mode: "reload" });
       assert(kinds.length <= 1 && !kinds.includes("runtime"), `plans ${kinds}`);
-      assertEquals(settled(haproxy), settled(running(wanted)));
+      assertEquals(settled(haproxy), settled(running(desired)));
     }),
     { numRuns: 300 },
   );
@@ -154,13 +154,13 @@ Deno.test("plan() leads on from a change that was cut short at any line", async 
   await fc.assert(
     fc.asyncProperty(plainRegistry, plainRegistry, fc.nat(20), async (before, after, lines) => {
       const haproxy = running(configOf(before));
-      const wanted = configOf(after);
+      const desired = configOf(after);
       let left = lines;
       haproxy.trouble = { deaf: () => left-- <= 0 };
-      await carryOut(haproxy, await planFor(haproxy, wanted), { wanted });
+      await carryOut(haproxy, await planFor(haproxy, desired), { desired });
       haproxy.trouble = {};
-      await bring(haproxy, { wanted });
-      assertEquals(settled(haproxy), settled(running(wanted)));
+      await bring(haproxy, { desired });
+      assertEquals(settled(haproxy), settled(running(desired)));
     }),
     { numRuns: 300 },
   );
@@ -183,15 +183,15 @@ Deno.test("plan() undoes what somebody changed by hand", async () => {
   );
   await fc.assert(
     fc.asyncProperty(plainRegistry, hand, async (registry, changes) => {
-      const wanted = configOf(registry);
-      const haproxy = running(wanted);
+      const desired = configOf(registry);
+      const haproxy = running(desired);
       const { servers } = haproxy.model;
       for (const [at, change] of changes) {
         const { backend, name } = servers[at % servers.length] ?? { backend: "", name: "" };
         haproxy.model.run(`set server ${backend}/${name} ${change}`);
       }
-      await bring(haproxy, { wanted });
-      assertEquals(settled(haproxy), settled(running(wanted)));
+      await bring(haproxy, { desired });
+      assertEquals(settled(haproxy), settled(running(desired)));
     }),
     { numRuns: 300 },
   );
@@ -205,8 +205,8 @@ Deno.test("plan() and its command lines send no request to a held server at any 
   await fc.assert(
     fc.asyncProperty(plainRegistry, plainRegistry, async (before, after) => {
       const haproxy = running(configOf(before));
-      const wanted = configOf(after);
-      const todo = await planFor(haproxy, wanted);
+      const desired = configOf(after);
+      const todo = await planFor(haproxy, desired);
       if (todo.kind !== "runtime") return;
       const checked = todo.steps.filter((step) => "line" in step && / check /.test(step.line.params));
       const held = new Set(checked.filter(comesIn).map(stepKey));
@@ -218,7 +218,7 @@ Deno.test("plan() and its command lines send no request to a held server at any 
           watched++;
           leaks.push(...[...held].filter((key) => model.serves(key)).map((key) => `${key}: ${line}`));
         });
-      await carryOut(haproxy, todo, { wanted, held });
+      await carryOut(haproxy, todo, { desired, held });
       assertEquals(leaks, []);
       for (const key of held) model.run(`set server ${key} health up`);
     }),

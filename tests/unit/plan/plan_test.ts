@@ -37,11 +37,11 @@ function inputOf(
   servers: ObservedServer[],
   changes: Partial<PlanInput> = {},
 ): PlanInput {
-  const wanted = configOf(lines);
+  const desired = configOf(lines);
   return {
-    wanted,
+    desired,
     observed: running(...servers),
-    file: joinConfig(wanted),
+    file: joinConfig(desired),
     revisionOf: (backend, server) => backend === "b" && server === "a" ? 812n : undefined,
     mode: "auto",
     ...changes,
@@ -234,7 +234,7 @@ Deno.test("plan() asks for a reload when the steps are too many", () => {
   assertEquals(described(many(501), [])[0], "reload: 501 steps cost more than a reload");
 });
 
-Deno.test("plan() has nothing to do when HAProxy and the file are as wanted, in either mode", () => {
+Deno.test("plan() has nothing to do when HAProxy and the file are as desired, in either mode", () => {
   assertEquals(plan(inputOf({ a: LINE }, [observed("a")])), { kind: "nothing" });
   assertEquals(plan(inputOf({ a: LINE }, [observed("a")], { mode: "reload" })), { kind: "nothing" });
 });
@@ -255,10 +255,10 @@ Deno.test("plan() only writes the file while HAProxy does not run, and that once
 });
 
 Deno.test("plan() leaves backends that are not plain alone: their servers are base", () => {
-  const wanted = splitConfig("backend b\n    balance first\n    server a 10.0.0.5:80\n");
+  const desired = splitConfig("backend b\n    balance first\n    server a 10.0.0.5:80\n");
   const servers = new Map([["b", new Map([["other", observed("other")]])]]);
-  const observedNow: Observed = { kind: "up", base: baseDigest(wanted.base), servers };
-  const input = inputOf({}, [], { wanted, observed: observedNow, file: joinConfig(wanted) });
+  const observedNow: Observed = { kind: "up", base: baseDigest(desired.base), servers };
+  const input = inputOf({}, [], { desired, observed: observedNow, file: joinConfig(desired) });
   assertEquals(plan(input), { kind: "nothing" });
 });
 

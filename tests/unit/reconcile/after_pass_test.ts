@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Outcome } from "../../../lib/reconcile/apply.ts";
 import { baseDigest, joinConfig, splitConfig } from "../../../lib/config/text.ts";
 import { type Experience, learn } from "../../../lib/reconcile/after_pass.ts";
-import { FRESH_MEMORY, type Memory } from "../../../lib/reconcile/state.ts";
+import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import type { Plan } from "../../../lib/plan/plan.ts";
 import type { Alert } from "../../../lib/reconcile/ports.ts";
 import { EMPTY_HAPROXY, modelOf, reached } from "../fixtures.ts";
@@ -19,7 +19,7 @@ const WHEN_CHANGED = { kind: "when-changed" } as const;
 function pass(outcome: Outcome | undefined, changes: Partial<Experience> = {}): Experience {
   return {
     model: MODEL,
-    wanted: { config: CONFIG, base: "rendered", waiting: [] },
+    desired: { config: CONFIG, base: "rendered", waiting: [] },
     observed: EMPTY_HAPROXY,
     plan: RUNTIME,
     pace: { kind: "now" },
@@ -30,14 +30,14 @@ function pass(outcome: Outcome | undefined, changes: Partial<Experience> = {}): 
   };
 }
 
-const memoryOf = (changes: Partial<Memory>): Memory => ({ ...FRESH_MEMORY, ...changes });
+const memoryOf = (changes: Partial<NodeState>): NodeState => ({ ...INITIAL_STATE, ...changes });
 const GOOD = memoryOf({ goodBase: CONFIG.base });
 
 Deno.test("learn() remembers what was reached, so that the next pass need not ask for it", () => {
   const { memory, again } = learn(memoryOf({ failures: 3 }), pass(reached()), CLOCK);
   assertEquals(again, WHEN_CHANGED);
   assertEquals(memory, {
-    ...FRESH_MEMORY,
+    ...INITIAL_STATE,
     goodBase: CONFIG.base,
     known: { workerPid: 17, observed: EMPTY_HAPROXY },
     reachedText: joinConfig(CONFIG),
@@ -82,7 +82,7 @@ Deno.test("learn() waits for the time of a plan that was put off, and remembers 
   const later = { kind: "later", at: 11_000, reason: "x", crowded: true } as const;
   const { memory, again } = learn(GOOD, pass(undefined, { plan: RELOAD, pace: later }), CLOCK);
   assertEquals([again, memory.reloadCrowds], [{ kind: "at", at: 11_000 }, true]);
-  assertEquals(memory.reloads, FRESH_MEMORY.reloads);
+  assertEquals(memory.reloads, INITIAL_STATE.reloads);
 });
 
 Deno.test("learn() waits for the registry to be quiet when a plan has no time", () => {
@@ -138,11 +138,11 @@ Deno.test("learn() goes back to the good base at once when a new one is refused"
     attempts: 1,
     retryAt: 10_500,
   });
-  assertEquals(memory.reloads, FRESH_MEMORY.reloads);
+  assertEquals(memory.reloads, INITIAL_STATE.reloads);
 });
 
 Deno.test("learn() tries a refused base again later when there is no good one", () => {
-  const first = learn(FRESH_MEMORY, pass(refusedBy(alert("no"))), CLOCK);
+  const first = learn(INITIAL_STATE, pass(refusedBy(alert("no"))), CLOCK);
   assertEquals(first.again, { kind: "at", at: 10_500 });
   const second = learn(first.memory, pass(refusedBy(alert("no"))), CLOCK);
   assertEquals(second.again, { kind: "at", at: 11_000 });
@@ -176,8 +176,8 @@ Deno.test("learn() counts no reload that was vetoed, and goes back to the good b
 for (const [retryAt, at] of [[12_000, 12_000], [25_000, 13_000]] as const) {
   Deno.test(`learn() looks at ${at} after a template whose base is tried again at ${retryAt}`, () => {
     const refusedBase = { digest: "x", reason: "no", attempts: 3, retryAt };
-    const wanted = { config: CONFIG, base: "last-good", waiting: [] } as const;
-    const { memory, again } = learn(memoryOf({ refusedBase }), pass(reached(), { wanted }), CLOCK);
+    const desired = { config: CONFIG, base: "last-good", waiting: [] } as const;
+    const { memory, again } = learn(memoryOf({ refusedBase }), pass(reached(), { desired }), CLOCK);
     assertEquals([memory.refusedBase, again], [refusedBase, { kind: "at", at }]);
   });
 }
@@ -185,7 +185,7 @@ for (const [retryAt, at] of [[12_000, 12_000], [25_000, 13_000]] as const) {
 Deno.test("learn() comes back for a last good copy that could not be kept", () => {
   const { again } = learn(
     GOOD,
-    pass({ kind: "reached", observed: EMPTY_HAPROXY, pending: 0, unkept: "no space left" }),
+    pass({ kind: "reached", observed: EMPTY_HAPROXY, pending: 0, lastGoodError: "no space left" }),
     CLOCK,
   );
   assertEquals(again, { kind: "at", at: 13_000 });

@@ -21,12 +21,12 @@ const FRONTEND = "frontend f\n    bind :8080\n\n";
 /** Plans what is wanted for this HAProxy, and applies it. */
 async function applied(
   haproxy: HaproxyFake,
-  wanted: ConfigText,
+  desired: ConfigText,
   changes: Partial<ApplyOptions & { mode: "auto" | "reload" }> = {},
 ): Promise<Outcome> {
   const { mode = "auto", ...options } = changes;
   const observed = await haproxy.observe();
-  const input: PlanInput = { wanted, observed, file: haproxy.file, revisionOf: () => 5n, mode };
+  const input: PlanInput = { desired, observed, file: haproxy.file, revisionOf: () => 5n, mode };
   return await apply(plan(input), {
     haproxy,
     admission: ADMIT_ALL,
@@ -60,8 +60,8 @@ function holding(...keys: string[]) {
 
 Deno.test("apply() writes the file before the first step, and keeps a good copy after the last", async () => {
   const haproxy = running(configOf({ z: Z }));
-  const wanted = configOf({ a: A });
-  const outcome = await applied(haproxy, wanted);
+  const desired = configOf({ a: A });
+  const outcome = await applied(haproxy, desired);
   assertEquals(haproxy.effects, [
     "write file",
     "set server b/z state drain",
@@ -69,7 +69,7 @@ Deno.test("apply() writes the file before the first step, and keeps a good copy 
     "set server b/z state maint; del server b/z",
     "keep last good",
   ]);
-  assertEquals([haproxy.file, haproxy.lastGood], [joinConfig(wanted), joinConfig(wanted)]);
+  assertEquals([haproxy.file, haproxy.lastGood], [joinConfig(desired), joinConfig(desired)]);
   assertEquals(outcome, { kind: "reached", observed: await haproxy.observe(), pending: 0 });
   assertEquals(String(haproxy.model), "b/a 10.0.0.5:80 weight 100 ready up");
 });
@@ -129,7 +129,7 @@ const refuse = () => Promise.resolve({ errors: ["No such backend."] });
 /** The methods of a fake as a plain object, to replace some. */
 function fakePort(haproxy: HaproxyFake): ApplyOptions["haproxy"] {
   return {
-    glance: () => haproxy.glance(),
+    processes: () => haproxy.processes(),
     observe: () => haproxy.observe(),
     observeBackends: (backends) => haproxy.observeBackends(backends),
     readConfig: () => haproxy.readConfig(),
@@ -167,8 +167,8 @@ Deno.test("apply() confirms nothing when HAProxy does not know the servers", asy
 Deno.test("apply() reloads in the only safe order, the state file removed at the end", async () => {
   const haproxy = running(configOf({ a: A }));
   const { admission, state } = holding("b/z");
-  const wanted = configOf({ a: A, z: Z }, FRONTEND);
-  const outcome = await applied(haproxy, wanted, { admission });
+  const desired = configOf({ a: A, z: Z }, FRONTEND);
+  const outcome = await applied(haproxy, desired, { admission });
   assertEquals(haproxy.effects, [
     "check",
     "write file",
@@ -238,19 +238,19 @@ for (const [what, [error, expected]] of Object.entries(brokenReloads)) {
 
 Deno.test("apply() looks again until the new worker answers, and says what is missing when it never does", async () => {
   const haproxy = running(configOf({}));
-  const wanted = configOf({ a: A }, FRONTEND);
+  const desired = configOf({ a: A }, FRONTEND);
   let looks = 0;
   const old = await haproxy.observe();
   const slow = {
     ...fakePort(haproxy),
     observe: () => ++looks < 3 ? Promise.resolve(old) : haproxy.observe(),
   };
-  assertEquals((await applied(haproxy, wanted, { haproxy: slow })).kind, "reached");
+  assertEquals((await applied(haproxy, desired, { haproxy: slow })).kind, "reached");
   assertEquals(looks, 3);
 
   const deaf = running(configOf({}));
   const never = { ...fakePort(deaf), observe: () => Promise.resolve(old) };
-  const outcome = await applied(deaf, wanted, { haproxy: never });
+  const outcome = await applied(deaf, desired, { haproxy: never });
   assertEquals(outcome.kind, "failed");
   assertEquals(
     outcome.kind === "failed" &&
@@ -264,8 +264,8 @@ Deno.test("apply() tries to bind what is new, and touches nothing when somebody 
   const before = configOf({ a: A }, FRONTEND);
   const haproxy = running(before);
   haproxy.trouble = { boundByOthers: ":8081" };
-  const wanted = configOf({ a: A }, FRONTEND.replace("bind :8080", "bind :8080\n    bind :8081"));
-  const outcome = await applied(haproxy, wanted, { runningBase: before.base });
+  const desired = configOf({ a: A }, FRONTEND.replace("bind :8080", "bind :8080\n    bind :8081"));
+  const outcome = await applied(haproxy, desired, { runningBase: before.base });
   assertEquals(outcome, {
     kind: "vetoed",
     reason: "Cannot bind :8081: the address is in use by another process",

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { baseDigest, type ConfigText, joinConfig, splitConfig } from "../../../lib/config/text.ts";
-import { FRESH_MEMORY, type Memory } from "../../../lib/reconcile/state.ts";
+import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import { comparable } from "../../../lib/config/server_line.ts";
-import { chooseWanted, wantedMeanwhile, wantedWithoutTemplate } from "../../../lib/reconcile/desired.ts";
+import { chooseDesired, desiredMeanwhile, desiredWithoutTemplate } from "../../../lib/reconcile/desired.ts";
 import { modelOf } from "../fixtures.ts";
 
 const GOOD = "backend old\n\nbackend both\n";
@@ -16,7 +16,7 @@ const RENDERED: ConfigText = {
 const refusedBase = { digest: baseDigest(RENDERED.base), reason: "no", attempts: 1, retryAt: 1_000 };
 const asRendered = { config: RENDERED, base: "rendered", waiting: [] } as const;
 
-const rendered: Record<string, [memory: Partial<Memory>, now: number]> = {
+const rendered: Record<string, [memory: Partial<NodeState>, now: number]> = {
   "nothing is refused": [{ goodBase: GOOD }, 0],
   "another base is refused": [{ goodBase: GOOD, refusedBase: { ...refusedBase, digest: "other" } }, 0],
   "the refused base is due again": [{ goodBase: GOOD, refusedBase }, 1_000],
@@ -24,22 +24,22 @@ const rendered: Record<string, [memory: Partial<Memory>, now: number]> = {
 };
 
 for (const [what, [memory, now]] of Object.entries(rendered)) {
-  Deno.test(`chooseWanted() wants the rendered base when ${what}`, () => {
-    assertEquals(chooseWanted(RENDERED, { ...FRESH_MEMORY, ...memory }, now), asRendered);
+  Deno.test(`chooseDesired() wants the rendered base when ${what}`, () => {
+    assertEquals(chooseDesired(RENDERED, { ...INITIAL_STATE, ...memory }, now), asRendered);
   });
 }
 
-Deno.test("chooseWanted() goes on with the last good base and the servers of now while the new one is refused", () => {
-  assertEquals(chooseWanted(RENDERED, { ...FRESH_MEMORY, goodBase: GOOD, refusedBase }, 999), {
+Deno.test("chooseDesired() goes on with the last good base and the servers of now while the new one is refused", () => {
+  assertEquals(chooseDesired(RENDERED, { ...INITIAL_STATE, goodBase: GOOD, refusedBase }, 999), {
     config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
     base: "last-good",
     waiting: ["new"],
   });
 });
 
-Deno.test("wantedWithoutTemplate() writes the servers of the model into the last good base", () => {
+Deno.test("desiredWithoutTemplate() writes the servers of the model into the last good base", () => {
   const model = modelOf({ "both/a": "10.0.0.5:80", "new/b": "10.0.0.6:80" });
-  const { config, base, waiting } = wantedWithoutTemplate(model, {
+  const { config, base, waiting } = desiredWithoutTemplate(model, {
     base: GOOD,
     servers: new Map(),
     services: [],
@@ -69,12 +69,12 @@ for (
   ] as const
 ) {
   Deno.test(
-    `wantedWithoutTemplate() keeps the template's lines, but for who changed or left ${what}`.trim(),
+    `desiredWithoutTemplate() keeps the template's lines, but for who changed or left ${what}`.trim(),
     () => {
       const { base, servers } = splitConfig(TUNED);
       const model = modelOf({ "both/a": "10.0.0.5:80", "both/b": { address: "10.0.0.6:80", weight: 7 } });
       const services = before === undefined ? undefined : modelOf(before).services;
-      const { config } = wantedWithoutTemplate(model, { base, servers, services });
+      const { config } = desiredWithoutTemplate(model, { base, servers, services });
       const both = config.servers.get("both") ?? [];
       assertEquals(both.map(({ name }) => name), ["a", "b", ...left]);
       assertEquals(both[0], servers.get("both")?.[0]);
@@ -84,8 +84,8 @@ for (
   );
 }
 
-Deno.test("wantedMeanwhile() has the servers of now on the base that waits to be replaced", () => {
-  assertEquals(wantedMeanwhile(RENDERED, GOOD), {
+Deno.test("desiredMeanwhile() has the servers of now on the base that waits to be replaced", () => {
+  assertEquals(desiredMeanwhile(RENDERED, GOOD), {
     config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
     base: "last-good",
     waiting: ["new"],
@@ -97,19 +97,19 @@ const FRONTEND = "frontend main\n    bind :80\n    default_backend one\n\n";
 const wantedAfter = (before: string, after: string) => {
   const goodBase = splitConfig(before).base;
   const rendered = splitConfig(after);
-  const { config, base } = chooseWanted(rendered, { ...FRESH_MEMORY, goodBase }, 0);
+  const { config, base } = chooseDesired(rendered, { ...INITIAL_STATE, goodBase }, 0);
   assertEquals(base, "rendered");
   return { text: joinConfig(config), keeps: config.base === goodBase, rendered: joinConfig(rendered) };
 };
 
-Deno.test("chooseWanted() keeps the section of a backend that only disappears, without servers", () => {
+Deno.test("chooseDesired() keeps the section of a backend that only disappears, without servers", () => {
   const both = `${FRONTEND}${BACKEND}backend two\n    server b 10.0.0.6:80\n`;
   const { text, keeps } = wantedAfter(both, `${FRONTEND}${BACKEND}`);
   assertEquals(keeps, true);
   assertEquals(text.match(/^(backend| {4}server) \S+/gm), ["backend one", "    server a", "backend two"]);
 });
 
-Deno.test("chooseWanted() keeps several sections that disappear, and fills one that comes back", () => {
+Deno.test("chooseDesired() keeps several sections that disappear, and fills one that comes back", () => {
   const all = `${FRONTEND}${BACKEND}backend two\n\nbackend three\n    server c 10.0.0.7:80\n`;
   const { text, keeps } = wantedAfter(all, `${FRONTEND}${BACKEND}backend two\n    server b 10.0.0.6:80\n`);
   assertEquals(keeps, true);
@@ -139,7 +139,7 @@ const reloaded: Record<string, [before: string, after: string]> = {
 };
 
 for (const [what, [before, after]] of Object.entries(reloaded)) {
-  Deno.test(`chooseWanted() wants the rendered base when ${what}`, () => {
+  Deno.test(`chooseDesired() wants the rendered base when ${what}`, () => {
     const { text, keeps, rendered } = wantedAfter(before, after);
     assertEquals([keeps, text], [false, rendered]);
   });

@@ -4,7 +4,7 @@ import { joinConfig, splitConfig } from "../../../lib/config/text.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import type { GuardLimits } from "../../../lib/guard/guard.ts";
 import type { GuardPort, GuardRecord } from "../../../lib/guard/apply_guard.ts";
-import { FRESH_MEMORY, type Memory } from "../../../lib/reconcile/state.ts";
+import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import type { Model } from "../../../lib/registry/model.ts";
 import { ANY_NETWORK } from "../../../lib/registry/allowed_addresses.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
@@ -43,7 +43,7 @@ class World {
   readonly haproxy = new HaproxyFake();
   template = EMBEDDED;
   now = 100_000;
-  memory: Memory = FRESH_MEMORY;
+  memory: NodeState = INITIAL_STATE;
   ports: ReconcilePorts = {
     haproxy: this.haproxy,
     admission: ADMIT_ALL,
@@ -232,13 +232,13 @@ Deno.test("reconcile() follows endpoints on the good base while a reload has to 
   world.haproxy.takeEffects();
   const waiting = await world.pass();
   assertEquals([waiting.plan.kind, waiting.outcome?.kind], ["runtime", "reached"]);
-  assertEquals([waiting.wanted.base, waiting.wanted.waiting], ["last-good", ["shop"]]);
+  assertEquals([waiting.desired.base, waiting.desired.waiting], ["last-good", ["shop"]]);
   assertEquals(waiting.again, { kind: "at", at: endedAt + 1_000 });
   assertEquals(world.servers.includes(upAt("b", "10.0.0.6:80")), true);
   assertEquals(world.haproxy.effects.includes("reload"), false);
   world.now = endedAt + 1_000;
   const due = await world.pass();
-  assertEquals([due.plan.kind, due.outcome?.kind, due.wanted.base], ["reload", "reached", "rendered"]);
+  assertEquals([due.plan.kind, due.outcome?.kind, due.desired.base], ["reload", "reached", "rendered"]);
   assertEquals(world.servers.includes("shop/y 10.0.0.9:80 weight 100 ready up"), true);
 });
 
@@ -255,8 +255,8 @@ Deno.test("reconcile() goes on with the good base at once when HAProxy refuses a
         : { kind: "valid" },
   };
   world.put("backend/b", "10.0.0.6:80");
-  const { outcome, refusedBase, wanted, again } = await world.pass();
-  assertEquals([outcome?.kind, wanted.base, refusedBase?.reason], [
+  const { outcome, refusedBase, desired, again } = await world.pass();
+  assertEquals([outcome?.kind, desired.base, refusedBase?.reason], [
     "reached",
     "last-good",
     "unknown keyword 'bogus'",
@@ -270,7 +270,7 @@ Deno.test("reconcile() goes on with the good base at once when HAProxy refuses a
   world.haproxy.trouble = {};
   world.now += 5_000;
   const repaired = await world.pass();
-  assertEquals([repaired.outcome?.kind, repaired.wanted.base, repaired.refusedBase], [
+  assertEquals([repaired.outcome?.kind, repaired.desired.base, repaired.refusedBase], [
     "reached",
     "rendered",
     undefined,
@@ -444,7 +444,7 @@ Deno.test("reconcile() begins no new window after a restart", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
   await world.pass();
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   world.now += 10_000;
   await world.pass();
   assertEquals(names(world), ["backend/c", "backend/d"]);
@@ -456,7 +456,7 @@ Deno.test("reconcile() begins no new window after a restart", async () => {
 Deno.test("reconcile() guards what the file holds when the registry lost it while nobody ran", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   await world.pass();
   assertEquals(names(world), ["backend/c", "backend/d"]);
 });
@@ -487,7 +487,7 @@ Deno.test("reconcile() does not count a departure that was put off", async () =>
 Deno.test("reconcile() guards what HAProxy was started from, not what the file held before", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   const { file } = world.haproxy;
   world.haproxy.trouble = { starting: true };
   world.haproxy.file = undefined;
@@ -500,7 +500,7 @@ Deno.test("reconcile() guards what HAProxy was started from, not what the file h
 
 Deno.test("reconcile() follows after a restart with a guard, should the template fail", async () => {
   const { world } = await guardedWorld();
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   world.put("backend/e", "10.0.0.9:80");
   assertEquals((await world.pass()).outcome?.kind, "reached");
@@ -519,7 +519,7 @@ Deno.test("reconcile() holds after a restart what it held before, should the tem
   await world.pass();
   const before = world.servers;
   assertEquals(names(world), ["backend/c", "backend/d", "backend/e", "static/old"]);
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   world.now += 10_000;
   const { held, plan } = await world.pass();
@@ -536,7 +536,7 @@ Deno.test("reconcile() holds after a restart what it held before, should the tem
 Deno.test("reconcile() guards what the registry lost while nobody ran, should the template fail", async () => {
   const { world } = await guardedWorld();
   for (const id of ["b", "c", "d"]) world.delete(`backend/${id}`);
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   const { held } = await world.pass();
   assertEquals(held.map(({ server }) => server.id), ["d"]);
@@ -546,11 +546,11 @@ Deno.test("reconcile() guards what the registry lost while nobody ran, should th
 Deno.test("reconcile() tells which base ran before it, also after a restart with another template", async () => {
   const world = await runningWorld({ "backend/a": A });
   const before = await world.pass();
-  world.memory = FRESH_MEMORY;
+  world.memory = INITIAL_STATE;
   world.template = TUNED;
   const after = await world.pass();
-  assertEquals(after.runningBase, before.wanted.config.base);
-  assertEquals(after.runningBase === after.wanted.config.base, false);
+  assertEquals(after.runningBase, before.desired.config.base);
+  assertEquals(after.runningBase === after.desired.config.base, false);
 });
 
 Deno.test("reconcile() leaves what a template wrote in its own way, should the template fail", async () => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { baseDigest } from "../../../lib/config/text.ts";
 import {
-  FRESH_MEMORY,
+  INITIAL_STATE,
   withFailure,
   withRefusals,
   withRefusedBase,
@@ -20,7 +20,7 @@ function modelAt(revisions: Record<string, bigint>, refusals: Refusals = new Map
 }
 
 Deno.test("withRefusals() remembers what HAProxy refused beside what it refused before", () => {
-  const first = withRefusals(FRESH_MEMORY, new Map([["s/a", refusal(3n)]]), modelAt({ a: 3n, b: 4n }));
+  const first = withRefusals(INITIAL_STATE, new Map([["s/a", refusal(3n)]]), modelAt({ a: 3n, b: 4n }));
   // A refused entry is no longer among the servers of the model, but among its rejections.
   const model = modelAt({ a: 3n, b: 4n }, first.refusals);
   const second = withRefusals(first, new Map([["s/b", refusal(4n)]]), model);
@@ -28,12 +28,12 @@ Deno.test("withRefusals() remembers what HAProxy refused beside what it refused 
 });
 
 Deno.test("withRefusals() forgets the refusal of an entry that was deleted", () => {
-  const memory = { ...FRESH_MEMORY, refusals: new Map([["s/a", refusal(3n)]]) };
+  const memory = { ...INITIAL_STATE, refusals: new Map([["s/a", refusal(3n)]]) };
   assertEquals(withRefusals(memory, new Map(), modelAt({ b: 4n })).refusals, new Map());
 });
 
 Deno.test("withRefusals() forgets the refusal of an entry that was written again", () => {
-  const memory = { ...FRESH_MEMORY, refusals: new Map([["s/a", refusal(3n)]]) };
+  const memory = { ...INITIAL_STATE, refusals: new Map([["s/a", refusal(3n)]]) };
   assertEquals(withRefusals(memory, new Map(), modelAt({ a: 5n })).refusals, new Map());
   const again = withRefusals(memory, new Map([["s/a", refusal(5n)]]), modelAt({ a: 5n }));
   assertEquals(again.refusals, new Map([["s/a", refusal(5n)]]));
@@ -45,7 +45,7 @@ const refused = (digest: string, now: number, by: "refused" | "vetoed" = "refuse
 });
 
 Deno.test("withRefusedBase() tries the same base again ever later, and another one from the start", () => {
-  let memory = withRefusedBase(FRESH_MEMORY, refused("one", 1_000));
+  let memory = withRefusedBase(INITIAL_STATE, refused("one", 1_000));
   assertEquals(memory.refusedBase, {
     digest: "one",
     reason: "no such keyword",
@@ -60,53 +60,53 @@ Deno.test("withRefusedBase() tries the same base again ever later, and another o
 
 for (const [by, maxMs] of [["refused", 30_000], ["vetoed", 3_000]] as const) {
   Deno.test(`withRefusedBase() tries a ${by} base again after ${maxMs / 1_000} s at the most`, () => {
-    let memory = FRESH_MEMORY;
+    let memory = INITIAL_STATE;
     for (let attempt = 0; attempt < 12; attempt++) memory = withRefusedBase(memory, refused("one", 0, by));
     assertEquals(memory.refusedBase?.retryAt, maxMs);
   });
 }
 
 Deno.test("withFailure() tries again after 3 s at the most", () => {
-  let failed = withFailure(FRESH_MEMORY, { now: 0, random: 0 });
+  let failed = withFailure(INITIAL_STATE, { now: 0, random: 0 });
   for (let attempt = 0; attempt < 12; attempt++) failed = withFailure(failed.memory, { now: 0, random: 0 });
   assertEquals(failed.retryAt, 3_000);
 });
 
 Deno.test("withVerified() remembers the base that runs, and ends its refusal and the failures", () => {
-  const memory = { ...withRefusedBase(FRESH_MEMORY, refused(baseDigest("new\n"), 0)), failures: 3 };
+  const memory = { ...withRefusedBase(INITIAL_STATE, refused(baseDigest("new\n"), 0)), failures: 3 };
   const verified = withVerified(memory, { base: "new\n", isRendered: true });
   assertEquals([verified.goodBase, verified.refusedBase, verified.failures], ["new\n", undefined, 0]);
 });
 
 Deno.test("withVerified() ends the refusal of an earlier base: the template asks for another one now", () => {
-  const memory = withRefusedBase(FRESH_MEMORY, refused("earlier", 0));
+  const memory = withRefusedBase(INITIAL_STATE, refused("earlier", 0));
   assertEquals(withVerified(memory, { base: "new\n", isRendered: true }).refusedBase, undefined);
 });
 
 Deno.test("withVerified() keeps a refusal while the last good base runs in its place", () => {
-  const memory = withRefusedBase(FRESH_MEMORY, refused(baseDigest("new\n"), 0));
+  const memory = withRefusedBase(INITIAL_STATE, refused(baseDigest("new\n"), 0));
   const verified = withVerified(memory, { base: "old\n", isRendered: false });
   assertEquals([verified.goodBase, verified.refusedBase], ["old\n", memory.refusedBase]);
 });
 
 Deno.test("withReload() counts a reload that crowds the one before, and the next one afresh", () => {
-  const first = withReload({ ...FRESH_MEMORY, reloadCrowds: true }, 100);
+  const first = withReload({ ...INITIAL_STATE, reloadCrowds: true }, 100);
   assertEquals([first.reloads, first.reloadCrowds], [{ lastEndedAt: 100, crowded: 1 }, false]);
   assertEquals(withReload(first, 200).reloads, { lastEndedAt: 200, crowded: 0 });
 });
 
 Deno.test("withFailure() waits longer after each failed pass", () => {
-  const first = withFailure(FRESH_MEMORY, { now: 1_000, random: 0 });
+  const first = withFailure(INITIAL_STATE, { now: 1_000, random: 0 });
   const second = withFailure(first.memory, { now: 2_000, random: 0 });
   assertEquals([first.retryAt, second.retryAt, second.memory.failures], [1_500, 3_000, 2]);
 });
 
 Deno.test("every function of memory leaves the memory that it is given as it is", () => {
-  const before = structuredClone(FRESH_MEMORY);
-  withRefusals(FRESH_MEMORY, new Map([["s/a", refusal(3n)]]), modelAt({ a: 3n }));
-  withRefusedBase(FRESH_MEMORY, refused("one", 0));
-  withVerified(FRESH_MEMORY, { base: "a\n", isRendered: true });
-  withReload(FRESH_MEMORY, 1);
-  withFailure(FRESH_MEMORY, { now: 1, random: 0 });
-  assertEquals(FRESH_MEMORY, before);
+  const before = structuredClone(INITIAL_STATE);
+  withRefusals(INITIAL_STATE, new Map([["s/a", refusal(3n)]]), modelAt({ a: 3n }));
+  withRefusedBase(INITIAL_STATE, refused("one", 0));
+  withVerified(INITIAL_STATE, { base: "a\n", isRendered: true });
+  withReload(INITIAL_STATE, 1);
+  withFailure(INITIAL_STATE, { now: 1, random: 0 });
+  assertEquals(INITIAL_STATE, before);
 });

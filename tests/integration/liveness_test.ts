@@ -1,16 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { createLookout } from "../../lib/haproxy/liveness.ts";
+import { createLiveness } from "../../lib/haproxy/liveness.ts";
 import { leaveSocket } from "../support/haproxy_faults.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
 
-Deno.test("createLookout() calls no socket lost while a reload goes on, however long it takes", async () => {
+Deno.test("createLiveness() calls no socket lost while a reload goes on, however long it takes", async () => {
   await using dir = await tempDir();
   const stale = `${dir.path}/stale.sock`;
   await leaveSocket(stale);
   let isReloading = true;
   let looks = 0;
   let lost = 0;
-  const lookout = createLookout({
+  const liveness = createLiveness({
     dir: { masterSocket: stale, runtimeSocket: `${dir.path}/missing.sock` },
     state: () => ({ kind: "up", pid: 1, adopted: false }),
     isReloading: () => {
@@ -18,15 +18,15 @@ Deno.test("createLookout() calls no socket lost while a reload goes on, however 
       return isReloading;
     },
     refusedAfterMs: 1,
-    onSight: () => {},
+    onSockets: () => {},
     onLost: () => lost++,
   });
   const stop = new AbortController();
-  const running = lookout.run(stop.signal);
+  const running = liveness.run(stop.signal);
   await waitFor("some looks", () => looks > 8);
-  assertEquals([lost, lookout.sight().master.kind], [0, "answers"]);
+  assertEquals([lost, liveness.sockets().master.kind], [0, "answers"]);
   isReloading = false;
-  await waitFor("a lost socket", () => lost > 0 && lookout.sight().master.kind === "lost");
+  await waitFor("a lost socket", () => lost > 0 && liveness.sockets().master.kind === "lost");
   stop.abort();
   await running;
 });
@@ -56,32 +56,32 @@ function answeringMaster(path: string, onQuestion: (line: string) => void = () =
   };
 }
 
-Deno.test("createLookout() soon calls a socket lost that refuses, when its worker answers by way of the master", async () => {
+Deno.test("createLiveness() soon calls a socket lost that refuses, when its worker answers by way of the master", async () => {
   await using dir = await tempDir();
   const stale = `${dir.path}/stale.sock`;
   await leaveSocket(stale);
   const masterSocket = `${dir.path}/master.sock`;
   await using _master = answeringMaster(masterSocket);
-  const lookout = createLookout({
+  const liveness = createLiveness({
     dir: { masterSocket, runtimeSocket: stale },
     state: () => ({ kind: "up", pid: 10, adopted: false }),
     isReloading: () => false,
     refusedAfterMs: 600_000,
-    onSight: () => {},
+    onSockets: () => {},
     onLost: () => {},
   });
   const stop = new AbortController();
-  const running = lookout.run(stop.signal);
+  const running = liveness.run(stop.signal);
   try {
-    await waitFor("a lost socket", () => lookout.sight().worker.kind === "lost");
-    assertEquals(lookout.sight().master.kind, "answers");
+    await waitFor("a lost socket", () => liveness.sockets().worker.kind === "lost");
+    assertEquals(liveness.sockets().master.kind, "answers");
   } finally {
     stop.abort();
     await running;
   }
 });
 
-Deno.test("createLookout() looks seldom while all is well, and often while something may not be", async () => {
+Deno.test("createLiveness() looks seldom while all is well, and often while something may not be", async () => {
   await using dir = await tempDir();
   const [masterSocket, runtimeSocket] = [`${dir.path}/master.sock`, `${dir.path}/runtime.sock`];
   const looks: number[] = [];
@@ -92,15 +92,15 @@ Deno.test("createLookout() looks seldom while all is well, and often while somet
   await using _master = answeringMaster(masterSocket, onQuestion);
   await using worker = new AsyncDisposableStack();
   worker.use(answeringMaster(runtimeSocket));
-  const lookout = createLookout({
+  const liveness = createLiveness({
     dir: { masterSocket, runtimeSocket },
     state: () => ({ kind: "up", pid: 10, adopted: false }),
     isReloading: () => false,
-    onSight: () => {},
+    onSockets: () => {},
     onLost: () => {},
   });
   const stop = new AbortController();
-  const running = lookout.run(stop.signal);
+  const running = liveness.run(stop.signal);
   try {
     await waitFor("some looks", () => looks.length > 3);
     assert((looks[3] ?? 0) - (looks[0] ?? 0) > 3 * 500, `looks ${pauses()} ms apart`);
