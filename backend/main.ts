@@ -1,3 +1,4 @@
+import { prepareProcess } from "../lib/etcd/process.ts";
 import { ControllerError } from "../lib/util/errors.ts";
 import { escapeText } from "../lib/util/escape.ts";
 import { flushLog, log } from "./log.ts";
@@ -7,6 +8,7 @@ import { listenToSignals } from "./signals.ts";
 
 /** Runs the service and returns its exit code: 0 when it left as asked, 2 for a wrong environment, 1 for other trouble. */
 async function main(): Promise<number> {
+  prepareProcess();
   try {
     const options = parseBackendOptions(Deno.env.toObject(), Deno.hostname());
     await runService(options, listenToSignals());

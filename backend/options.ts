@@ -25,7 +25,7 @@ export function parseBackendOptions(env: Environment, hostname: string): Backend
   const given = OPTIONS.map((spec) => [spec.flag, fromEnvironment(spec, (variable) => env[variable])]);
   const raw = { ...DEFAULTS, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
   return {
-    etcd: readEtcdOptions(raw),
+    etcd: { ...readEtcdOptions(raw), password: env.ETCD_PASSWORD },
     register: readRegisterOptions(raw, hostname),
     name: readName(env.BACKEND_NAME || nameOf(hostname)),
   };

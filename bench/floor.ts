@@ -2,6 +2,7 @@
  * The floor: the least that can follow etcd. A bare watch, and for each event one line on HAProxy's runtime socket; no
  * file, no check, no verification. Usage: floor.ts ENDPOINT PREFIX SOCKET
  */
+import { prepareProcess } from "../lib/etcd/process.ts";
 import { Range } from "etcd3";
 import { createEtcdClient } from "../lib/etcd/client.ts";
 import { openSession } from "../lib/haproxy/session.ts";
@@ -40,6 +41,7 @@ async function remove(server: string): Promise<void> {
   }
 }
 
+prepareProcess();
 const stream = await createEtcdClient({ endpoints: [endpoint] }).openWatch();
 stream.on("data", (response) => {
   if (response.created) console.log("watching");

@@ -3,6 +3,7 @@
  *
  * Exit codes: 0 it ran, also when targets are missed; 1 something broke; 2 a program is missing; 128 + n after signal n.
  */
+import { prepareProcess } from "../lib/etcd/process.ts";
 import { createEtcdClient } from "../lib/etcd/client.ts";
 import { startEtcdCluster } from "../tools/local/etcd_cluster.ts";
 import { findProgram } from "../tools/local/programs.ts";
@@ -59,6 +60,7 @@ async function main(): Promise<number> {
 }
 
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<void> {
+  prepareProcess();
   await using stack = new AsyncDisposableStack();
   const dir = stack.use(await tempDir()).path;
   const etcd = stack.use(await startEtcdCluster({ members: 1, signal, detached: true }));

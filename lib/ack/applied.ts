@@ -1,4 +1,4 @@
-import type { PassReport } from "../reconcile/reconcile.ts";
+import type { Pass } from "../reconcile/pass.ts";
 
 /** A revision that HAProxy was brought to. */
 export interface Reached {
@@ -101,7 +101,7 @@ function merged(waiting: readonly Waiting[]): Waiting[] {
 
 /** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */
 export function reachedBy(
-  { outcome, model }: PassReport,
+  { outcome, model }: Pass,
   { attached }: { readonly attached: boolean },
 ): bigint | undefined {
   if (outcome?.kind !== "reached") return undefined;

@@ -1,29 +1,24 @@
 import { isAskedFor } from "../registry/entry.ts";
 import { memoByObject } from "../util/memo.ts";
 import { serverKey } from "../registry/model.ts";
-import type { Observed, ObservedServer, ObservedServers } from "../plan/observed.ts";
-import type { PassReport } from "../reconcile/reconcile.ts";
+import type { ObservedServer, ObservedServers } from "../plan/observed.ts";
+import { lastObserved, type Pass } from "../reconcile/pass.ts";
 
 /** Servers that the registry keeps requests away from, as a pass left them. All by `<service>/<id>`. */
 export interface KeptAway {
   /** They get no new request; HAProxy has to be asked whether they hold any. */
   readonly idleOrDraining: ReadonlySet<string>;
   /** They get requests all the same, because something holds the change up or an operator overrides it. */
-  readonly served: readonly string[];
+  readonly stillServing: readonly string[];
   /** Backends in which the worker has such servers. */
   readonly backends: readonly string[];
   /** Whether the worker sends requests to a server. */
-  readonly isServed: (key: string) => boolean;
-}
-
-/** What HAProxy was last seen to run, by the report of a pass. */
-export function lastObserved({ outcome, observed }: PassReport): Observed {
-  return outcome?.kind === "reached" ? outcome.observed : observed;
+  readonly takesRequests: (key: string) => boolean;
 }
 
 /** Who is kept away from requests, by what HAProxy was last seen to run. */
-export const keptAway = memoByObject((report: PassReport): KeptAway => {
-  const observed = lastObserved(report);
+export const keptAway = memoByObject((pass: Pass): KeptAway => {
+  const observed = lastObserved(pass);
   const running: ObservedServers = observed.kind === "up" ? observed.servers : new Map();
   const keys = new Set<string>();
   const backends: string[] = [];
@@ -32,7 +27,7 @@ export const keptAway = memoByObject((report: PassReport): KeptAway => {
     away.forEach(({ name }) => keys.add(`${backend}/${name}`));
     if (away.length > 0) backends.push(backend);
   }
-  const isServed = (key: string) => {
+  const takes = (key: string) => {
     const [backend = "", name = ""] = key.split("/");
     const server = running.get(backend)?.get(name);
     return server !== undefined && takesRequests(server);
@@ -40,10 +35,8 @@ export const keptAway = memoByObject((report: PassReport): KeptAway => {
   return {
     idleOrDraining: keys,
     backends,
-    isServed,
-    served: [...undesired(report, running), ...heldServers(report), ...report.model.overruled].filter(
-      isServed,
-    ),
+    takesRequests: takes,
+    stillServing: [...undesired(pass, running), ...heldServers(pass), ...pass.model.overruled].filter(takes),
   };
 });
 
@@ -52,9 +45,9 @@ export function drainingServers(
   away: KeptAway,
   used: { now: Iterable<string>; byOldWorkers: Iterable<string> },
 ): string[] {
-  const draining = new Set(away.served);
+  const draining = new Set(away.stillServing);
   for (const key of used.now) if (away.idleOrDraining.has(key)) draining.add(key);
-  for (const key of used.byOldWorkers) if (!away.isServed(key)) draining.add(key);
+  for (const key of used.byOldWorkers) if (!away.takesRequests(key)) draining.add(key);
   return [...draining].sort();
 }
 
@@ -66,7 +59,7 @@ function takesRequests({ weight, maint, draining }: ObservedServer): boolean {
  * Servers that go on though the registry does not ask for them: those of backends which only a reload changes, while the
  * reload is refused or waits. Servers that a template names itself may be among them, which harms nobody.
  */
-function undesired({ model, desired }: PassReport, running: ObservedServers): string[] {
+function undesired({ model, decision: { desired } }: Pass, running: ObservedServers): string[] {
   if (desired.base === "rendered") return [];
   const asked = new Set(model.services.flatMap(({ servers }) => servers.filter(isAskedFor).map(serverKey)));
   return [...running].filter(([backend]) => !desired.config.servers.has(backend)).flatMap((
@@ -77,6 +70,6 @@ function undesired({ model, desired }: PassReport, running: ObservedServers): st
 }
 
 /** They left the registry, and get requests until the guard lets them go. */
-function heldServers({ held }: PassReport): string[] {
-  return held.map(({ server }) => serverKey(server));
+function heldServers({ guard }: Pass): string[] {
+  return guard.held.map(({ server }) => serverKey(server));
 }

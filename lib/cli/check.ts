@@ -49,7 +49,7 @@ async function tryStep<T>(
 }
 
 async function checkHaproxy(name: string) {
-  const haproxy = findHaproxy(name);
+  const haproxy = findHaproxy(name, Deno.env.get("PATH") ?? "");
   return { value: haproxy, texts: [`${haproxy} ${await haproxyVersion(haproxy)}`] };
 }
 

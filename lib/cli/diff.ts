@@ -6,11 +6,10 @@ import { type StateDir, stateDirAt } from "../haproxy/state/dir.ts";
 import { createStateFiles } from "../haproxy/state/files.ts";
 import { messageOf } from "../util/errors.ts";
 import { type GuardLimits, INITIAL_GUARD } from "../guard/guard.ts";
-import { hold } from "../guard/apply_guard.ts";
-import { type Model, serverKey } from "../registry/model.ts";
+import { applyGuard } from "../guard/apply_guard.ts";
+import { findServer, type Model, serverKey } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { baseDigest, splitConfig } from "../config/text.ts";
-import { INITIAL_STATE } from "../reconcile/state.ts";
 import { chooseDesired } from "../reconcile/desired.ts";
 import { describePlan, plan } from "../plan/plan.ts";
 import { renderConfig } from "../config/render.ts";
@@ -33,28 +32,22 @@ export async function diff(
   const dir = stateDirAt(settings.render.stateDir);
   const observed = await observeNode(dir);
   const file = await readText(settings.render.config);
-  const { model, held } = await hold(await readModel(settings), {
-    memory: INITIAL_GUARD,
-    refusals: new Map(),
+  const registry = await readModel(settings);
+  const basis = { state: INITIAL_GUARD, refusals: new Map(), running: observed, file };
+  const { model, guard: { held } } = await applyGuard(registry, basis, {
     networks: networksOf(settings.render, settings.adminBind),
-    observed,
-    file,
     haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
     guard: guardPort(settings.guard, { dir, files: createStateFiles() }),
     render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
   });
-  const rendered = render(model);
   const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);
-  const desired = chooseDesired(rendered, { ...INITIAL_STATE, goodBase }, 0).config;
-  const revisions = new Map(
-    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
-  );
+  const desired = chooseDesired(render(model), { goodBase, refusedBase: undefined }, 0).config;
   const todo = plan({
     desired,
     observed,
     file,
-    revisionOf: (service, id) => revisions.get(serverKey({ service, id })),
+    revisionOf: (service, id) => findServer(model, service, id)?.revision,
     mode: settings.mode,
   });
   console.log(`revision ${model.revision}: ${todo.kind}`);

@@ -4,7 +4,8 @@ import { type OverrideResult, writeOverride } from "./write_override.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { OperatorAction, OperatorOptions } from "./nodes_options.ts";
 import { serverKey } from "../registry/model.ts";
-import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
+import { prefixesOf } from "../etcd/open.ts";
+import { connectEtcd } from "./connect.ts";
 import { newestBefore, waitInWords } from "./waiting.ts";
 
 export interface OperatorCommand extends OperatorOptions {
@@ -17,7 +18,7 @@ export interface OperatorCommand extends OperatorOptions {
  * does as it is told. Returns the exit code, 0 or 1.
  */
 export async function operate(settings: EtcdSettings, command: OperatorCommand): Promise<number> {
-  const client = await etcdFromSettings(settings);
+  const client = await connectEtcd(settings);
   try {
     const result = await write(client, settings, command);
     const name = serverKey(command.server);

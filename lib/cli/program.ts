@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeLines } from "../util/escape.ts";
-import { ETCD_OPTIONS, readEtcdOptions } from "../etcd/options.ts";
+import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions } from "../etcd/options.ts";
 import { LOG_OPTIONS, readLogOptions } from "../util/log_options.ts";
 import {
   OPERATOR_OPTIONS,
@@ -117,7 +117,7 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     return (await import("./health.ts")).health(readAdminBind(raw));
   });
   add("status", "show all nodes, or wait for them", [...ETCD_OPTIONS, ...STATUS_OPTIONS], async (raw) => {
-    const settings = readEtcdOptions(raw);
+    const settings = etcdSettings(raw);
     const options = readStatusOptions(raw);
     return (await import("./status.ts")).status(settings, options);
   });
@@ -145,7 +145,7 @@ const OPERATOR_STATES = [
 ] as const;
 
 async function operateOn(raw: RawOptions, server = "", action: OperatorAction): Promise<number> {
-  const settings = readEtcdOptions(raw);
+  const settings = etcdSettings(raw);
   const command = { ...readOperatorOptions(raw), server: readServerName(server), action };
   return await (await import("./operator.ts")).operate(settings, command);
 }
@@ -159,7 +159,7 @@ const EXIT_CODE: OptionSpec = {
 };
 
 async function registerProcess(raw: RawOptions, command: readonly string[]): Promise<number> {
-  const settings = { etcd: readEtcdOptions(raw), register: readRegisterOptions(raw, Deno.hostname()) };
+  const settings = { etcd: etcdSettings(raw), register: readRegisterOptions(raw, Deno.hostname()) };
   return await logged(raw, async () => {
     const { register } = await import("./register.ts");
     return await register(settings, command);
@@ -171,7 +171,7 @@ async function runNode(raw: RawOptions, wrap: WrapHaproxy | undefined): Promise<
   const attach = options.attach === undefined ? undefined : resolve(options.attach);
   const settings = { ...readSettings(raw), run: { ...options, attach } };
   await logged(raw, async () => {
-    const { run } = await import("../node/node.ts");
+    const { run } = await import("./run.ts");
     await run(settings, wrap);
   });
 }
@@ -190,10 +190,15 @@ async function logged<T>(raw: RawOptions, action: () => Promise<T>): Promise<T> 
 
 function readSettings(raw: RawOptions) {
   return {
-    etcd: readEtcdOptions(raw),
+    etcd: etcdSettings(raw),
     render: absolute(readRenderOptions(raw)),
     adminBind: readAdminBind(raw),
   };
+}
+
+/** The password alone has no flag. */
+function etcdSettings(raw: RawOptions): EtcdSettings {
+  return { ...readEtcdOptions(raw), password: Deno.env.get("ETCD_PASSWORD") };
 }
 
 /** HAProxy is told these paths, and does not start in the same directory. */

@@ -11,7 +11,7 @@ import { ANY_NETWORK, objectionTo } from "../registry/allowed_addresses.ts";
 import { entryValue } from "../registry/entry_format.ts";
 import type { RegisterOptions } from "../register/options.ts";
 import { type Child, startChild, type StopLimits } from "../register/child.ts";
-import { etcdFromSettings } from "../etcd/open.ts";
+import { connectEtcd } from "./connect.ts";
 import { watchHealth } from "../register/health_gate.ts";
 import { type LeaveSignals, listenToLeave, passSignalsOn } from "../register/signals.ts";
 import { logEnding, logLeaving, logRegistration, logRemoval } from "../register/log.ts";
@@ -32,7 +32,7 @@ const REMOVE_LIMIT_MS = 2_500;
  */
 export async function register(settings: RegisterSettings, command: readonly string[]): Promise<number> {
   const signals = listenToLeave();
-  const client = await etcdFromSettings(settings.etcd);
+  const client = await connectEtcd(settings.etcd);
   try {
     const [program, ...args] = command;
     const child = program === undefined ? undefined : startChild(program, args);

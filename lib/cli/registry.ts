@@ -5,7 +5,8 @@ import { buildModel, type Model } from "../registry/model.ts";
 import type { Bind } from "../util/options.ts";
 import type { RenderOptions } from "../config/options.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
-import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
+import { prefixesOf } from "../etcd/open.ts";
+import { connectEtcd } from "./connect.ts";
 import { networksOf } from "../node/own_addresses.ts";
 
 /** What the commands that look at the registry once need to know. */
@@ -26,7 +27,7 @@ export async function readModel({ etcd, render, adminBind }: ReadSettings): Prom
 }
 
 async function readRegistry(settings: EtcdSettings): Promise<Snapshot> {
-  const client = await etcdFromSettings(settings);
+  const client = await connectEtcd(settings);
   const { services, overrides } = prefixesOf(settings);
   try {
     const { revision, entries } = await readAll(client.kv, [services, overrides]);

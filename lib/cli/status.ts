@@ -5,13 +5,13 @@ import { type NodesRead, readNodes } from "../ack/wait.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { StatusOptions, WaitFor } from "./nodes_options.ts";
 import { nodesJson, nodesTable } from "./nodes_table.ts";
-import { etcdFromSettings } from "../etcd/open.ts";
+import { connectEtcd } from "./connect.ts";
 import { newestBefore, waitInWords } from "./waiting.ts";
 import { watchNodes } from "./watch_nodes.ts";
 
 /** `etcd-haproxy status`: shows all nodes, and with `--wait` waits for them. Returns the exit code, 0 or 1. */
 export async function status(settings: EtcdSettings, options: StatusOptions): Promise<number> {
-  const client = await etcdFromSettings(settings);
+  const client = await connectEtcd(settings);
   try {
     if (options.watch) return await watchNodes(client, settings.nodesPrefix);
     const code = options.wait === undefined

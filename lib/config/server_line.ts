@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { canonicalIp, formatAddress } from "../registry/address.ts";
 import { configWords } from "./line.ts";
 import type { ServerLine, ServerLines } from "./text.ts";
-import type { Server } from "../registry/entry.ts";
+import { effectiveWeight, type Server } from "../registry/entry.ts";
 import { memoByObject } from "../util/memo.ts";
 
 /**
@@ -12,7 +12,7 @@ import { memoByObject } from "../util/memo.ts";
 export const serverParams = memoByObject((server: Server): string => {
   const words = [
     formatAddress(server.address),
-    `weight ${server.state === "drain" ? 0 : server.weight}`,
+    `weight ${effectiveWeight(server)}`,
     ...checkParams(server),
     ...(server.maxconn > 0 ? [`maxconn ${server.maxconn}`] : []),
     ...tlsParams(server),

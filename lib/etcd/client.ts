@@ -1,10 +1,7 @@
 import { Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from "etcd3";
-import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { type Calls, createCalls } from "./calls.ts";
 import type { CredentialSource } from "./credentials.ts";
-import { surviveGoaway } from "./goaway.ts";
 import { createRenewal } from "./renewal.ts";
-import { acceptIpEndpoints } from "./tls.ts";
 
 export { CALL_DEADLINE_MS } from "./endpoint.ts";
 
@@ -28,12 +25,11 @@ export interface EtcdClient {
   close(): void;
 }
 
-/** Creates a client. Nothing is read or connected before the first call. */
+/**
+ * Creates a client. Nothing is read or connected before the first call. The process must have been prepared by
+ * `prepareProcess()`: one that was not can die of a GOAWAY.
+ */
 export function createEtcdClient(options: EtcdOptions): EtcdClient {
-  // What goes wrong comes as errors; lines of the library's own would break the log's format.
-  setLogVerbosity(logVerbosity.NONE);
-  acceptIpEndpoints();
-  surviveGoaway();
   const { endpoints, credentials = () => Promise.resolve({}), onRenewed = () => {} } = options;
   const renewal = createRenewal({ endpoints, credentials, onRenewed });
   const kv = new EtcdThrough(createCalls(renewal));

@@ -5,7 +5,10 @@ import type { EtcdSettings } from "./options.ts";
 import type { Credentials } from "./credentials.ts";
 
 /** Where the settings say that credentials are. */
-export type CredentialSettings = Pick<EtcdSettings, "cacert" | "cert" | "key" | "user" | "passwordFile">;
+export type CredentialSettings = Pick<
+  EtcdSettings,
+  "cacert" | "cert" | "key" | "user" | "passwordFile" | "password"
+>;
 
 /**
  * Reads certificates and password as they are now.
@@ -20,13 +23,12 @@ export async function readCredentials(settings: CredentialSettings): Promise<Cre
     ...(ca === undefined && cert === undefined ? {} : { tls: { ca, cert, key } }),
     ...(settings.user === undefined
       ? {}
-      : { auth: { username: settings.user, password: await readPassword(settings.passwordFile) } }),
+      : { auth: { username: settings.user, password: await readPassword(settings) } }),
   };
 }
 
-async function readPassword(file: string | undefined): Promise<string> {
+async function readPassword({ passwordFile: file, password }: CredentialSettings): Promise<string> {
   if (file !== undefined) return new TextDecoder().decode(await readFile(file)).replace(/\r?\n$/, "");
-  const password = Deno.env.get("ETCD_PASSWORD");
   if (password === undefined) {
     throw new ControllerError("usage", "--user needs --password-file or ETCD_PASSWORD");
   }

@@ -38,6 +38,8 @@ export interface EtcdSettings {
   readonly key: string | undefined;
   readonly user: string | undefined;
   readonly passwordFile: string | undefined;
+  /** Used where there is no file. It has no flag, because everybody on the machine can read those. */
+  readonly password?: string;
   readonly servicesPrefix: string;
   readonly settingsPrefix: string;
   readonly nodesPrefix: string;

@@ -1,12 +1,12 @@
 import type { ConfigText } from "../config/text.ts";
 import { ControllerError } from "../util/errors.ts";
 import {
-  afterGuard,
   guard,
-  type Guarded,
   type GuardLimits,
   type GuardState,
+  type HeldServer,
   missingServices,
+  type ReleasedServer,
 } from "./guard.ts";
 import { type Model, type Refusals, serverKey, type Service } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
@@ -33,15 +33,21 @@ export interface HealthPort {
   observeBackends(backends: readonly string[]): Promise<ObservedServers>;
 }
 
-interface HoldOptions {
-  readonly memory: GuardState;
+/** What the guard decides by, besides the model. */
+export interface GuardBasis {
+  /** What the guard knew when the pass began. */
+  readonly state: GuardState;
   /** What HAProxy does not take must not be held. */
   readonly refusals: Refusals;
-  readonly networks: Networks;
-  readonly observed: Observed;
+  readonly running: Observed;
+  /** The configuration file; undefined when there is none. */
   readonly file: string | undefined;
-  readonly haproxy: HealthPort;
+}
+
+export interface GuardPorts {
   readonly guard: GuardPort;
+  readonly haproxy: HealthPort;
+  readonly networks: Networks;
   readonly render: (model: Model) => Promise<ConfigText>;
   readonly now: () => number;
 }
@@ -49,42 +55,58 @@ interface HoldOptions {
 /** How soon what is held is looked at again: its check may have failed meanwhile. */
 const LOOK_AGAIN_MS = 500;
 
-/** What the guard made of a model. */
-export interface Hold extends Guarded {
+/** What the guard decided. Times are monotonic milliseconds. */
+export interface GuardVerdict {
+  /** Servers that left the registry and are kept for a while. */
+  readonly held: readonly HeldServer[];
+  /** Servers that left the registry and are no longer kept. */
+  readonly released: readonly ReleasedServer[];
+  /** What the guard knows: after a start, also what the file and an earlier run tell. */
+  readonly known: GuardState;
+  readonly decidedAt: number;
   /** When to look again; undefined when nothing is held. */
   readonly lookAt: number | undefined;
-  /** What to remember once the model stands in the file (`served`), or while it does not yet. */
-  remember(outcome: { served: boolean }): GuardState;
 }
 
 /** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
-export async function hold(model: Model, options: HoldOptions): Promise<Hold> {
-  const { limits } = options.guard;
-  const memory = limits === undefined ? options.memory : await knownMemory(model, options);
-  const seen = limits === undefined ? new Map() : await healthOf(missingServices(memory, model), options);
-  const now = options.now();
-  const guarded = guard({ model, memory, objection: objections(seen, options), now, limits });
-  return {
-    ...guarded,
-    lookAt: guarded.held.length === 0 ? undefined : now + LOOK_AGAIN_MS,
-    remember: ({ served }) => afterGuard(memory, guarded, { served, now, timeMs: limits?.timeMs ?? 0 }),
-  };
+export async function applyGuard(
+  registry: Model,
+  basis: GuardBasis,
+  ports: GuardPorts,
+): Promise<{ readonly model: Model; readonly guard: GuardVerdict }> {
+  const { limits } = ports.guard;
+  const known = limits === undefined ? basis.state : await withRecord(registry, basis, ports);
+  const seen = limits === undefined
+    ? new Map()
+    : await healthOf(missingServices(known, registry), basis.running, ports.haproxy);
+  const decidedAt = ports.now();
+  const objection = objections(seen, basis.refusals, ports.networks);
+  const { model, held, released } = guard({
+    model: registry,
+    state: known,
+    objection,
+    now: decidedAt,
+    limits,
+  });
+  const lookAt = held.length === 0 ? undefined : decidedAt + LOOK_AGAIN_MS;
+  return { model, guard: { held, released, known, decidedAt, lookAt } };
 }
 
 /** After a start: what the file holds, and what an earlier run remembered. */
-async function knownMemory(
+async function withRecord(
   model: Model,
-  { memory, observed, file, guard, render }: HoldOptions,
+  { state, running, file }: GuardBasis,
+  { guard, render }: GuardPorts,
 ): Promise<GuardState> {
   // Before HAProxy was started the file may still be replaced by the last good one.
-  if (memory.served !== undefined || observed.kind === "starting") return memory;
+  if (state.inFile !== undefined || running.kind === "starting") return state;
   const record = await guard.load();
-  return { ...record, served: file === undefined ? [] : await readBack(file, { model, record, render }) };
+  return { ...record, inFile: file === undefined ? [] : await readBack(file, { model, record, render }) };
 }
 
 async function readBack(
   file: string,
-  { model, record, render }: { model: Model; record: GuardRecord } & Pick<HoldOptions, "render">,
+  { model, record, render }: { model: Model; record: GuardRecord } & Pick<GuardPorts, "render">,
 ): Promise<readonly Service[]> {
   try {
     return await servedIn(file, render);
@@ -95,7 +117,7 @@ async function readBack(
   }
 }
 
-function objections(seen: ObservedServers, { refusals, networks }: HoldOptions) {
+function objections(seen: ObservedServers, refusals: Refusals, networks: Networks) {
   return (server: Server): string | undefined => {
     if (seen.get(server.service)?.get(server.id)?.up === false) return "its check has failed";
     if (refusals.get(serverKey(server))?.revision === server.revision) return "HAProxy refuses it";
@@ -107,9 +129,10 @@ function objections(seen: ObservedServers, { refusals, networks }: HoldOptions) 
 /** What was seen in the last full look may be half a minute old. */
 async function healthOf(
   services: readonly string[],
-  { observed, haproxy }: HoldOptions,
+  running: Observed,
+  haproxy: HealthPort,
 ): Promise<ObservedServers> {
-  if (services.length === 0 || observed.kind !== "up") return new Map();
+  if (services.length === 0 || running.kind !== "up") return new Map();
   try {
     return await haproxy.observeBackends(services);
   } catch (error) {

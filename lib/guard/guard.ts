@@ -1,5 +1,5 @@
 import { formatAddress } from "../registry/address.ts";
-import type { Server } from "../registry/entry.ts";
+import { isAskedFor, type Server } from "../registry/entry.ts";
 import { memoByObject } from "../util/memo.ts";
 import { compareBytes, type Model, serverKey, type Service } from "../registry/model.ts";
 
@@ -22,13 +22,13 @@ export interface Departure {
 /** What the guard remembers between passes. Times are monotonic milliseconds. */
 export interface GuardState {
   /** What the file holds; undefined until that is known. */
-  readonly served: readonly Service[] | undefined;
+  readonly inFile: readonly Service[] | undefined;
   readonly departures: readonly Departure[];
   /** Since when servers of the file are missing in the registry, by `<service>/<id>`. */
   readonly missingSince: ReadonlyMap<string, number>;
 }
 
-/** A server that left the registry and is served on for a while. */
+/** A server that left the registry and is kept for a while. */
 export interface HeldServer {
   readonly server: Server;
   readonly since: number;
@@ -36,8 +36,8 @@ export interface HeldServer {
   readonly until: number;
 }
 
-/** A server that leaves, and why it may. */
-export interface Leave {
+/** A server that left the registry and is no longer held, and why. */
+export interface ReleasedServer {
   readonly server: Server;
   readonly since: number;
   readonly reason: string;
@@ -48,14 +48,16 @@ export interface Leave {
 /** The model as it may be served now. */
 export interface Guarded {
   readonly model: Model;
+  /** Servers that left the registry and are kept for a while. */
   readonly held: readonly HeldServer[];
-  readonly leaving: readonly Leave[];
+  /** Servers that left the registry and are no longer kept. */
+  readonly released: readonly ReleasedServer[];
 }
 
 export interface GuardInput {
   /** What the registry asks for. */
   readonly model: Model;
-  readonly memory: GuardState;
+  readonly state: GuardState;
   /** Why a server must not be held, such as a check that has failed; undefined: nothing is known against it. */
   readonly objection: (server: Server) => string | undefined;
   readonly now: number;
@@ -63,8 +65,8 @@ export interface GuardInput {
   readonly limits: GuardLimits | undefined;
 }
 
-/** The memory of a node that knows nothing yet. */
-export const INITIAL_GUARD: GuardState = { served: undefined, departures: [], missingSince: new Map() };
+/** The state of a guard that knows nothing yet. */
+export const INITIAL_GUARD: GuardState = { inFile: undefined, departures: [], missingSince: new Map() };
 
 /**
  * Holds what may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or more,
@@ -73,32 +75,32 @@ export const INITIAL_GUARD: GuardState = { served: undefined, departures: [], mi
  * entry. See docs/adr/0001-mass-disappearance-guard.md.
  */
 export function guard(input: GuardInput): Guarded {
-  const { model, memory, limits } = input;
-  const missing = limits === undefined ? [] : missingServers(memory.served ?? [], model);
-  if (limits === undefined || missing.length === 0) return { model, held: [], leaving: [] };
+  const { model, state, limits } = input;
+  const missing = limits === undefined ? [] : missingServers(state.inFile ?? [], model);
+  if (limits === undefined || missing.length === 0) return { model, held: [], released: [] };
   const verdicts = missing.map((service) => judge(service, { ...input, limits }));
   const held = verdicts.flatMap(({ held }) => held);
-  return { model: withHeld(model, held), held, leaving: verdicts.flatMap(({ leaving }) => leaving) };
+  return { model: withHeld(model, held), held, released: verdicts.flatMap(({ released }) => released) };
 }
 
 /** The services that miss servers which the file holds. */
-export function missingServices({ served }: GuardState, model: Model): string[] {
-  return missingServers(served ?? [], model).map(({ name }) => name);
+export function missingServices({ inFile }: GuardState, model: Model): string[] {
+  return missingServers(inFile ?? [], model).map(({ name }) => name);
 }
 
-/** Remembers what is held; `served` tells that the guarded model stands in the file now. */
+/** Remembers what is held; `inFile` tells that the guarded model stands in the file now. */
 export function afterGuard(
-  memory: GuardState,
-  { model, held, leaving }: Guarded,
-  { served, now, timeMs }: { served: boolean; now: number; timeMs: number },
+  state: GuardState,
+  { model, held, released }: Guarded,
+  { inFile, now, timeMs }: { inFile: boolean; now: number; timeMs: number },
 ): GuardState {
-  const missing = [...held, ...served ? [] : leaving];
+  const missing = [...held, ...inFile ? [] : released];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
-  if (!served) return { ...memory, missingSince };
-  const recent = memory.departures.filter(({ at }) => now - at < timeMs);
-  const left = leaving.filter(({ counts }) => counts)
+  if (!inFile) return { ...state, missingSince };
+  const recent = state.departures.filter(({ at }) => now - at < timeMs);
+  const left = released.filter(({ counts }) => counts)
     .map(({ server: { service, id } }) => ({ service, id, at: now }));
-  return { served: model.services, departures: [...stillGone(recent, model), ...left], missingSince };
+  return { inFile: model.services, departures: [...stillGone(recent, model), ...left], missingSince };
 }
 
 /** Who came back has not left. */
@@ -115,9 +117,9 @@ interface Missing {
   readonly servers: readonly Server[];
 }
 
-function missingServers(served: readonly Service[], { services }: Model): Missing[] {
+function missingServers(inFile: readonly Service[], { services }: Model): Missing[] {
   const desired = new Map(services.map((service) => [service.name, service.servers]));
-  return served.flatMap(({ name, servers }) => {
+  return inFile.flatMap(({ name, servers }) => {
     const missing = without(servers, desired.get(name) ?? []);
     return missing.length === 0 ? [] : [{ name, total: servers.length, servers: missing }];
   });
@@ -133,32 +135,32 @@ function without(servers: readonly Server[], others: readonly Server[]): Server[
   });
 }
 
-type Verdict = Pick<Guarded, "held" | "leaving">;
+type Verdict = Pick<Guarded, "held" | "released">;
 
 /** Who of one service may leave. Servers whose check has failed count, so that healthy ones do not follow them. */
 function judge(
   { name, total, servers }: Missing,
   input: GuardInput & { readonly limits: GuardLimits },
 ): Verdict {
-  const { model, memory, now, limits } = input;
-  const recent = memory.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs);
+  const { model, state, now, limits } = input;
+  const recent = state.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs);
   const left = stillGone(recent, model).length;
-  const waiting: HeldServer[] = [];
-  const leaving: Leave[] = [];
+  const candidates: HeldServer[] = [];
+  const released: ReleasedServer[] = [];
   for (const server of servers) {
-    const since = memory.missingSince.get(serverKey(server)) ?? now;
+    const since = state.missingSince.get(serverKey(server)) ?? now;
     const why = reasonToGo(server, since, input);
-    if (why === undefined) waiting.push({ server, since, until: since + limits.timeMs });
-    else leaving.push({ server, since, ...why });
+    if (why === undefined) candidates.push({ server, since, until: since + limits.timeMs });
+    else released.push({ server, since, ...why });
   }
   const size = total + left;
-  const gone = left + leaving.filter(({ counts }) => counts).length;
+  const gone = left + released.filter(({ counts }) => counts).length;
   const allowed = size < 2 ? 1 : Math.max(0, Math.floor(size * limits.share) - gone);
   // Who has waited longest goes first.
-  waiting.sort((a, b) => a.since - b.since);
-  const allowedOnes = waiting.slice(0, allowed)
+  candidates.sort((a, b) => a.since - b.since);
+  const allowedOnes = candidates.slice(0, allowed)
     .map(({ server, since }) => ({ server, since, reason: "few enough leave", counts: true }));
-  return { held: waiting.slice(allowed), leaving: [...leaving, ...allowedOnes] };
+  return { held: candidates.slice(allowed), released: [...released, ...allowedOnes] };
 }
 
 /** Why a server need not be held; `counts` tells that it leaves without having been drained. */
@@ -166,8 +168,8 @@ function reasonToGo(
   server: Server,
   since: number,
   { model, objection, now, limits }: GuardInput & { readonly limits: GuardLimits },
-): Pick<Leave, "reason" | "counts"> | undefined {
-  if (server.state !== "ready" || server.weight === 0) return { reason: "it was drained", counts: false };
+): Pick<ReleasedServer, "reason" | "counts"> | undefined {
+  if (!isAskedFor(server)) return { reason: "it was drained", counts: false };
   if (addressesOf(model).has(formatAddress(server.address))) {
     return { reason: "its address stands in another entry", counts: false };
   }

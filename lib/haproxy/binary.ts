@@ -8,14 +8,13 @@ const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /**
  * The full path of a program that is given by name or by path.
  *
+ * @param path directories to look in, as in `PATH`
  * @throws {ControllerError} (operator) when it is not there
  */
-export function findHaproxy(name: string): string {
+export function findHaproxy(name: string, path: string): string {
   const candidates = name.includes("/")
     ? [name]
-    : [...(Deno.env.get("PATH") ?? "").split(":"), ...MORE_DIRECTORIES].map((directory) =>
-      `${directory}/${name}`
-    );
+    : [...path.split(":"), ...MORE_DIRECTORIES].map((directory) => `${directory}/${name}`);
   const found = candidates.find(isExecutable);
   if (found !== undefined) return found;
   throw new ControllerError("operator", `Cannot find ${name}: install HAProxy, or name it with --haproxy`);

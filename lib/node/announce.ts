@@ -9,12 +9,13 @@ import type { StateFiles } from "../haproxy/state/files.ts";
 import { ownStatus } from "./own_status.ts";
 import type { Prefixes } from "../registry/model.ts";
 import type { HaproxyState } from "../reconcile/ports.ts";
-import type { PassReport } from "../reconcile/reconcile.ts";
+import type { Pass } from "../reconcile/pass.ts";
 import { sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import type { NodeFacts } from "./facts.ts";
 import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../ack/applied.ts";
 import { createIdleLimit } from "./idle_limit.ts";
+import { aborted, type Part } from "./parts.ts";
 
 export interface NodeKeysOptions {
   readonly publisher: NodePublisher;
@@ -37,11 +38,11 @@ export interface NodeKeysOptions {
 export interface NodeKeys {
   /** What the next pass starts from. */
   onSnapshot(snapshot: Snapshot): void;
-  onPass(report: PassReport): void;
+  onPass(pass: Pass): void;
   /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  /** Takes the keys away. */
-  stop(): Promise<void>;
+  /** Takes the keys away at its end: until HAProxy has ended it serves what they say, and who leaves has to wait for it. */
+  readonly part: Part;
 }
 
 /** Between two looks at HAProxy while something has to end: old workers, running requests. */
@@ -66,7 +67,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const facts = createFacts(options);
   let awaited = NOTHING_AWAITED;
   let verification = NOTHING_VERIFIED;
-  let report: PassReport | undefined;
+  let last: Pass | undefined;
   /** Of the registry as that pass saw it. */
   let awaitedThen = 0n;
   let isNew = false;
@@ -75,17 +76,17 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
-    const passed = isNew && options.isSettled() ? report : undefined;
+    const passed = isNew && options.isSettled() ? last : undefined;
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const isAlone = isUp && oldWorkers.length === 0;
-    const idleMs = report && await idle.limitMs(report, { isAlone });
+    const idleMs = last && await idle.limitMs(basesOf(last), { isAlone });
     const seen = { oldWorkers, now: performance.now(), idleMs };
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined
       ? withLook(verification, seen)
       : withReached(verification, { revision, awaited: awaitedThen }, seen);
-    if (report !== undefined && isUp) await drains.look(report, oldWorkers);
+    if (last !== undefined && isUp) await drains.look(last, oldWorkers);
   };
 
   const tell = async (): Promise<void> => {
@@ -109,7 +110,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       wake = new AbortController();
       looks = isNew ? 0 : looks + 1;
       const isAnswered = await succeeds(look);
-      if (!isAnswered && report !== undefined) isNew = true;
+      if (!isAnswered && last !== undefined) isNew = true;
       if (signal.aborted) return;
       await tell();
       const isOver = isAnswered && !isNew && verification.waiting.length === 0 && drains.since().size === 0;
@@ -126,13 +127,19 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   return {
     onSnapshot: (snapshot) => awaited = withSeen(awaited, snapshot, prefixes),
     onPass: (next) => {
-      report = next;
+      last = next;
       awaitedThen = awaited.revision;
       isNew = true;
       wake.abort();
     },
     run,
-    stop: () => publisher.stop(STOP_LIMIT_MS),
+    part: {
+      name: "the node's keys",
+      run: async (signal) => {
+        await aborted(signal);
+        await publisher.stop(STOP_LIMIT_MS);
+      },
+    },
   };
 }
 
@@ -145,6 +152,11 @@ async function succeeds(look: () => Promise<void>): Promise<boolean> {
     if (error instanceof ControllerError) return false;
     throw error;
   }
+}
+
+/** The bases that HAProxy ran when a pass began, and that it was brought to. */
+function basesOf({ observed: { baseText }, decision: { desired } }: Pass): string[] {
+  return [desired.config.base, ...(baseText === undefined ? [] : [baseText])];
 }
 
 /** Asks for health now and then; what was seen holds until a pass has seen more. */
@@ -169,12 +181,12 @@ function createDrains({ dir }: Pick<NodeKeysOptions, "dir">) {
   let last = { question: "", at: -Infinity };
   return {
     since: (): ReadonlyMap<string, number> => since,
-    look: async (report: PassReport, oldWorkers: readonly number[]): Promise<void> => {
-      const away = keptAway(report);
+    look: async (pass: Pass, oldWorkers: readonly number[]): Promise<void> => {
+      const away = keptAway(pass);
       const now = performance.now();
       const question = [...away.idleOrDraining, ...oldWorkers].join();
       // Servers that stay drained are no reason to ask HAProxy at every pass.
-      const isKnown = since.size === 0 && away.served.length === 0 && question === last.question;
+      const isKnown = since.size === 0 && away.stillServing.length === 0 && question === last.question;
       if (isKnown && now - last.at < REASK_MS) return;
       const used = {
         now: await usedServers(dir, away.backends),

@@ -1,8 +1,9 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { forwardClock } from "../util/forward_clock.ts";
+import type { Pass } from "../reconcile/pass.ts";
+import { reconcile, type ReconcilePorts } from "../reconcile/reconcile.ts";
 import { INITIAL_STATE, type NodeState } from "../reconcile/state.ts";
-import { type PassReport, reconcile, type ReconcilePorts } from "../reconcile/reconcile.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import type { Trigger } from "./trigger.ts";
@@ -10,16 +11,14 @@ import type { Trigger } from "./trigger.ts";
 /** What the loop works with. */
 export interface ControllerOptions {
   readonly trigger: Trigger;
-  /** The state of the registry; undefined until it was read, for what is unknown is not empty. */
+  /** The state of the registry; undefined until it was read, because what is unknown is not empty. */
   readonly snapshot: () => Promise<Snapshot | undefined>;
   readonly ports: ReconcilePorts;
-  readonly onPass: (report: PassReport) => void;
+  readonly onPass: (pass: Pass) => void;
   /** A pass could not be made at all; it is tried again after `retryInMs`. */
   readonly onError: (error: { message: string; retryInMs: number }) => void;
   /** How often a pass is made although nothing changed, asking HAProxy for all that it runs; in milliseconds. */
   readonly resyncMs: number;
-  /** Whether the next pass is to be such a one; asked once for each pass. */
-  readonly resyncAsked: () => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -28,38 +27,44 @@ const COOL_DOWN_LOOK_MS = 20;
 const BACKOFF = { minMs: 100, maxMs: 3_000 };
 
 /**
- * The loop: one pass at a time, whenever something changed, a put-off plan is due, or a resync is. Changes during a pass
- * cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when the signal is aborted
- * and the pass at hand is done; rejects only on a bug.
+ * The only loop: one pass at a time. What wakes it:
+ *
+ * - the trigger: something changed, the registry became quiet, or a resync is asked for
+ * - `dueAt`: the last pass asked for another one, at once or at a time, or it failed and is tried again
+ * - `resyncAt`: nothing changed for `resyncMs`
+ *
+ * Changes during a pass cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when
+ * the signal is aborted and the pass at hand is done; rejects only on a bug.
  */
 export async function runController(given: ControllerOptions): Promise<void> {
   const options = { ...given, ports: { ...given.ports, now: forwardClock(given.ports.now) } };
-  const { trigger, signal } = options;
-  let memory = INITIAL_STATE;
+  const { trigger, signal, ports } = options;
+  let state = INITIAL_STATE;
   let errors = 0;
   let dueAt = 0;
   let resyncAt = 0;
   let changed: Promise<void> | undefined;
   while (!signal.aborted) {
-    const now = options.ports.now();
     changed ??= trigger.next();
-    const rang = await resolvesWithin(changed, Math.max(0, dueAt - now), signal);
+    const untilDueMs = Math.max(0, Math.min(dueAt, resyncAt) - ports.now());
+    const rang = await resolvesWithin(changed, untilDueMs, signal);
     if (signal.aborted) break;
     if (rang) changed = undefined;
-    const startedAt = options.ports.now();
-    const full = options.resyncAsked() || startedAt >= resyncAt;
+    const startedAt = ports.now();
+    const full = trigger.takeResync() || startedAt >= resyncAt;
     if (full) resyncAt = nextResync(options);
-    const pass = await tryPass(options, { memory, full });
-    if (pass.kind === "error") {
-      const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: options.ports.random() });
-      options.onError({ message: pass.message, retryInMs });
-      dueAt = options.ports.now() + retryInMs;
+    const result = await tryPass(options, { state, full });
+    if (result.kind === "error") {
+      const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: ports.random() });
+      options.onError({ message: result.message, retryInMs });
+      dueAt = ports.now() + retryInMs;
     } else {
       errors = 0;
-      memory = pass.memory;
-      dueAt = Math.min(resyncAt, nextDue(options, pass.report));
+      state = result.pass?.state ?? state;
+      dueAt = nextDue(options, result.pass);
     }
-    await coolDown(options, options.ports.now() - startedAt);
+    // A pass that starts over at once goes on with what this one was for.
+    if (dueAt > ports.now()) await coolDown(options, ports.now() - startedAt);
   }
   trigger.stop();
 }
@@ -73,20 +78,21 @@ async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: numbe
 }
 
 type PassResult =
-  | { readonly kind: "done"; readonly memory: NodeState; readonly report: PassReport | undefined }
+  /** There is none before the registry was read. */
+  | { readonly kind: "done"; readonly pass: Pass | undefined }
   | { readonly kind: "error"; readonly message: string };
 
 async function tryPass(
   { snapshot, trigger, ports, onPass }: ControllerOptions,
-  { memory, full }: { memory: NodeState; full: boolean },
+  { state, full }: { state: NodeState; full: boolean },
 ): Promise<PassResult> {
   try {
     const quiet = trigger.quiet();
-    const state = await snapshot();
-    if (state === undefined) return { kind: "done", memory, report: undefined };
-    const pass = await reconcile(state, { memory, quiet, full }, ports);
-    onPass(pass.report);
-    return { kind: "done", ...pass };
+    const registry = await snapshot();
+    if (registry === undefined) return { kind: "done", pass: undefined };
+    const pass = await reconcile(registry, { state, quiet, full }, ports);
+    onPass(pass);
+    return { kind: "done", pass };
   } catch (error) {
     if (isBug(error)) throw error;
     return { kind: "error", message: messageOf(error) };
@@ -103,11 +109,11 @@ function nextResync({ ports, resyncMs }: ControllerOptions): number {
   return ports.now() + resyncMs * (0.75 + ports.random() / 2);
 }
 
-/** When the report asks for another pass although nothing changes. */
-function nextDue({ trigger, ports }: ControllerOptions, report: PassReport | undefined): number {
-  if (report === undefined) return Infinity;
-  const { again, pace } = report;
+/** When a pass asks for another one although nothing changes. */
+function nextDue({ trigger, ports }: ControllerOptions, pass: Pass | undefined): number {
+  if (pass === undefined) return Infinity;
+  const { requeue, decision: { pace } } = pass;
   if (pace.kind === "later" && pace.at === undefined) trigger.wakeWhenQuiet();
-  if (again.kind === "at-once") return ports.now();
-  return again.kind === "at" ? again.at : Infinity;
+  if (requeue.kind === "at-once") return ports.now();
+  return requeue.kind === "at" ? requeue.at : Infinity;
 }

@@ -6,7 +6,8 @@ import { countServers } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { describePlan } from "../plan/plan.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
-import type { PassReport } from "../reconcile/reconcile.ts";
+import { failureOf } from "../reconcile/apply.ts";
+import { lastObserved, type Pass } from "../reconcile/pass.ts";
 
 /** How the connection with etcd stands. */
 export type EtcdState =
@@ -32,21 +33,17 @@ export interface NodeFacts {
   /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
   readonly inheritedAt: number | undefined;
   /** The last pass, put off or not. */
-  readonly lastPass: PassReport | undefined;
+  readonly lastPass: Pass | undefined;
   /** The last pass that changed something or tried to, and when. */
-  readonly lastChange: { readonly report: PassReport; readonly at: number } | undefined;
+  readonly lastChange: { readonly pass: Pass; readonly at: number } | undefined;
   /** Why the last pass could not be made at all; undefined when it could. */
   readonly passError: string | undefined;
-  /** Why HAProxy does not run what the registry asks for; undefined when it does, or when nothing was tried yet. */
-  readonly applyError: string | undefined;
-  /** Why the last good configuration could not be kept; undefined when it could. */
-  readonly lastGoodError: string | undefined;
   /** Why what is missing in the state directory cannot be made again; undefined when nothing is. */
   readonly stateDirLost: string | undefined;
   /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
   readonly passRunningMs: number;
   /** Whether a state from the registry was reached since the start. */
-  readonly served: boolean;
+  readonly reachedOnce: boolean;
   /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
   readonly lagMs: number;
   /** Servers that get no request until a probe has passed. */
@@ -78,7 +75,7 @@ export function readinessOf(facts: NodeFacts, now: number): Readiness {
   }
   // Only a worker that takes connections and says nothing serves nobody; one whose socket is lost goes on.
   if (facts.sockets.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
-  if (facts.served) return { ready: true, stale: false };
+  if (facts.reachedOnce) return { ready: true, stale: false };
   if (facts.inheritedAt !== undefined) {
     return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
   }
@@ -101,7 +98,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     haproxy: {
       ...withShownReason(facts.haproxy),
       version: facts.haproxyVersion,
-      oldWorkers: lastPass?.oldWorkers ?? 0,
+      oldWorkers: lastPass?.observed.processes.oldWorkers ?? 0,
     },
     revision: lastPass === undefined ? null : Number(lastPass.model.revision),
     lagMs: Math.round(facts.lagMs),
@@ -127,11 +124,11 @@ function withShownReason<T extends object>(state: T): T {
   return { ...state, reason: escapeText(state.reason, 500) };
 }
 
-function baseJson({ desired, refusedBase }: PassReport) {
+function baseJson({ decision: { desired }, state: { refusedBase } }: Pass) {
   return {
     digest: baseDigest(desired.config.base).slice(0, 12),
     from: desired.base,
-    waiting: desired.waiting,
+    waiting: desired.pendingBackends,
     refused: refusedBase === undefined ? null : {
       digest: refusedBase.digest.slice(0, 12),
       reason: escapeText(refusedBase.reason, 2_000),
@@ -140,9 +137,9 @@ function baseJson({ desired, refusedBase }: PassReport) {
   };
 }
 
-/** Servers that left the registry and are served on, loudly. */
-function heldJson({ held, endedAt }: PassReport) {
-  return held.map(({ server, until }) => ({
+/** Servers that left the registry and are kept for a while. */
+function heldJson({ guard, endedAt }: Pass) {
+  return guard.held.map(({ server, until }) => ({
     service: server.service,
     id: server.id,
     address: formatAddress(server.address),
@@ -150,15 +147,9 @@ function heldJson({ held, endedAt }: PassReport) {
   }));
 }
 
-/** What HAProxy was last seen to run. */
-function latest({ observed, outcome }: PassReport, seen: Observed | undefined): Observed {
-  return seen ?? (outcome?.kind === "reached" ? outcome.observed : observed);
-}
-
-function servicesJson(report: PassReport, seen: Observed | undefined) {
-  const { model } = report;
-  const observed = latest(report, seen);
-  return model.services.map(({ name, servers }) => ({
+function servicesJson(pass: Pass, seen: Observed | undefined) {
+  const observed = seen ?? lastObserved(pass);
+  return pass.model.services.map(({ name, servers }) => ({
     name,
     servers: servers.map((server) => serverJson(server, observed)),
   }));
@@ -179,11 +170,11 @@ function serverJson(server: Server, observed: Observed) {
 
 /** How many servers the registry has, and how many of them HAProxy sends requests to. */
 export function serverCounts(
-  report: PassReport,
+  pass: Pass,
   seen: Observed | undefined,
 ): { total: number; up: number } {
-  const { model } = report;
-  const observed = latest(report, seen);
+  const { model } = pass;
+  const observed = seen ?? lastObserved(pass);
   if (observed.kind !== "up") return { total: countServers(model), up: 0 };
   const up = model.services.flatMap(({ name, servers }) =>
     servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
@@ -191,8 +182,8 @@ export function serverCounts(
   return { total: countServers(model), up: up.length };
 }
 
-function planJson({ report, at }: { report: PassReport; at: number }) {
-  const { plan, pace, outcome, model, tookMs } = report;
+function planJson({ pass, at }: { pass: Pass; at: number }) {
+  const { decision: { plan, pace }, outcome, model, tookMs } = pass;
   return {
     kind: plan.kind,
     revision: Number(model.revision),
@@ -203,23 +194,22 @@ function planJson({ report, at }: { report: PassReport; at: number }) {
     reason: outcome === undefined ? null : outcomeReason(outcome),
     steps: describePlan(plan).map((step) => escapeText(step, 500)),
     pendingRemovals: pendingOf(outcome),
-    driftRepairs: report.drift,
+    driftRepairs: pass.drift,
   };
 }
 
 /** Why an outcome is not the wanted one, escaped; undefined when it is. */
-export function outcomeReason(outcome: NonNullable<PassReport["outcome"]>): string | undefined {
-  if (outcome.kind === "reached") return undefined;
-  if (outcome.kind === "refused") return outcome.alerts.map(({ message }) => escapeText(message)).join("; ");
-  return escapeText(outcome.reason, 2_000);
+export function outcomeReason(outcome: NonNullable<Pass["outcome"]>): string | undefined {
+  const reason = failureOf(outcome);
+  return reason === undefined ? undefined : escapeText(reason, 2_000);
 }
 
 /** How many removed servers still hold requests. */
-export function pendingOf(outcome: PassReport["outcome"]): number {
+export function pendingOf(outcome: Pass["outcome"]): number {
   return outcome?.kind === "reached" ? outcome.pending : 0;
 }
 
 /** Whether HAProxy runs what the pass wanted; a file that is written for a HAProxy that is down serves nobody yet. */
-export function isServed({ outcome }: PassReport): boolean {
+export function isReached({ outcome }: Pass): boolean {
   return outcome?.kind === "reached" && outcome.observed.kind === "up";
 }

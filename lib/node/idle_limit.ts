@@ -2,16 +2,15 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import type { StateFiles } from "../haproxy/state/files.ts";
 import { longestIdleMs } from "../config/idle_timeout.ts";
 import { log } from "../util/log.ts";
-import type { PassReport } from "../reconcile/reconcile.ts";
 
 /** For how long a worker that a reload retired may take a request from an idle client. */
 export interface IdleLimit {
   /**
-   * Retired workers go by the text that they were started from, so the longest limit of any text counts until `isAlone`
+   * `bases`: the texts that HAProxy runs and is brought to. Retired workers go by the text that they were started from, so the longest limit of any text counts until `isAlone`
    * tells that none is left. Undefined: until they end.
    */
   limitMs(
-    report: Pick<PassReport, "desired" | "runningBase">,
+    bases: readonly string[],
     options: { readonly isAlone: boolean },
   ): Promise<number | undefined>;
 }
@@ -32,9 +31,9 @@ export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
     }
   };
   return {
-    limitMs: async ({ desired, runningBase }, { isAlone }) => {
+    limitMs: async (bases, { isAlone }) => {
       limit ??= kept = await readLimit(path, files);
-      const now = longestIdleMs([desired.config.base, ...runningBase === undefined ? [] : [runningBase]]);
+      const now = longestIdleMs(bases);
       limit = isAlone ? now : Math.max(limit, now);
       if (limit !== kept) await keep(limit);
       return limit === Infinity ? undefined : limit;

@@ -35,7 +35,7 @@ export function localUrl(bind: Bind): string {
 }
 
 /** Where others reach a listener, as well as this host can tell. */
-export function remoteUrl(bind: Bind): string {
+export function remoteUrl(bind: Bind, hostname: string): string {
   const isAny = bind.host === "" || bind.host === "0.0.0.0" || bind.host === "::";
-  return localUrl(isAny ? { ...bind, host: Deno.hostname() } : bind);
+  return localUrl(isAny ? { ...bind, host: hostname } : bind);
 }

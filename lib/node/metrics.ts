@@ -1,12 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { PassReport } from "../reconcile/reconcile.ts";
+import type { Pass } from "../reconcile/pass.ts";
 import { type NodeFacts, pendingOf, readinessOf, serverCounts } from "./facts.ts";
 import { PROBLEM_KINDS, problemsOf } from "./problems.ts";
 import { countServers } from "../registry/model.ts";
 
 /** Counters and gauges of a node, in the Prometheus format. */
 export interface Metrics {
-  onPass(report: PassReport): void;
+  onPass(pass: Pass): void;
   onPassError(): void;
   onEtcdError(): void;
   onMirrorWrong(): void;
@@ -75,13 +75,11 @@ export function createMetrics(): Metrics {
   };
 
   return {
-    onPass: (report) => {
-      const { plan, outcome, tookMs } = report;
+    onPass: ({ decision: { plan }, outcome, drift: repairs, tookMs }) => {
       passes.inc();
-      report.setbacks.forEach(({ kind }) => outcomes.inc({ outcome: kind }));
       if (outcome === undefined) return putOff.inc({ kind: plan.kind });
       plans.inc({ kind: plan.kind });
-      drift.inc(report.drift);
+      drift.inc(repairs);
       if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps.inc({ kind }));
       outcomes.inc({ outcome: outcome.kind });
       if (plan.kind === "reload" && outcome.kind !== "refused") {
@@ -100,7 +98,7 @@ export function createMetrics(): Metrics {
   };
 }
 
-function reloadResult({ kind }: NonNullable<PassReport["outcome"]>): "loaded" | "vetoed" | "failed" {
+function reloadResult({ kind }: NonNullable<Pass["outcome"]>): "loaded" | "vetoed" | "failed" {
   if (kind === "reached") return "loaded";
   return kind === "vetoed" ? "vetoed" : "failed";
 }
@@ -147,10 +145,10 @@ function setGauges(
   gauges.services.set(lastPass.model.services.length);
   gauges.servers.set(countServers(lastPass.model));
   gauges.serversUp.set(serverCounts(lastPass, facts.seen).up);
-  gauges.held.set(lastPass.held.length);
+  gauges.held.set(lastPass.guard.held.length);
   gauges.rejections.set(lastPass.model.rejections.length);
   gauges.unknownFields.set(lastPass.model.unknownFields);
   gauges.pending.set(pendingOf(lastPass.outcome));
-  gauges.oldWorkers.set(lastPass.oldWorkers);
-  gauges.refusedBase.set(lastPass.refusedBase === undefined ? 0 : 1);
+  gauges.oldWorkers.set(lastPass.observed.processes.oldWorkers);
+  gauges.refusedBase.set(lastPass.state.refusedBase === undefined ? 0 : 1);
 }

@@ -2,6 +2,7 @@ import { escapeText } from "../util/escape.ts";
 import type { HeldServer } from "../guard/guard.ts";
 import { serverKey } from "../registry/model.ts";
 import type { SocketState } from "../reconcile/ports.ts";
+import { INITIAL_STATE } from "../reconcile/state.ts";
 import type { NodeFacts } from "./facts.ts";
 
 /** What can be wrong with a node. */
@@ -37,8 +38,9 @@ const SLOW_PASS_MS = 2_000;
 
 /** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
 export function problemsOf(facts: NodeFacts): Problem[] {
-  const { haproxy, etcd, sockets, passError, applyError, lastGoodError, stateDirLost, passRunningMs } = facts;
+  const { haproxy, etcd, sockets, passError, stateDirLost, passRunningMs } = facts;
   const { lastPass, nodeKeys, node } = facts;
+  const { refusedBase, applyError, lastGoodError } = lastPass?.state ?? INITIAL_STATE;
   const problems: (Problem | undefined)[] = [
     haproxy.kind === "down" ? { kind: "haproxy-down", reason: haproxy.reason } : undefined,
     haproxy.kind === "starting" && haproxy.reason !== undefined
@@ -52,9 +54,7 @@ export function problemsOf(facts: NodeFacts): Problem[] {
       : undefined,
     passError === undefined ? undefined : { kind: "pass-failed", reason: passError },
     applyError === undefined ? undefined : { kind: "not-applied", reason: applyError },
-    lastPass?.refusedBase === undefined
-      ? undefined
-      : { kind: "base-refused", reason: lastPass.refusedBase.reason },
+    refusedBase === undefined ? undefined : { kind: "base-refused", reason: refusedBase.reason },
     lastGoodError === undefined ? undefined : { kind: "last-good-not-kept", reason: lastGoodError },
     stateDirLost === undefined ? undefined : { kind: "state-dir-lost", reason: stateDirLost },
     nodeKeys.kind === "failing" && nodeKeys.refused
@@ -63,7 +63,7 @@ export function problemsOf(facts: NodeFacts): Problem[] {
     nodeKeys.kind === "published" && nodeKeys.as !== node
       ? { kind: "node-id-taken", reason: `another node has the id ${node}, so this one is ${nodeKeys.as}` }
       : undefined,
-    heldProblem(lastPass?.held ?? []),
+    heldProblem(lastPass?.guard.held ?? []),
     passRunningMs > SLOW_PASS_MS
       ? { kind: "pass-slow", reason: `a pass has been running for ${Math.round(passRunningMs / 1_000)} s` }
       : undefined,
@@ -76,7 +76,10 @@ function heldProblem(held: readonly HeldServer[]): Problem | undefined {
   if (held.length === 0) return undefined;
   const shown = held.slice(0, 10).map(({ server }) => serverKey(server)).join(", ");
   const more = held.length > 10 ? ` and ${held.length - 10} more` : "";
-  return { kind: "servers-held", reason: `vanished in numbers, and served on for a while: ${shown}${more}` };
+  return {
+    kind: "servers-held",
+    reason: `vanished in numbers, and served on for a while: ${shown}${more}`,
+  };
 }
 
 function silence(

@@ -4,6 +4,10 @@ import { debounce } from "@std/async/debounce";
 export interface Trigger {
   /** Something changed. */
   ring(): void;
+  /** Asks for a pass that looks at template and HAProxy anew, instead of trusting what the last one knew. */
+  resync(): void;
+  /** Whether `resync()` was called since the last call. */
+  takeResync(): boolean;
   /** Whether no change came within the quiet window, or changes have been coming for longer than the maximum wait. */
   quiet(): boolean;
   /** Resolves at the next edge; at once when one was missed. An edge that nobody needs is left out. */
@@ -27,6 +31,7 @@ export function createTrigger({ debounceMs, maxWaitMs }: TriggerOptions): Trigge
   let missed = false;
   let unseen = false;
   let quietWanted = false;
+  let resyncWanted = false;
   let maxWait: ReturnType<typeof setTimeout> | undefined;
 
   const wake = () => {
@@ -40,14 +45,25 @@ export function createTrigger({ debounceMs, maxWaitMs }: TriggerOptions): Trigge
     quietWanted = false;
   }, debounceMs);
 
+  const ring = () => {
+    unseen = true;
+    const isFirst = !settle.pending;
+    settle();
+    if (!isFirst) return;
+    maxWait = setTimeout(() => settle.flush(), maxWaitMs);
+    wake();
+  };
+
   return {
-    ring: () => {
-      unseen = true;
-      const isFirst = !settle.pending;
-      settle();
-      if (!isFirst) return;
-      maxWait = setTimeout(() => settle.flush(), maxWaitMs);
-      wake();
+    ring,
+    resync: () => {
+      resyncWanted = true;
+      ring();
+    },
+    takeResync: () => {
+      const wanted = resyncWanted;
+      resyncWanted = false;
+      return wanted;
     },
     quiet: () => !settle.pending,
     next: async () => {

@@ -1,8 +1,8 @@
-import { baseDigest, type ConfigText, joinConfig, type ServerLine } from "../config/text.ts";
+import { type ConfigText, joinConfig, type ServerLine } from "../config/text.ts";
 import type { Observed, ObservedServer, ObservedServers } from "./observed.ts";
-import { isReloadCheaper, needsReload } from "./runtime_rules.ts";
+import { type ReloadCause, reloadReason } from "./reload.ts";
 import { comparable, type ComparableAddress, type ComparableServer } from "../config/server_line.ts";
-import { describeStep, type Step, stepKey } from "./step.ts";
+import { describeStep, type Step } from "./step.ts";
 
 /** What a pass does. Data only: it can be printed, compared and tested. */
 export type Plan =
@@ -12,7 +12,12 @@ export type Plan =
   | { readonly kind: "write"; readonly reason: string }
   /** The file is written, and the steps are made while HAProxy runs. */
   | { readonly kind: "runtime"; readonly steps: readonly Step[] }
-  | { readonly kind: "reload"; readonly reason: string; readonly steps: readonly Step[] };
+  | {
+    readonly kind: "reload";
+    readonly cause: ReloadCause;
+    readonly reason: string;
+    readonly steps: readonly Step[];
+  };
 
 /** What a plan is made from. */
 export interface PlanInput {
@@ -32,12 +37,9 @@ export function plan(input: PlanInput): Plan {
   if (observed.kind === "starting") return { kind: "nothing" };
   if (observed.kind === "down") return writePlan(input, `HAProxy does not run: ${observed.reason}`);
   if (observed.kind === "stuck") return writePlan(input, `HAProxy does not answer: ${observed.reason}`);
-  if (observed.kind === "silent") {
-    return { kind: "reload", reason: `the runtime socket does not answer: ${observed.reason}`, steps: [] };
-  }
-  const steps = serverSteps(input, observed.servers);
-  const reason = reloadReason(input, { steps, base: observed.base });
-  if (reason !== undefined) return { kind: "reload", reason, steps };
+  const steps = observed.kind === "up" ? serverSteps(input, observed.servers) : [];
+  const reload = reloadReason({ observed, desired, steps, mode: input.mode });
+  if (reload !== undefined) return { kind: "reload", cause: reload.cause, reason: reload.reason, steps };
   if (steps.length > 0) return { kind: "runtime", steps };
   if (file === joinConfig(desired)) return { kind: "nothing" };
   return { kind: "write", reason: "the file differs from what HAProxy runs" };
@@ -58,25 +60,6 @@ export function onlyAdds(steps: readonly Step[]): boolean {
 
 function writePlan({ desired, file }: PlanInput, reason: string): Plan {
   return file === joinConfig(desired) ? { kind: "nothing" } : { kind: "write", reason };
-}
-
-function reloadReason(
-  { desired, mode }: PlanInput,
-  { steps, base }: { steps: readonly Step[]; base: string | undefined },
-): string | undefined {
-  const digest = baseDigest(desired.base);
-  if (digest !== base) {
-    return `HAProxy runs base ${base?.slice(0, 12) ?? "of somebody else"}, wanted is ${digest.slice(0, 12)}`;
-  }
-  if (steps.length === 0) return undefined;
-  if (mode === "reload") return "changes at run time are switched off";
-  if (mode === "reload-once") return "steps at run time had no effect";
-  for (const step of steps) {
-    const reason = needsReload(step);
-    if (reason !== undefined) return `server ${stepKey(step)}: ${reason}`;
-  }
-  const servers = [...desired.servers.values()].reduce((sum, lines) => sum + lines.length, 0);
-  return isReloadCheaper(steps.length, servers) ? `${steps.length} steps cost more than a reload` : undefined;
 }
 
 /** The steps from what HAProxy runs to what is desired, in some backends only if they are named. */

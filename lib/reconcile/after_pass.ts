@@ -1,6 +1,14 @@
-import type { Outcome } from "./apply.ts";
+import { failureOf, type Outcome } from "./apply.ts";
 import { backoffDelay } from "../util/backoff.ts";
 import { baseDigest, joinConfig, serverAtLine } from "../config/text.ts";
+import type { GuardVerdict } from "../guard/apply_guard.ts";
+import { afterGuard, type GuardState } from "../guard/guard.ts";
+import type { Pace } from "../plan/pace.ts";
+import { findServer, type Model, type Refusal, serverKey } from "../registry/model.ts";
+import type { Desired } from "./desired.ts";
+import type { Observation } from "./observe.ts";
+import type { Decision, Requeue } from "./pass.ts";
+import type { Alert } from "./ports.ts";
 import {
   type NodeState,
   withFailure,
@@ -9,24 +17,27 @@ import {
   withReload,
   withVerified,
 } from "./state.ts";
-import { type Model, type Refusal, serverKey } from "../registry/model.ts";
-import type { Observed } from "../plan/observed.ts";
-import type { Pace } from "../plan/pace.ts";
-import type { Plan } from "../plan/plan.ts";
-import type { Alert } from "./ports.ts";
-import type { Desired } from "./desired.ts";
 
 /** A pass, as far as the next one has to know of it. */
 export interface Experience {
   readonly model: Model;
-  readonly desired: Desired;
-  readonly observed: Observed;
-  readonly plan: Plan;
-  readonly pace: Pace;
+  readonly guard: GuardVerdict;
+  readonly observed: Observation;
+  readonly decision: Decision;
   readonly outcome: Outcome | undefined;
-  readonly workerPid: number | undefined;
-  /** When the rendered base may be loaded, if this pass went on with the last good one until then. */
-  readonly reloadAt: number | undefined;
+}
+
+/** What time it is, and by chance. Monotonic milliseconds; `random` is in [0, 1). */
+export interface AfterClock {
+  readonly now: number;
+  readonly random: number;
+  readonly guardTimeMs: number;
+}
+
+/** What a pass leaves. */
+export interface Next {
+  readonly state: NodeState;
+  readonly requeue: Requeue;
 }
 
 /** How often removed servers that still hold requests are asked again. */
@@ -37,139 +48,184 @@ const LOOK_MS = 3_000;
 /** A last good copy that could not be kept is written again after this time. */
 const KEEP_AGAIN_MS = 3_000;
 
-/** When the next pass is due although nothing changes. */
-export type Again =
-  | { readonly kind: "at-once" }
-  | { readonly kind: "at"; readonly at: number }
-  | { readonly kind: "when-changed" };
-
-/** What a pass teaches the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
-export function learn(
-  memory: NodeState,
-  pass: Experience,
-  clock: { now: number; random: number },
-): { memory: NodeState; again: Again } {
-  const { outcome, pace } = pass;
-  if (outcome === undefined) return putOff(memory, pace);
-  const known = pass.plan.kind === "reload" && outcome.kind !== "refused" && outcome.kind !== "vetoed"
-    ? withReload(memory, clock.now)
-    : memory;
-  if (outcome.kind === "reached") return content(known, { pass, outcome, clock });
-  if (outcome.kind === "incomplete") {
-    return { memory: { ...known, reloadNext: true, known: undefined }, again: { kind: "at-once" } };
-  }
-  if (outcome.kind === "refused") return refused(known, { pass, alerts: outcome.alerts, clock });
-  if (outcome.kind === "vetoed") {
-    return withoutBase(known, { pass, reason: outcome.reason, by: "vetoed", clock });
-  }
-  if (outcome.kind === "reload-failed" && isNewBase(known, pass)) {
-    return withoutBase(known, { pass, reason: outcome.reason, by: "refused", clock });
-  }
-  return tryLater(known, clock);
-}
-
-function putOff(memory: NodeState, pace: Pace): { memory: NodeState; again: Again } {
-  if (pace.kind === "now" || pace.at === undefined) return { memory, again: { kind: "when-changed" } };
-  const reloadCrowds = memory.reloadCrowds || pace.crowded;
-  return { memory: { ...memory, reloadCrowds }, again: { kind: "at", at: pace.at } };
-}
-
-interface Reached {
-  readonly pass: Experience;
-  readonly outcome: Extract<Outcome, { kind: "reached" }>;
-  readonly clock: { now: number; random: number };
-}
-
-function content(memory: NodeState, { pass, outcome, clock }: Reached): { memory: NodeState; again: Again } {
-  const { desired, workerPid } = pass;
-  const { observed, pending } = outcome;
-  if (observed.kind !== "up") {
-    return { memory: { ...memory, failures: 0, known: undefined }, again: { kind: "when-changed" } };
-  }
-  const verified = withVerified(memory, {
-    base: desired.config.base,
-    isRendered: desired.base === "rendered",
-  });
-  // After a reload another worker runs, whose id the next look tells.
-  const known = pass.plan.kind === "reload" || workerPid === undefined ? undefined : { workerPid, observed };
-  const pendingPasses = pending > 0 ? memory.pendingPasses + 1 : 0;
-  const next = { ...verified, known, pendingPasses, reachedText: joinConfig(desired.config) };
-  const times = [
-    ...(pending > 0
-      ? [clock.now + backoffDelay({ ...PENDING, attempt: pendingPasses, random: clock.random })]
-      : []),
-    ...(desired.base === "last-good" && next.refusedBase !== undefined
-      ? [Math.min(next.refusedBase.retryAt, clock.now + LOOK_MS)]
-      : []),
-    ...(outcome.lastGoodError === undefined ? [] : [clock.now + KEEP_AGAIN_MS]),
-    ...(pass.reloadAt === undefined ? [] : [pass.reloadAt]),
-  ];
+/** What a pass leaves to the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
+export function afterPass(pass: Experience, before: NodeState, clock: AfterClock): Next {
+  const { state, requeue } = afterOutcome(pass, withSeen(before, pass, clock), clock);
+  const guard = guardAfter(pass, { inFile: isWritten(pass.outcome), timeMs: clock.guardTimeMs });
+  const isOver = requeue.kind !== "at-once";
   return {
-    memory: next,
-    again: times.length === 0 ? { kind: "when-changed" } : { kind: "at", at: Math.min(...times) },
+    state: { ...(isOver ? withErrors(state, pass.outcome) : state), guard },
+    requeue: earlier(requeue, pass.guard.lookAt),
   };
 }
 
-interface Refused {
-  readonly pass: Experience;
-  readonly alerts: readonly Alert[];
-  readonly clock: { now: number; random: number };
+/** A plan that was put off tells nothing new of what failed before. */
+function withErrors(state: NodeState, outcome: Outcome | undefined): NodeState {
+  if (outcome === undefined) return state;
+  if (outcome.kind !== "reached") return { ...state, applyError: failureOf(outcome) };
+  return { ...state, applyError: undefined, lastGoodError: outcome.lastGoodError };
 }
 
-function refused(memory: NodeState, { pass, alerts, clock }: Refused): { memory: NodeState; again: Again } {
-  const entries = namedEntries(pass, alerts);
+/** What the guard remembers; `inFile` tells that its model is in the file now. */
+export function guardAfter(
+  { model, guard }: Pick<Experience, "model" | "guard">,
+  { inFile, timeMs }: { readonly inFile: boolean; readonly timeMs: number },
+): GuardState {
+  const { known, held, released, decidedAt } = guard;
+  return afterGuard(known, { model, held, released }, { inFile, now: decidedAt, timeMs });
+}
+
+/** Whether the file holds what the pass wanted. */
+function isWritten(outcome: Outcome | undefined): boolean {
+  return outcome?.kind === "reached" && outcome.observed.kind !== "starting";
+}
+
+function earlier(requeue: Requeue, at: number | undefined): Requeue {
+  if (at === undefined || requeue.kind === "at-once") return requeue;
+  return { kind: "at", at: requeue.kind === "at" ? Math.min(requeue.at, at) : at };
+}
+
+/** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
+function withSeen(before: NodeState, { observed, decision }: Experience, clock: AfterClock): NodeState {
+  const { running, baseText } = observed;
+  const { workerPid } = observed.processes;
+  const known = running.kind === "up" && workerPid !== undefined
+    ? { workerPid, observed: running }
+    : undefined;
+  const state = { ...before, goodBase: baseText, known };
+  const { templateError } = decision.desired;
+  return templateError === undefined ? state : withFailedTemplate(state, templateError, clock);
+}
+
+/** A template has no digest. It is rendered in every pass; only one that comes after the back-off counts as an attempt. */
+function withFailedTemplate(state: NodeState, reason: string, { now, random }: AfterClock): NodeState {
+  const { refusedBase } = state;
+  const isKnown = refusedBase?.digest === "" && refusedBase.reason === reason && now < refusedBase.retryAt;
+  return isKnown ? state : withRefusedBase(state, { digest: "", reason, by: "refused", now, random });
+}
+
+function afterOutcome(pass: Experience, state: NodeState, clock: AfterClock): Next {
+  const { outcome, decision } = pass;
+  if (outcome === undefined) return putOff(state, decision.pace);
+  const isReloaded = decision.plan.kind === "reload" && outcome.kind !== "refused" &&
+    outcome.kind !== "vetoed";
+  const known = isReloaded ? withReload(state, clock.now) : state;
+  switch (outcome.kind) {
+    case "reached":
+      return afterReached(pass, known, { outcome, clock });
+    case "incomplete":
+      return { state: { ...known, reloadNext: true, known: undefined }, requeue: { kind: "at-once" } };
+    case "refused":
+      return afterRefusal(pass, known, { alerts: outcome.alerts, clock });
+    case "vetoed":
+      return withoutBase(known, { decision, reason: outcome.reason, by: "vetoed", clock });
+    case "reload-failed":
+      if (!isNewBase(known, decision)) return tryLater(known, clock);
+      return withoutBase(known, { decision, reason: outcome.reason, by: "refused", clock });
+    case "failed":
+      return tryLater(known, clock);
+  }
+}
+
+function putOff(state: NodeState, pace: Pace): Next {
+  if (pace.kind === "now" || pace.at === undefined) return { state, requeue: { kind: "when-changed" } };
+  const reloadCrowds = state.reloadCrowds || pace.crowded;
+  return { state: { ...state, reloadCrowds }, requeue: { kind: "at", at: pace.at } };
+}
+
+function afterReached(
+  { observed, decision }: Experience,
+  state: NodeState,
+  { outcome, clock }: { outcome: Extract<Outcome, { kind: "reached" }>; clock: AfterClock },
+): Next {
+  const { desired, plan } = decision;
+  if (outcome.observed.kind !== "up") {
+    return { state: { ...state, failures: 0, known: undefined }, requeue: { kind: "when-changed" } };
+  }
+  const isRendered = desired.base === "rendered";
+  const verified = withVerified(state, { base: desired.config.base, isRendered });
+  const { workerPid } = observed.processes;
+  // After a reload another worker runs, whose id the next look tells.
+  const isUnknown = plan.kind === "reload" || workerPid === undefined;
+  const known = isUnknown ? undefined : { workerPid, observed: outcome.observed };
+  const pendingPasses = outcome.pending > 0 ? state.pendingPasses + 1 : 0;
+  const next = { ...verified, known, pendingPasses, reachedText: joinConfig(desired.config) };
+  return { state: next, requeue: soonest(dueTimes(next, { decision, outcome, clock })) };
+}
+
+/** When something that was reached has to be looked at again. */
+function dueTimes(
+  { refusedBase, pendingPasses }: NodeState,
+  { decision, outcome, clock }: {
+    decision: Decision;
+    outcome: Extract<Outcome, { kind: "reached" }>;
+    clock: AfterClock;
+  },
+): number[] {
+  const { now, random } = clock;
+  const times = [
+    outcome.pending > 0 ? now + backoffDelay({ ...PENDING, attempt: pendingPasses, random }) : undefined,
+    decision.desired.base === "last-good" && refusedBase !== undefined
+      ? Math.min(refusedBase.retryAt, now + LOOK_MS)
+      : undefined,
+    outcome.lastGoodError === undefined ? undefined : now + KEEP_AGAIN_MS,
+    decision.reloadAt,
+  ];
+  return times.filter((at) => at !== undefined);
+}
+
+function soonest(times: readonly number[]): Requeue {
+  return times.length === 0 ? { kind: "when-changed" } : { kind: "at", at: Math.min(...times) };
+}
+
+function afterRefusal(
+  pass: Experience,
+  state: NodeState,
+  { alerts, clock }: { alerts: readonly Alert[]; clock: AfterClock },
+): Next {
+  const { decision, model } = pass;
+  const entries = namedEntries(model, decision.desired, alerts);
   if (entries.size > 0) {
-    return { memory: withRefusals(memory, entries, pass.model), again: { kind: "at-once" } };
+    return { state: withRefusals(state, entries, model), requeue: { kind: "at-once" } };
   }
   const reason = alerts.map(({ message }) => message).join("; ");
-  if (isNewBase(memory, pass)) return withoutBase(memory, { pass, reason, by: "refused", clock });
-  return tryLater(memory, clock);
+  if (isNewBase(state, decision)) return withoutBase(state, { decision, reason, by: "refused", clock });
+  return tryLater(state, clock);
 }
 
 /** The entries whose server HAProxy names, by line or by name. */
-function namedEntries({ model, desired }: Experience, alerts: readonly Alert[]): Map<string, Refusal> {
-  const revisions = new Map(
-    model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
-  );
+function namedEntries(model: Model, desired: Desired, alerts: readonly Alert[]): Map<string, Refusal> {
   const named = alerts.flatMap(({ line, server, message }) => {
     const place = (line === undefined ? undefined : serverAtLine(desired.config, line)) ?? server;
-    const key = place && serverKey({ service: place.backend, id: place.server });
-    const revision = key === undefined ? undefined : revisions.get(key);
-    if (key === undefined || revision === undefined) return [];
-    return [[key, { revision, reason: `HAProxy refuses it: ${message}` }] as const];
+    const entry = place && findServer(model, place.backend, place.server);
+    if (entry === undefined) return [];
+    return [
+      [serverKey(entry), { revision: entry.revision, reason: `HAProxy refuses it: ${message}` }] as const,
+    ];
   });
   return new Map(named);
 }
 
-function isNewBase({ goodBase }: NodeState, { desired }: Experience): boolean {
+function isNewBase({ goodBase }: NodeState, { desired }: Decision): boolean {
   return desired.base === "rendered" && desired.config.base !== goodBase;
 }
 
 interface BaseProblem {
-  readonly pass: Experience;
+  readonly decision: Decision;
   readonly reason: string;
   readonly by: "refused" | "vetoed";
-  readonly clock: { now: number; random: number };
+  readonly clock: AfterClock;
 }
 
-function withoutBase(
-  memory: NodeState,
-  { pass, reason, by, clock }: BaseProblem,
-): { memory: NodeState; again: Again } {
-  const next = withRefusedBase(memory, {
-    digest: baseDigest(pass.desired.config.base),
-    reason,
-    by,
-    ...clock,
-  });
-  if (next.goodBase !== undefined) return { memory: next, again: { kind: "at-once" } };
-  return { memory: next, again: { kind: "at", at: next.refusedBase?.retryAt ?? clock.now } };
+function withoutBase(state: NodeState, { decision, reason, by, clock }: BaseProblem): Next {
+  const digest = baseDigest(decision.desired.config.base);
+  const { now, random } = clock;
+  const next = withRefusedBase(state, { digest, reason, by, now, random });
+  if (next.goodBase !== undefined) return { state: next, requeue: { kind: "at-once" } };
+  return { state: next, requeue: { kind: "at", at: next.refusedBase?.retryAt ?? now } };
 }
 
-function tryLater(
-  memory: NodeState,
-  clock: { now: number; random: number },
-): { memory: NodeState; again: Again } {
-  const failed = withFailure(memory, clock);
-  return { memory: failed.memory, again: { kind: "at", at: failed.retryAt } };
+function tryLater(state: NodeState, clock: AfterClock): Next {
+  const failed = withFailure(state, clock);
+  return { state: failed.state, requeue: { kind: "at", at: failed.retryAt } };
 }

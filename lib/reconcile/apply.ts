@@ -5,6 +5,7 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import type { Observed, ObservedServers } from "../plan/observed.ts";
 import { describePlan, type Plan, plan, type PlanInput, serverSteps } from "../plan/plan.ts";
 import type { Admission, AdmissionRound, Alert, HaproxyPort } from "./ports.ts";
+import { findServer, type Model } from "../registry/model.ts";
 import { serverStateText } from "../plan/state_file.ts";
 import type { Step } from "../plan/step.ts";
 
@@ -31,16 +32,31 @@ export type Outcome =
   /** Something else went wrong; HAProxy goes on as it was. */
   | { readonly kind: "failed"; readonly reason: string };
 
-export interface ApplyOptions {
-  readonly haproxy: HaproxyPort;
-  readonly admission: Admission;
+/** Why an outcome is not the wanted one; undefined when it is. */
+export function failureOf(outcome: Outcome): string | undefined {
+  if (outcome.kind === "reached") return undefined;
+  if (outcome.kind === "refused") return outcome.alerts.map(({ message }) => message).join("; ");
+  return outcome.reason;
+}
+
+/** What a plan is carried out for. */
+export interface ApplyInput {
+  /** What the plan was made from. */
   readonly input: PlanInput;
+  /** What the registry asks for: it tells how servers are probed. */
+  readonly model: Model;
   /** The base that HAProxy runs now, if its text is known. */
   readonly runningBase: string | undefined;
-  readonly pathOf: (backend: string, server: string) => string | undefined;
+}
+
+export interface ApplyPorts {
+  readonly haproxy: HaproxyPort;
+  readonly admission: Admission;
   /** Waits between two looks at a worker that is starting. */
   readonly wait: (ms: number) => Promise<void>;
 }
+
+type ApplyOptions = ApplyInput & ApplyPorts;
 
 const VERIFY_LOOKS = 100;
 const VERIFY_EVERY_MS = 20;
@@ -48,16 +64,27 @@ const VERIFY_EVERY_MS = 20;
 const RUNTIME_ROUNDS = 2;
 
 /** Carries out a plan, in the only order that is safe at any moment: check, write, tell HAProxy, verify. */
-export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome> {
+export async function apply(
+  todo: Plan,
+  { input, model, runningBase }: ApplyInput,
+  { haproxy, admission, wait }: ApplyPorts,
+): Promise<Outcome> {
+  const options = { input, model, runningBase, haproxy, admission, wait };
   try {
     if (todo.kind === "nothing") return await reached(options, options.input.observed);
     if (todo.kind === "write") return await write(options) ?? await reached(options, options.input.observed);
-    const round = options.admission.begin(candidatesOf(todo.steps, options.pathOf));
+    const pathOf = (backend: string, server: string) => checkPathOf(model, backend, server);
+    const round = admission.begin(candidatesOf(todo.steps, pathOf));
     return todo.kind === "runtime" ? await change(todo.steps, round, options) : await reload(round, options);
   } catch (error) {
     if (error instanceof ControllerError) return { kind: "failed", reason: messageOf(error) };
     throw error;
   }
+}
+
+function checkPathOf(model: Model, backend: string, server: string): string | undefined {
+  const check = findServer(model, backend, server)?.check;
+  return check?.kind === "on" ? check.path : undefined;
 }
 
 async function reached({ haproxy, input }: ApplyOptions, observed: Observed, pending = 0): Promise<Outcome> {

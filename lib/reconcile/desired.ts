@@ -7,9 +7,12 @@ import {
   missingBackends,
   type ServerLine,
   type ServerLines,
+  splitConfig,
 } from "../config/text.ts";
 import type { Server } from "../registry/entry.ts";
+import type { Observation } from "./observe.ts";
 import type { NodeState } from "./state.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import type { Model, Service } from "../registry/model.ts";
 import { comparable, serverParams, withServerIds } from "../config/server_line.ts";
 
@@ -19,19 +22,57 @@ export interface Desired {
   /** Whether the base is the rendered one, or the last good one because the rendered one is refused. */
   readonly base: "rendered" | "last-good";
   /** Backends that wait for the rendered base: the last good one has no place for their servers. */
-  readonly waiting: readonly string[];
+  readonly pendingBackends: readonly string[];
+  /** Why the template could not be rendered, if it could not. */
+  readonly templateError?: string;
+}
+
+/** The texts that a pass may drive HAProxy to. */
+export interface DesiredTexts {
+  readonly first: Desired;
+  /** What to go on with while `first` waits for its reload; undefined: there is nothing else. */
+  readonly meanwhile: Desired | undefined;
+}
+
+/**
+ * Renders the model, and chooses the base. A template that fails must not stop endpoints from following: the last good
+ * base goes on with the servers of now.
+ *
+ * @throws {ControllerError} when the template fails and no good base is known
+ */
+export async function desire(
+  model: Model,
+  { observed, state }: { readonly observed: Observation; readonly state: NodeState },
+  { render, now }: { readonly render: (model: Model) => Promise<ConfigText>; readonly now: () => number },
+): Promise<DesiredTexts> {
+  const goodBase = observed.baseText;
+  try {
+    const rendered = await render(model);
+    const first = chooseDesired(rendered, { goodBase, refusedBase: state.refusedBase }, now());
+    const isSame = goodBase === undefined || goodBase === first.config.base;
+    return { first, meanwhile: isSame ? undefined : desiredMeanwhile(rendered, goodBase) };
+  } catch (error) {
+    if (!(error instanceof ControllerError) || goodBase === undefined) throw error;
+    const { servers } = splitConfig(state.reachedText ?? observed.file ?? "");
+    const known = { base: goodBase, servers, services: state.guard.inFile };
+    const first = desiredWithoutTemplate(model, known);
+    return { first: { ...first, templateError: messageOf(error) }, meanwhile: undefined };
+  }
 }
 
 /**
  * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
  * template must not stop endpoints from following.
  */
-export function chooseDesired(rendered: ConfigText, memory: NodeState, now: number): Desired {
-  const { refusedBase, goodBase } = memory;
+export function chooseDesired(
+  rendered: ConfigText,
+  { refusedBase, goodBase }: Pick<NodeState, "refusedBase" | "goodBase">,
+  now: number,
+): Desired {
   const isRefused = refusedBase?.digest === baseDigest(rendered.base) && now < refusedBase.retryAt;
-  if (goodBase === undefined) return { config: rendered, base: "rendered", waiting: [] };
+  if (goodBase === undefined) return { config: rendered, base: "rendered", pendingBackends: [] };
   if (isRefused) return onLastGood(goodBase, rendered.servers);
-  return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", waiting: [] };
+  return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", pendingBackends: [] };
 }
 
 /** What is wanted while the rendered base waits for its reload. */
@@ -122,5 +163,5 @@ function placeOf(line: ServerLine): string {
 
 function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
   const config = { base, servers };
-  return { config: fitted(config), base: "last-good", waiting: missingBackends(config) };
+  return { config: fitted(config), base: "last-good", pendingBackends: missingBackends(config) };
 }

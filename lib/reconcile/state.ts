@@ -33,6 +33,10 @@ export interface NodeState {
   /** Passes in a row that left removed servers with requests. */
   readonly pendingPasses: number;
   readonly guard: GuardState;
+  /** Why HAProxy does not run what the registry asks for; undefined when it does, or when nothing was tried yet. */
+  readonly applyError: string | undefined;
+  /** Why the last good configuration could not be kept; undefined when it could. */
+  readonly lastGoodError: string | undefined;
 }
 
 export const INITIAL_STATE: NodeState = {
@@ -47,6 +51,8 @@ export const INITIAL_STATE: NodeState = {
   reloadNext: false,
   pendingPasses: 0,
   guard: INITIAL_GUARD,
+  applyError: undefined,
+  lastGoodError: undefined,
 };
 
 /** After a failed pass: whatever made it fail, the node is to be right again within 5 s of its end. */
@@ -62,7 +68,7 @@ const BASE_BACKOFF = {
 
 /** Remembers entries that HAProxy refused; refusals of entries that were changed or deleted since are forgotten. */
 export function withRefusals(
-  memory: NodeState,
+  state: NodeState,
   refused: ReadonlyMap<string, Refusal>,
   model: Model,
 ): NodeState {
@@ -73,43 +79,43 @@ export function withRefusals(
   for (const { key, revision } of model.rejections) {
     revisions.set(key.split("/").slice(-2).join("/"), revision);
   }
-  const all = [...memory.refusals, ...refused].filter(([key, { revision }]) =>
+  const all = [...state.refusals, ...refused].filter(([key, { revision }]) =>
     revisions.get(key) === revision
   );
-  return { ...memory, refusals: new Map(all) };
+  return { ...state, refusals: new Map(all) };
 }
 
 /** Remembers that a base was refused; the same base is tried again by back-off, another one at once. */
 export function withRefusedBase(
-  memory: NodeState,
+  state: NodeState,
   refused: { digest: string; reason: string; by: keyof typeof BASE_BACKOFF; now: number; random: number },
 ): NodeState {
   const { digest, reason, by, now, random } = refused;
-  const attempts = memory.refusedBase?.digest === digest ? memory.refusedBase.attempts + 1 : 1;
+  const attempts = state.refusedBase?.digest === digest ? state.refusedBase.attempts + 1 : 1;
   const retryAt = now + backoffDelay({ ...BASE_BACKOFF[by], attempt: attempts, random });
-  return { ...memory, refusedBase: { digest, reason, attempts, retryAt } };
+  return { ...state, refusedBase: { digest, reason, attempts, retryAt } };
 }
 
 /** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
-export function withVerified(memory: NodeState, verified: { base: string; isRendered: boolean }): NodeState {
-  const refusedBase = verified.isRendered ? undefined : memory.refusedBase;
-  return { ...memory, goodBase: verified.base, refusedBase, failures: 0 };
+export function withVerified(state: NodeState, verified: { base: string; isRendered: boolean }): NodeState {
+  const refusedBase = verified.isRendered ? undefined : state.refusedBase;
+  return { ...state, goodBase: verified.base, refusedBase, failures: 0 };
 }
 
 /** Remembers that a reload was tried, whatever its result. */
-export function withReload(memory: NodeState, endedAt: number): NodeState {
-  const reloads = afterReload(memory.reloads, { endedAt, crowded: memory.reloadCrowds });
-  return { ...memory, reloads, reloadCrowds: false, reloadNext: false, known: undefined };
+export function withReload(state: NodeState, endedAt: number): NodeState {
+  const reloads = afterReload(state.reloads, { endedAt, crowded: state.reloadCrowds });
+  return { ...state, reloads, reloadCrowds: false, reloadNext: false, known: undefined };
 }
 
 /** Remembers that a pass failed, and tells when to try again. */
 export function withFailure(
-  memory: NodeState,
+  state: NodeState,
   { now, random }: { now: number; random: number },
-): { memory: NodeState; retryAt: number } {
-  const failures = memory.failures + 1;
+): { state: NodeState; retryAt: number } {
+  const failures = state.failures + 1;
   return {
-    memory: { ...memory, failures, known: undefined },
+    state: { ...state, failures, known: undefined },
     retryAt: now + backoffDelay({ ...FAILURE_BACKOFF, attempt: failures, random }),
   };
 }

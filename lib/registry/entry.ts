@@ -120,9 +120,17 @@ const OVERRIDE_FIELDS = new Set(Object.keys(OVERRIDE.entries));
 
 type EntryValue = v.InferOutput<typeof ENTRY>;
 
+/**
+ * The weight that HAProxy runs a server with. To drain a server is to run it with weight 0: it gets no new request, and
+ * those that it has go on.
+ */
+export function effectiveWeight({ state, weight }: Pick<Server, "state" | "weight">): number {
+  return state === "drain" ? 0 : weight;
+}
+
 /** Whether a server is to get requests. */
-export function isAskedFor({ state, weight }: Server): boolean {
-  return state === "ready" && weight > 0;
+export function isAskedFor(server: Server): boolean {
+  return server.state !== "maint" && effectiveWeight(server) > 0;
 }
 
 /** Reads one entry below the services prefix. */

@@ -111,6 +111,16 @@ export function countServers(model: Model): number {
   return model.services.reduce((sum, service) => sum + service.servers.length, 0);
 }
 
+/** A server of a model; undefined when the model has none of this name. Few are asked for, so services are indexed when they are. */
+export function findServer({ services }: Model, service: string, id: string): Server | undefined {
+  const found = services.find(({ name }) => name === service);
+  return found && serversById(found).get(id);
+}
+
+const serversById = memoByObject(({ servers }: Service) =>
+  new Map(servers.map((server) => [server.id, server]))
+);
+
 /** Byte order of ASCII and latin1 text, independent of any locale. */
 export function compareBytes(a: string, b: string): number {
   if (a === b) return 0;

@@ -15,26 +15,18 @@ function baseOf(seconds: number): string {
   return `defaults\n timeout http-request ${seconds}s\nfrontend f\n bind :80\n`;
 }
 
-/** What a pass says of the base that ran before and of the one that is desired. */
-function bases(runningBase: string | undefined, base: string) {
-  return {
-    runningBase,
-    desired: { config: { base, servers: new Map() }, base: "rendered", waiting: [] },
-  } as const;
-}
-
 Deno.test("createIdleLimit() lets the longest limit of any text count until no retired worker is left", async () => {
   await using dir = await tempDir();
   const limit = createIdleLimit(`${dir.path}/idle-limit`, createStateFiles());
   const [long, short] = [baseOf(5), baseOf(1)];
   const seen = [
-    await limit.limitMs(bases(long, long), { isAlone: true }),
+    await limit.limitMs([long, long], { isAlone: true }),
     // The reload waits.
-    await limit.limitMs(bases(long, short), { isAlone: true }),
-    await limit.limitMs(bases(long, short), { isAlone: false }),
-    await limit.limitMs(bases(short, short), { isAlone: false }),
-    await limit.limitMs(bases(short, short), { isAlone: true }),
-    await limit.limitMs(bases(short, "frontend f\n"), { isAlone: true }),
+    await limit.limitMs([long, short], { isAlone: true }),
+    await limit.limitMs([long, short], { isAlone: false }),
+    await limit.limitMs([short, short], { isAlone: false }),
+    await limit.limitMs([short, short], { isAlone: true }),
+    await limit.limitMs([short, "frontend f\n"], { isAlone: true }),
   ];
   assertEquals(seen, [10_000, 10_000, 10_000, 10_000, 2_000, undefined]);
 });
@@ -43,7 +35,7 @@ Deno.test("createIdleLimit() goes on with the limit of the run before", async ()
   await using dir = await tempDir();
   const path = `${dir.path}/idle-limit`;
   const limitIn = (isAlone: boolean, base: string) =>
-    createIdleLimit(path, createStateFiles()).limitMs(bases(undefined, base), { isAlone });
+    createIdleLimit(path, createStateFiles()).limitMs([base], { isAlone });
   const seen = [
     await limitIn(true, baseOf(5)),
     await limitIn(false, baseOf(1)),
@@ -60,9 +52,9 @@ Deno.test("createIdleLimit() keeps the limit as soon as it can", async () => {
   await using dir = await tempDir();
   const path = `${dir.path}/state/idle-limit`;
   const limit = createIdleLimit(path, createStateFiles());
-  assertEquals(await limit.limitMs(bases(undefined, baseOf(5)), { isAlone: false }), 10_000);
+  assertEquals(await limit.limitMs([baseOf(5)], { isAlone: false }), 10_000);
   await Deno.mkdir(`${dir.path}/state`);
-  assertEquals(await limit.limitMs(bases(undefined, baseOf(1)), { isAlone: false }), 10_000);
+  assertEquals(await limit.limitMs([baseOf(1)], { isAlone: false }), 10_000);
   assertEquals(await Deno.readTextFile(path), "10000");
 });
 

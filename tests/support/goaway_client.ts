@@ -1,5 +1,6 @@
 // Clients of etcd that follow a prefix, and one that writes a new key below it again and again. SIGTERM ends the writing;
 // the program ends when all have seen every key that etcd took, and tells what they saw.
+import { prepareProcess } from "../../lib/etcd/process.ts";
 import { Buffer } from "node:buffer";
 import { createEtcdClient, type EtcdClient, type EtcdOptions } from "../../lib/etcd/client.ts";
 import { followEtcd } from "../../lib/etcd/follow.ts";
@@ -82,6 +83,7 @@ function readOptions(options: GoawayClientOptions): EtcdOptions {
 }
 
 async function main(options: GoawayClientOptions): Promise<GoawayClientResult> {
+  prepareProcess();
   const etcd = readOptions(options);
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());

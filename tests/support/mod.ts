@@ -1,4 +1,6 @@
 /** What the tests need to run real processes and real traffic. */
+import { prepareProcess } from "../../lib/etcd/process.ts";
+
 export { EtcdCluster, type EtcdClusterOptions, startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
 export type { EtcdMember } from "../../tools/local/etcd_member.ts";
 export { Load, type LoadOptions, type LoadTarget, type SightingOptions } from "../../tools/local/load.ts";
@@ -9,3 +11,6 @@ export { findProgram, requireProgram } from "../../tools/local/programs.ts";
 export { type TempDir, tempDir } from "../../tools/local/temp_dir.ts";
 export { pause, waitFor, type WaitOptions } from "../../tools/local/wait.ts";
 export { Origin, type OriginBehaviour, startOrigin } from "./origin.ts";
+
+// Tests are programs of their own, and many have a client of etcd.
+prepareProcess();

@@ -2,7 +2,9 @@ import { parseEntry, type Server } from "../../lib/registry/entry.ts";
 import { buildModel, EMPTY_MODEL, type Model } from "../../lib/registry/model.ts";
 import type { Outcome } from "../../lib/reconcile/apply.ts";
 import type { Observed, ObservedServer } from "../../lib/plan/observed.ts";
-import type { PassReport } from "../../lib/reconcile/reconcile.ts";
+import type { HeldServer, ReleasedServer } from "../../lib/guard/guard.ts";
+import type { Decision, Pass } from "../../lib/reconcile/pass.ts";
+import { INITIAL_STATE, type NodeState } from "../../lib/reconcile/state.ts";
 import type { RenderSettings } from "../../lib/config/render.ts";
 import type { RawEntry } from "../../lib/registry/snapshot.ts";
 import type { NodeFacts } from "../../lib/node/facts.ts";
@@ -75,28 +77,50 @@ export function reached(changes: Partial<Extract<Outcome, { kind: "reached" }>> 
   return { kind: "reached", observed: EMPTY_HAPROXY, pending: 0, ...changes };
 }
 
-/** The report of a pass over a model that changed nothing, unless said otherwise. */
-export function reportOf(model: Model, changes: Partial<PassReport> = {}): PassReport {
+/** What a test wants to be special about a pass, whatever part of it that is. */
+export interface PassChanges
+  extends Partial<Omit<Pass, "model" | "guard" | "observed" | "decision" | "state">> {
+  readonly observed?: Observed;
+  readonly oldWorkers?: number;
+  readonly desired?: Decision["desired"];
+  readonly plan?: Decision["plan"];
+  readonly pace?: Decision["pace"];
+  readonly reloadAt?: number;
+  readonly held?: readonly HeldServer[];
+  readonly released?: readonly ReleasedServer[];
+  readonly state?: Partial<NodeState>;
+}
+
+/** A pass over a model that changed nothing, unless said otherwise. */
+export function passOf(model: Model, changes: PassChanges = {}): Pass {
+  const { observed = EMPTY_HAPROXY, oldWorkers = 0, held = [], released = [], state, ...others } = changes;
+  const { desired = RENDERED, plan = { kind: "nothing" }, pace = { kind: "now" }, reloadAt, ...results } =
+    others;
   return {
     model,
-    desired: { config: { base: "global\n", servers: new Map() }, base: "rendered", waiting: [] },
-    observed: EMPTY_HAPROXY,
-    plan: { kind: "nothing" },
-    pace: { kind: "now" },
+    guard: { held, released, known: INITIAL_STATE.guard, decidedAt: 100_000, lookAt: undefined },
+    observed: {
+      processes: { workerPid: 17, base: undefined, oldWorkers },
+      running: observed,
+      file: undefined,
+      baseText: undefined,
+    },
+    decision: { desired, plan, pace, reloadAt },
     outcome: undefined,
-    again: { kind: "when-changed" },
-    refusedBase: undefined,
-    runningBase: undefined,
-    oldWorkers: 0,
     drift: 0,
-    setbacks: [],
+    state: { ...INITIAL_STATE, ...state },
+    requeue: { kind: "when-changed" },
     endedAt: 100_004,
     tookMs: 4,
-    held: [],
-    leaving: [],
-    ...changes,
+    ...results,
   };
 }
+
+const RENDERED: Decision["desired"] = {
+  config: { base: "global\n", servers: new Map() },
+  base: "rendered",
+  pendingBackends: [],
+};
 
 /** A node that has just been started: HAProxy is up, nothing was read yet. */
 export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
@@ -107,8 +131,6 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     haproxy: { kind: "up", pid: 17, adopted: false },
     sockets: { worker: { kind: "answers" }, master: { kind: "answers" } },
     passError: undefined,
-    applyError: undefined,
-    lastGoodError: undefined,
     stateDirLost: undefined,
     passRunningMs: 0,
     etcd: { kind: "connecting" },
@@ -116,7 +138,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     inheritedAt: undefined,
     lastPass: undefined,
     lastChange: undefined,
-    served: false,
+    reachedOnce: false,
     lagMs: 0,
     admissionsWaiting: 0,
     seen: undefined,
@@ -126,10 +148,10 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
 }
 
 /** A node whose last pass served this model. */
-export function servingFacts(model: Model = EMPTY_MODEL, changes: Partial<PassReport> = {}): NodeFacts {
+export function servingFacts(model: Model = EMPTY_MODEL, changes: PassChanges = {}): NodeFacts {
   return factsOf({
     etcd: { kind: "watching", member: "8e9e05c52164694d" },
-    served: true,
-    lastPass: reportOf(model, changes),
+    reachedOnce: true,
+    lastPass: passOf(model, changes),
   });
 }

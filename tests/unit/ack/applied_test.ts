@@ -8,7 +8,7 @@ import {
   withLook,
   withReached,
 } from "../../../lib/ack/applied.ts";
-import { EMPTY_HAPROXY, modelOf, reached, reportOf } from "../fixtures.ts";
+import { EMPTY_HAPROXY, modelOf, passOf, reached } from "../fixtures.ts";
 
 const IDLE_MS = 5_000;
 const at = (now: number, ...oldWorkers: number[]) => ({ now, oldWorkers, idleMs: IDLE_MS });
@@ -120,13 +120,13 @@ Deno.test("no revision is verified while a worker that was retired before it may
   }));
 });
 
-const PLAN: Plan = { kind: "reload", reason: "x", steps: [] };
+const PLAN: Plan = { kind: "reload", cause: "base-changed", reason: "x", steps: [] };
 const MODEL = modelOf({ "s/a": "10.0.0.5:80" });
 const DOWN = reached({ observed: { kind: "down", reason: "exit code 1" } });
 
 const passes: Record<
   string,
-  [Parameters<typeof reportOf>[1], attached: boolean, ReturnType<typeof reachedBy>]
+  [Parameters<typeof passOf>[1], attached: boolean, ReturnType<typeof reachedBy>]
 > = {
   "a pass that changed something": [{ plan: PLAN, outcome: reached() }, false, 9n],
   "a pass that found nothing to do": [{ outcome: reached() }, false, 9n],
@@ -143,7 +143,7 @@ const passes: Record<
 
 for (const [what, [changes, attached, expected]] of Object.entries(passes)) {
   Deno.test(`reachedBy() takes the revision of ${what}`, () => {
-    const report = reportOf(MODEL, { observed: EMPTY_HAPROXY, ...changes });
-    assertEquals(reachedBy(report, { attached }), expected);
+    const pass = passOf(MODEL, { observed: EMPTY_HAPROXY, ...changes });
+    assertEquals(reachedBy(pass, { attached }), expected);
   });
 }

@@ -15,7 +15,7 @@ const LIMITS: GuardLimits = { share: 0.5, timeMs: 30_000 };
 
 /** A node that writes whatever the guard lets through; addresses are derived from ids. */
 class Node {
-  memory: GuardState = INITIAL_GUARD;
+  state: GuardState = INITIAL_GUARD;
   now = 1_000;
   failed = new Set<string>();
   #entries: Record<string, unknown> = {};
@@ -38,14 +38,14 @@ class Node {
   }
 
   /** One pass; returns what is served afterwards, held servers in parentheses. */
-  pass({ served = true } = {}): string {
-    const { now, memory } = this;
+  pass({ inFile = true } = {}): string {
+    const { now, state } = this;
     const limits = this.limits === "off" ? undefined : this.limits;
     const objection = (server: Server) =>
       this.failed.has(serverKey(server)) ? "its check has failed" : undefined;
-    const result = guard({ model: modelOf(this.#entries), memory, objection, now, limits });
-    this.memory = afterGuard(memory, result, { served, now, timeMs: limits?.timeMs ?? 0 });
-    this.left = result.leaving.map(({ server, reason }) => `${serverKey(server)}: ${reason}`);
+    const result = guard({ model: modelOf(this.#entries), state, objection, now, limits });
+    this.state = afterGuard(state, result, { inFile, now, timeMs: limits?.timeMs ?? 0 });
+    this.left = result.released.map(({ server, reason }) => `${serverKey(server)}: ${reason}`);
     const held = new Set(result.held.map(({ server }) => serverKey(server)));
     return result.model.services.flatMap(({ servers }) =>
       servers.map((server) => held.has(serverKey(server)) ? `(${serverKey(server)})` : serverKey(server))
@@ -103,7 +103,7 @@ Deno.test("guard() holds nobody for longer than its time", () => {
   assertEquals(node.after(29.9).pass(), "(s/c) (s/d)");
   assertEquals(node.after(0.1).pass(), "");
   assertEquals(node.left, ["s/c: its time is up", "s/d: its time is up"]);
-  assertEquals(node.memory.missingSince.size, 0);
+  assertEquals(node.state.missingSince.size, 0);
 });
 
 Deno.test("guard() lets more go when the window has passed, who waited longest first", () => {
@@ -131,12 +131,12 @@ Deno.test("guard() does not meet servers that were drained before they left", ()
     .set("s/c", { address: addressOf("s/c"), state: "maint" });
   assertEquals(node.pass(), "s/a s/b s/c s/d");
   assertEquals(node.delete("s/a", "s/b", "s/c").pass(), "s/d");
-  assertEquals(node.memory.departures, []);
+  assertEquals(node.state.departures, []);
 });
 
 Deno.test("guard() holds a server whose draining did not come to HAProxy", () => {
   const node = serving("s/a", "s/b");
-  node.set("s/a", { address: addressOf("s/a"), state: "drain" }).pass({ served: false });
+  node.set("s/a", { address: addressOf("s/a"), state: "drain" }).pass({ inFile: false });
   assertEquals(node.delete("s/a", "s/b").pass(), "(s/b)");
 });
 
@@ -146,7 +146,7 @@ Deno.test("guard() lets a server go whose address stands in another entry", () =
     address: addressOf("s/b"),
   });
   assertEquals(node.pass(), "s/x t/y");
-  assertEquals(node.memory.departures, []);
+  assertEquals(node.state.departures, []);
 });
 
 Deno.test("guard() holds a server whose entry cannot be used any more", () => {
@@ -158,7 +158,7 @@ Deno.test("guard() forgets that a server was missing when its entry is back", ()
   const node = serving("s/a", "s/b").delete("s/a", "s/b");
   assertEquals(node.pass(), "(s/b)");
   assertEquals(node.put("s/b").pass(), "s/b");
-  assertEquals([node.left, node.memory.missingSince.size], [[], 0]);
+  assertEquals([node.left, node.state.missingSince.size], [[], 0]);
 });
 
 Deno.test("guard() does not count who left and came back", () => {
@@ -173,9 +173,9 @@ Deno.test("guard() does not count who left and came back", () => {
 
 Deno.test("guard() keeps the time of what is held while nothing can be written", () => {
   const node = serving("s/a", "s/b").delete("s/a", "s/b");
-  assertEquals(node.pass({ served: false }), "(s/b)");
-  assertEquals(node.after(20).pass({ served: false }), "(s/b)");
-  assertEquals(node.after(10).pass({ served: false }), "");
+  assertEquals(node.pass({ inFile: false }), "(s/b)");
+  assertEquals(node.after(20).pass({ inFile: false }), "(s/b)");
+  assertEquals(node.after(10).pass({ inFile: false }), "");
 });
 
 Deno.test("guard() lets everything through when it is off, or knows nothing of what was served", () => {
@@ -187,12 +187,12 @@ Deno.test("guard() lets everything through when it is off, or knows nothing of w
 
 Deno.test("guard() leaves the model as it is when nobody is missing", () => {
   const model = modelOf({ "s/a": "10.0.0.5:80" });
-  const memory = { ...INITIAL_GUARD, served: model.services };
-  const result = guard({ model, memory, objection: () => undefined, now: 0, limits: LIMITS });
-  assertEquals([result.model === model, result.held, result.leaving], [true, [], []]);
+  const state = { ...INITIAL_GUARD, inFile: model.services };
+  const result = guard({ model, state, objection: () => undefined, now: 0, limits: LIMITS });
+  assertEquals([result.model === model, result.held, result.released], [true, [], []]);
   const empty = guard({
     model: EMPTY_MODEL,
-    memory: INITIAL_GUARD,
+    state: INITIAL_GUARD,
     objection: () => undefined,
     now: 0,
     limits: LIMITS,

@@ -41,7 +41,9 @@ for (const [what, [facts, status, body]] of Object.entries(readyz)) {
 
 for (const path of ["/readyz", "/api/state"]) {
   Deno.test(`createAdmin() tells on ${path} what is wrong with a node that serves on`, async () => {
-    const response = await get(path, { facts: { ...SERVING, applyError: "Cannot write x: no space" } });
+    const response = await get(path, {
+      facts: servingFacts(modelOf({}), { state: { applyError: "Cannot write x: no space" } }),
+    });
     const { problems } = await response.json();
     const expected = [{ kind: "not-applied", reason: "Cannot write x: no space" }];
     assertEquals([response.status, problems], [200, expected]);

@@ -27,7 +27,6 @@ function startLoop() {
     trigger,
     signal: stop.signal,
     resyncMs: HOUR_MS,
-    resyncAsked: () => false,
     snapshot: () => {
       const entries = world.services.map((name) => raw(`/services/${name}/a`, world.address, world.revision));
       return Promise.resolve({ revision: world.revision, entries });

@@ -2,16 +2,16 @@ import { assertEquals } from "@std/assert";
 import type { Model } from "../../../lib/registry/model.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
-import { isServed, outcomeReason, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
+import { isReached, outcomeReason, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
-import { factsOf, modelOf, observed, reached, reportOf, serverOf, servingFacts } from "../fixtures.ts";
+import { factsOf, modelOf, observed, passOf, reached, serverOf, servingFacts } from "../fixtures.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType<typeof readinessOf>]> = {
-  "ready once a state from the registry is served": [{ served: true }, { ready: true, stale: false }],
+  "ready once a state from the registry is served": [{ reachedOnce: true }, { ready: true, stale: false }],
   "ready though etcd is lost": [
-    { served: true, etcd: { kind: "lost", reason: "no member answers" } },
+    { reachedOnce: true, etcd: { kind: "lost", reason: "no member answers" } },
     { ready: true, stale: false },
   ],
   "ready but stale with what an earlier run left": [
@@ -23,7 +23,7 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
     { ready: true, stale: true, ageMs: 0 },
   ],
   "no longer stale when the registry was read": [
-    { served: true, inheritedAt: NOW - 5_000 },
+    { reachedOnce: true, inheritedAt: NOW - 5_000 },
     { ready: true, stale: false },
   ],
   "not ready before the first state": [{}, {
@@ -31,7 +31,7 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
     reason: "nothing was read from the registry yet",
   }],
   "not ready while HAProxy is down": [
-    { served: true, haproxy: { kind: "down", reason: "exit code 1", retryInMs: 5 } },
+    { reachedOnce: true, haproxy: { kind: "down", reason: "exit code 1", retryInMs: 5 } },
     { ready: false, reason: "HAProxy is down: exit code 1" },
   ],
   "not ready while a master that is there cannot be adopted": [
@@ -39,12 +39,12 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
     { ready: false, reason: "HAProxy is starting: no answer" },
   ],
   "not ready while the worker takes connections and says nothing": [
-    { served: true, sockets: { worker: { kind: "stuck", reason: "x" }, master: { kind: "answers" } } },
+    { reachedOnce: true, sockets: { worker: { kind: "stuck", reason: "x" }, master: { kind: "answers" } } },
     { ready: false, reason: "HAProxy does not answer" },
   ],
   "ready while only the sockets are lost": [
     {
-      served: true,
+      reachedOnce: true,
       sockets: { worker: { kind: "lost", reason: "x" }, master: { kind: "lost", reason: "y" } },
     },
     { ready: true, stale: false },
@@ -53,7 +53,7 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
     { inheritedAt: NOW, haproxy: { kind: "starting" } },
     { ready: false, reason: "HAProxy is starting" },
   ],
-  "not ready when it is told to stop": [{ served: true, stopping: true }, {
+  "not ready when it is told to stop": [{ reachedOnce: true, stopping: true }, {
     ready: false,
     reason: "stopping",
   }],
@@ -75,17 +75,17 @@ Deno.test("serverCounts() counts the servers of the registry that HAProxy has up
     ...RUNNING,
     servers: new Map([...RUNNING.servers, ["other", new Map([["x", observed("x")]])]]),
   };
-  assertEquals(serverCounts(reportOf(MODEL, { observed: observedMore }), undefined), { total: 3, up: 1 });
+  assertEquals(serverCounts(passOf(MODEL, { observed: observedMore }), undefined), { total: 3, up: 1 });
 });
 
 Deno.test("serverCounts() counts by what HAProxy was seen to run after the pass", () => {
-  const report = reportOf(MODEL, { outcome: reached({ observed: RUNNING }) });
-  assertEquals(serverCounts(report, undefined), { total: 3, up: 1 });
+  const pass = passOf(MODEL, { outcome: reached({ observed: RUNNING }) });
+  assertEquals(serverCounts(pass, undefined), { total: 3, up: 1 });
 });
 
 Deno.test("serverCounts() counts none up while HAProxy does not answer", () => {
   const silent: Observed = { kind: "silent", reason: "no answer" };
-  assertEquals(serverCounts(reportOf(MODEL, { observed: silent }), undefined), { total: 3, up: 0 });
+  assertEquals(serverCounts(passOf(MODEL, { observed: silent }), undefined), { total: 3, up: 0 });
 });
 
 Deno.test("stateJson() shows a node before its first pass", () => {
@@ -129,8 +129,8 @@ Deno.test("stateJson() shows each server with what is asked for and whether HAPr
 
 Deno.test("stateJson() shows held servers, and when they go at the latest", () => {
   const server = serverOf("10.0.0.7:8080", "t/c");
-  const report = { held: [{ server, since: 1_000, until: 31_000 }], endedAt: 11_000.4 };
-  assertEquals(parsed(servingFacts(MODEL, report)).held, [
+  const pass = { held: [{ server, since: 1_000, until: 31_000 }], endedAt: 11_000.4 };
+  assertEquals(parsed(servingFacts(MODEL, pass)).held, [
     { service: "t", id: "c", address: "10.0.0.7:8080", goesInMs: 20_000 },
   ]);
 });
@@ -153,8 +153,8 @@ Deno.test("stateJson() escapes keys and reasons, which others wrote", () => {
 
 Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quote what others wrote", () => {
   const reason = "\x1b[2J\u202e\x9b\n";
-  const report = reportOf(MODEL, {
-    plan: { kind: "reload", reason, steps: [] },
+  const pass = passOf(MODEL, {
+    plan: { kind: "reload", cause: "base-changed", reason, steps: [] },
     pace: { kind: "later", at: 1, reason, crowded: false },
     outcome: { kind: "failed", reason },
   });
@@ -162,7 +162,7 @@ Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quo
     ...servingFacts(MODEL),
     etcd: { kind: "lost", reason } as const,
     haproxy: { kind: "down", reason, retryInMs: 100 } as const,
-    lastChange: { report, at: NOW },
+    lastChange: { pass, at: NOW },
   };
   const shown = JSON.stringify(stateJson(facts, NOW));
   assertEquals(shown.split("\\\\x1b[2J\\\\u{202e}\\\\x9b\\\\x0a").length - 1, 6);
@@ -171,8 +171,10 @@ Deno.test("stateJson() escapes what etcd, HAProxy and a plan said, which may quo
 
 Deno.test("stateJson() shows a refused base beside the one that goes on", () => {
   const { base } = parsed(servingFacts(MODEL, {
-    desired: { config: { base: "a\n", servers: new Map() }, base: "last-good", waiting: ["t"] },
-    refusedBase: { digest: "0123456789abcdef", reason: "no such\nkeyword", attempts: 2, retryAt: 7 },
+    desired: { config: { base: "a\n", servers: new Map() }, base: "last-good", pendingBackends: ["t"] },
+    state: {
+      refusedBase: { digest: "0123456789abcdef", reason: "no such\nkeyword", attempts: 2, retryAt: 7 },
+    },
   }));
   assertEquals(base.digest.length, 12);
   assertEquals({ ...base, digest: "" }, {
@@ -184,9 +186,10 @@ Deno.test("stateJson() shows a refused base beside the one that goes on", () => 
 });
 
 Deno.test("stateJson() shows the last plan with its steps, their reasons and how it ended", () => {
-  const report = reportOf(MODEL, {
+  const pass = passOf(MODEL, {
     plan: {
       kind: "reload",
+      cause: "many-steps",
       reason: "too many",
       steps: [{
         kind: "add",
@@ -200,7 +203,7 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
     drift: 1,
     tookMs: 12.6,
   });
-  const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { report, at: NOW } });
+  const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { pass, at: NOW } });
   assertEquals(plan, {
     kind: "reload",
     revision: 9,
@@ -215,11 +218,11 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
 });
 
 Deno.test("stateJson() shows a plan that was put off, with the reason", () => {
-  const report = reportOf(MODEL, {
-    plan: { kind: "reload", reason: "new", steps: [] },
+  const pass = passOf(MODEL, {
+    plan: { kind: "reload", cause: "base-changed", reason: "new", steps: [] },
     pace: { kind: "later", at: 5, reason: "the last reload is too recent", crowded: true },
   });
-  const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { report, at: NOW } });
+  const { plan } = parsed({ ...servingFacts(MODEL), lastChange: { pass, at: NOW } });
   assertEquals([plan.pace, plan.outcome, plan.reason, plan.steps], [
     { kind: "later", reason: "the last reload is too recent" },
     null,
@@ -244,8 +247,8 @@ Deno.test("describePlan() gives no step for nothing, and one for a write", () =>
   ]);
 });
 
-Deno.test("isServed() says whether HAProxy runs what the pass wanted, not whether it will", () => {
-  const served = (outcome: ReturnType<typeof reached> | undefined) => isServed(reportOf(MODEL, { outcome }));
+Deno.test("isReached() says whether HAProxy runs what the pass wanted, not whether it will", () => {
+  const served = (outcome: ReturnType<typeof reached> | undefined) => isReached(passOf(MODEL, { outcome }));
   assertEquals(served(reached()), true);
   assertEquals(served(reached({ observed: { kind: "down", reason: "x" } })), false);
   assertEquals(served({ kind: "incomplete", reason: "x" }), false);
@@ -253,6 +256,6 @@ Deno.test("isServed() says whether HAProxy runs what the pass wanted, not whethe
 });
 
 Deno.test("serverCounts() takes what was seen just now before what the last pass saw", () => {
-  const report = reportOf(MODEL, { observed: RUNNING });
-  assertEquals(serverCounts(report, { kind: "up", base: undefined, servers: new Map() }).up, 0);
+  const pass = passOf(MODEL, { observed: RUNNING });
+  assertEquals(serverCounts(pass, { kind: "up", base: undefined, servers: new Map() }).up, 0);
 });

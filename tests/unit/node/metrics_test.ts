@@ -4,7 +4,7 @@ import { createMetrics, type Metrics } from "../../../lib/node/metrics.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import type { Plan } from "../../../lib/plan/plan.ts";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
-import { factsOf, modelOf, observed, reached, reportOf, servingFacts } from "../fixtures.ts";
+import { factsOf, modelOf, observed, passOf, reached, servingFacts } from "../fixtures.ts";
 
 const NOW = 1_000_000;
 const MODEL = modelOf({ "s/a": { address: "10.0.0.5:80", zone: 1 }, "s/b": "10.0.0.6:80", "s/bad": "?" });
@@ -96,7 +96,7 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
     ...servingFacts(MODEL, {
       oldWorkers: 2,
       outcome: reached({ observed: RUNNING, pending: 4 }),
-      refusedBase: { digest: "0", reason: "x", attempts: 1, retryAt: 0 },
+      state: { refusedBase: { digest: "0", reason: "x", attempts: 1, retryAt: 0 } },
     }),
     lagMs: 1_500,
     admissionsWaiting: 3,
@@ -125,7 +125,7 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
 Deno.test("createMetrics() shows a stale node with the age of what it serves, until it is no longer stale", async () => {
   const metrics = createMetrics();
   const stale = await series(metrics, factsOf({ inheritedAt: NOW - 4_000 }));
-  const fresh = await series(metrics, factsOf({ inheritedAt: NOW - 4_000, served: true }));
+  const fresh = await series(metrics, factsOf({ inheritedAt: NOW - 4_000, reachedOnce: true }));
   const shown = (all: Record<string, number>) => [all.ready, all.stale, all.stale_age_seconds];
   assertEquals([shown(stale), shown(fresh)], [[1, 1, 4], [1, 0, 0]]);
 });
@@ -139,7 +139,7 @@ Deno.test("createMetrics() shows that reads are refused while the watch goes on"
   assertEquals([answered.etcd_watching, answered.etcd_reads_refused], [1, 0]);
 });
 
-const RELOAD: Plan = { kind: "reload", reason: "x", steps: [] };
+const RELOAD: Plan = { kind: "reload", cause: "base-changed", reason: "x", steps: [] };
 const RUNTIME: Plan = {
   kind: "runtime",
   steps: [
@@ -147,17 +147,17 @@ const RUNTIME: Plan = {
     { kind: "maint", backend: "s", server: "b", reason: "x" },
   ],
 };
-const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series: string[]]> = {
+const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: string[]]> = {
   "a pass with nothing to do": [
-    reportOf(MODEL, { outcome: reached() }),
+    passOf(MODEL, { outcome: reached() }),
     ['outcomes_total{outcome="reached"}', "passes_total", 'plans_total{kind="nothing"}'],
   ],
   "a reload that was put off": [
-    reportOf(MODEL, { plan: RELOAD, pace: { kind: "later", at: 5, reason: "x", crowded: false } }),
+    passOf(MODEL, { plan: RELOAD, pace: { kind: "later", at: 5, reason: "x", crowded: false } }),
     ["passes_total", 'plans_put_off_total{kind="reload"}'],
   ],
   "a reload that was loaded": [
-    reportOf(MODEL, { plan: RELOAD, outcome: reached() }),
+    passOf(MODEL, { plan: RELOAD, outcome: reached() }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="reached"}',
@@ -167,7 +167,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ],
   ],
   "a reload that was not tried": [
-    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "vetoed", reason: "x" } }),
+    passOf(MODEL, { plan: RELOAD, outcome: { kind: "vetoed", reason: "x" } }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="vetoed"}',
@@ -177,7 +177,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ],
   ],
   "a reload that failed": [
-    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "reload-failed", reason: "x" } }),
+    passOf(MODEL, { plan: RELOAD, outcome: { kind: "reload-failed", reason: "x" } }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="reload-failed"}',
@@ -187,7 +187,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ],
   ],
   "changes at run time with each of their steps": [
-    reportOf(MODEL, { plan: RUNTIME, outcome: reached() }),
+    passOf(MODEL, { plan: RUNTIME, outcome: reached() }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="reached"}',
@@ -198,7 +198,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ],
   ],
   "a step that undoes what somebody changed by hand": [
-    reportOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
+    passOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
     [
       "apply_seconds_count",
       "drift_repairs_total",
@@ -210,7 +210,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ],
   ],
   "no drift while the plan that repairs it is put off": [
-    reportOf(MODEL, {
+    passOf(MODEL, {
       plan: RUNTIME,
       pace: { kind: "later", at: undefined, reason: "x", crowded: false },
       drift: 1,
@@ -218,7 +218,7 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
     ["passes_total", 'plans_put_off_total{kind="runtime"}'],
   ],
   "a text that HAProxy refused before any reload": [
-    reportOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),
+    passOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),
     [
       "apply_seconds_count",
       'outcomes_total{outcome="refused"}',
@@ -228,10 +228,10 @@ const counted: Record<string, [report: Parameters<Metrics["onPass"]>[0], series:
   ],
 };
 
-for (const [what, [report, expected]] of Object.entries(counted)) {
+for (const [what, [pass, expected]] of Object.entries(counted)) {
   Deno.test(`createMetrics() counts ${what}`, async () => {
     const metrics = createMetrics();
-    metrics.onPass(report);
+    metrics.onPass(pass);
     const all = await series(metrics);
     const moved = Object.keys(all).filter((name) => /_(total|count)/.test(name) && all[name] === 1).sort();
     assertEquals(moved, expected);
@@ -257,7 +257,7 @@ Deno.test("createMetrics() counts the errors that are no pass", async () => {
 
 Deno.test("createMetrics() measures how long a pass took, in seconds", async () => {
   const metrics = createMetrics();
-  metrics.onPass(reportOf(MODEL, { plan: RELOAD, outcome: reached(), tookMs: 250 }));
+  metrics.onPass(passOf(MODEL, { plan: RELOAD, outcome: reached(), tookMs: 250 }));
   const all = await series(metrics);
   assertEquals(all.apply_seconds_sum, 0.25);
   assertEquals([all['apply_seconds_bucket{le="0.1"}'], all['apply_seconds_bucket{le="0.25"}']], [0, 1]);

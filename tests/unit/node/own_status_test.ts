@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { formatStatus, parseStatus } from "../../../lib/ack/keys.ts";
 import { ownStatus } from "../../../lib/node/own_status.ts";
 import type { Plan } from "../../../lib/plan/plan.ts";
-import { factsOf, modelOf, reportOf, servingFacts } from "../fixtures.ts";
+import { factsOf, modelOf, passOf, servingFacts } from "../fixtures.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const ABOUT = {
@@ -53,12 +53,12 @@ Deno.test("ownStatus() writes what readers take", () => {
 
 const plans: [plan: Plan, told: string][] = [
   [{ kind: "runtime", steps: [] }, "runtime"],
-  [{ kind: "reload", reason: "x", steps: [] }, "reload"],
+  [{ kind: "reload", cause: "base-changed", reason: "x", steps: [] }, "reload"],
   [{ kind: "write", reason: "x" }, "none"],
 ];
 for (const [plan, told] of plans) {
   Deno.test(`ownStatus() calls a plan to ${plan.kind} ${told}`, () => {
-    const lastChange = { report: reportOf(MODEL, { plan, tookMs: 4.4 }), at: NOW };
+    const lastChange = { pass: passOf(MODEL, { plan, tookMs: 4.4 }), at: NOW };
     const status = ownStatus({ ...servingFacts(MODEL), lastChange }, ABOUT);
     assertEquals([status.plan, status.tookMs], [told, 4]);
   });

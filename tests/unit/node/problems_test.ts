@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
 import { type Problem, problemsOf } from "../../../lib/node/problems.ts";
-import { factsOf, reportOf, serverOf, servingFacts } from "../fixtures.ts";
+import { factsOf, passOf, serverOf, servingFacts } from "../fixtures.ts";
 import { EMPTY_MODEL } from "../../../lib/registry/model.ts";
 
 const ANSWERS = { kind: "answers" } as const;
@@ -37,15 +37,20 @@ const cases: Record<string, [facts: Partial<NodeFacts>, problems: Problem[]]> = 
     [{ kind: "etcd-reads-refused", reason: "a" }],
   ],
   "a pass that could not be made": [{ passError: "a" }, [{ kind: "pass-failed", reason: "a" }]],
-  "a plan that was not reached": [{ applyError: "a" }, [{ kind: "not-applied", reason: "a" }]],
+  "a plan that was not reached": [{ lastPass: passOf(EMPTY_MODEL, { state: { applyError: "a" } }) }, [{
+    kind: "not-applied",
+    reason: "a",
+  }]],
   "a refused base": [
     {
-      lastPass: reportOf(EMPTY_MODEL, { refusedBase: { digest: "0", reason: "a", attempts: 1, retryAt: 0 } }),
+      lastPass: passOf(EMPTY_MODEL, {
+        state: { refusedBase: { digest: "0", reason: "a", attempts: 1, retryAt: 0 } },
+      }),
     },
     [{ kind: "base-refused", reason: "a" }],
   ],
   "servers that are held, ten of them by name": [
-    { lastPass: reportOf(EMPTY_MODEL, { held: HELD }) },
+    { lastPass: passOf(EMPTY_MODEL, { held: HELD }) },
     [{
       kind: "servers-held",
       reason:
@@ -62,10 +67,13 @@ const cases: Record<string, [facts: Partial<NodeFacts>, problems: Problem[]]> = 
     [{ kind: "node-id-taken", reason: "another node has the id lb1, so this one is lb1~00ff" }],
   ],
   "a state directory that cannot be made": [{ stateDirLost: "a" }, [{ kind: "state-dir-lost", reason: "a" }]],
-  "a last good copy that was not kept": [{ lastGoodError: "a" }, [{
-    kind: "last-good-not-kept",
-    reason: "a",
-  }]],
+  "a last good copy that was not kept": [
+    { lastPass: passOf(EMPTY_MODEL, { state: { lastGoodError: "a" } }) },
+    [{
+      kind: "last-good-not-kept",
+      reason: "a",
+    }],
+  ],
   "a pass that hangs": [
     { passRunningMs: 4_200 },
     [{ kind: "pass-slow", reason: "a pass has been running for 4 s" }],

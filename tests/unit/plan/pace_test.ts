@@ -4,7 +4,7 @@ import type { Step } from "../../../lib/plan/step.ts";
 import { afterReload, NO_RELOADS, type Pace, pace, type PaceInput } from "../../../lib/plan/pace.ts";
 
 const RELOAD: PaceInput = {
-  plan: { kind: "reload", reason: "x", steps: [] },
+  plan: { kind: "reload", cause: "base-changed", reason: "x", steps: [] },
   now: 10_000,
   quiet: true,
   reloadIntervalMs: 1_000,

@@ -14,7 +14,7 @@ const RENDERED: ConfigText = {
   ]),
 };
 const refusedBase = { digest: baseDigest(RENDERED.base), reason: "no", attempts: 1, retryAt: 1_000 };
-const asRendered = { config: RENDERED, base: "rendered", waiting: [] } as const;
+const asRendered = { config: RENDERED, base: "rendered", pendingBackends: [] } as const;
 
 const rendered: Record<string, [memory: Partial<NodeState>, now: number]> = {
   "nothing is refused": [{ goodBase: GOOD }, 0],
@@ -33,18 +33,18 @@ Deno.test("chooseDesired() goes on with the last good base and the servers of no
   assertEquals(chooseDesired(RENDERED, { ...INITIAL_STATE, goodBase: GOOD, refusedBase }, 999), {
     config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
     base: "last-good",
-    waiting: ["new"],
+    pendingBackends: ["new"],
   });
 });
 
 Deno.test("desiredWithoutTemplate() writes the servers of the model into the last good base", () => {
   const model = modelOf({ "both/a": "10.0.0.5:80", "new/b": "10.0.0.6:80" });
-  const { config, base, waiting } = desiredWithoutTemplate(model, {
+  const { config, base, pendingBackends } = desiredWithoutTemplate(model, {
     base: GOOD,
     servers: new Map(),
     services: [],
   });
-  assertEquals([config.base, base, waiting], [GOOD, "last-good", ["new"]]);
+  assertEquals([config.base, base, pendingBackends], [GOOD, "last-good", ["new"]]);
   const [line] = config.servers.get("both") ?? [];
   assertEquals(line?.name, "a");
   const { address, id } = comparable(line ?? { name: "", params: "" });
@@ -88,7 +88,7 @@ Deno.test("desiredMeanwhile() has the servers of now on the base that waits to b
   assertEquals(desiredMeanwhile(RENDERED, GOOD), {
     config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
     base: "last-good",
-    waiting: ["new"],
+    pendingBackends: ["new"],
   });
 });
 

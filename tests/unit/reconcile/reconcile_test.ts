@@ -8,7 +8,8 @@ import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import type { Model } from "../../../lib/registry/model.ts";
 import { ANY_NETWORK } from "../../../lib/registry/allowed_addresses.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
-import { type PassReport, reconcile, type ReconcilePorts } from "../../../lib/reconcile/reconcile.ts";
+import { reconcile, type ReconcilePorts } from "../../../lib/reconcile/reconcile.ts";
+import type { Pass } from "../../../lib/reconcile/pass.ts";
 import { compileTemplate, renderConfig } from "../../../lib/config/render.ts";
 import type { RawEntry } from "../../../lib/registry/snapshot.ts";
 import { HaproxyFake } from "../../support/haproxy_fake.ts";
@@ -38,12 +39,24 @@ function guardOf(limits: GuardLimits) {
   };
 }
 
+type Shown = ReturnType<typeof shown>;
+
+/** What tests look at in a pass, side by side. */
+function shown({ model, guard, observed, decision, outcome, requeue, state, drift, endedAt }: Pass) {
+  const { desired, plan, pace } = decision;
+  const { refusedBase } = state;
+  return {
+    ...{ model, held: guard.held, runningBase: observed.baseText, desired, plan, pace, outcome },
+    ...{ requeue, refusedBase, drift, endedAt },
+  };
+}
+
 /** A node without clock and sockets: a registry, a template and a HAProxy, all in memory. */
 class World {
   readonly haproxy = new HaproxyFake();
   template = EMBEDDED;
   now = 100_000;
-  memory: NodeState = INITIAL_STATE;
+  state: NodeState = INITIAL_STATE;
   ports: ReconcilePorts = {
     haproxy: this.haproxy,
     admission: ADMIT_ALL,
@@ -73,12 +86,15 @@ class World {
     return renderConfig(model, compileTemplate(this.template), RENDER_SETTINGS);
   }
 
-  async pass(start: { quiet?: boolean; full?: boolean } = {}): Promise<PassReport> {
-    const snapshot = { revision: this.#revision, entries: [...this.#entries.values()] };
+  /** Makes passes as the controller does: one that asks for it is followed by another at once. Shows the last. */
+  async pass(start: { quiet?: boolean; full?: boolean } = {}): Promise<Shown> {
     const { quiet = true, full = false } = start;
-    const { memory, report } = await reconcile(snapshot, { memory: this.memory, quiet, full }, this.ports);
-    this.memory = memory;
-    return report;
+    for (;;) {
+      const snapshot = { revision: this.#revision, entries: [...this.#entries.values()] };
+      const pass = await reconcile(snapshot, { state: this.state, quiet, full }, this.ports);
+      this.state = pass.state;
+      if (pass.requeue.kind !== "at-once") return shown(pass);
+    }
   }
 
   /** Servers with what they run, without the backend's name. */
@@ -109,14 +125,14 @@ Deno.test("reconcile() adds, changes and removes servers without a reload", asyn
   world.put("backend/a", { address: "10.0.0.7:80", weight: 7 });
   world.put("backend/c", "10.0.0.8:80");
   world.delete("backend/b");
-  const { plan, outcome, again } = await world.pass();
+  const { plan, outcome, requeue } = await world.pass();
   assertEquals(describePlan(plan), [
     "remove server backend/b: no entry asks for it",
     "address server backend/a 10.0.0.7 port 80: it is at 10.0.0.5 port 80, entry of revision 3",
     "weight server backend/a 7: it has weight 100, entry of revision 3",
     "add server backend/c 10.0.0.8:80 weight 100 check: entry of revision 4",
   ]);
-  assertEquals([outcome?.kind, again.kind], ["reached", "when-changed"]);
+  assertEquals([outcome?.kind, requeue.kind], ["reached", "when-changed"]);
   assertEquals(world.servers, ["backend/a 10.0.0.7:80 weight 7 ready up", upAt("c", "10.0.0.8:80")]);
   assertEquals(world.haproxy.effects.includes("reload"), false);
 });
@@ -124,8 +140,8 @@ Deno.test("reconcile() adds, changes and removes servers without a reload", asyn
 Deno.test("reconcile() touches neither file nor HAProxy when there is nothing to do", async () => {
   const world = await runningWorld({ "backend/a": A });
   for (const full of [false, true]) {
-    const { plan, again } = await world.pass({ full });
-    assertEquals([plan.kind, again.kind, world.haproxy.takeEffects()], ["nothing", "when-changed", [
+    const { plan, requeue } = await world.pass({ full });
+    assertEquals([plan.kind, requeue.kind, world.haproxy.takeEffects()], ["nothing", "when-changed", [
       "keep last good",
     ]]);
   }
@@ -150,11 +166,11 @@ Deno.test("reconcile() asks removed servers with requests again until they are g
   server.connections = 1;
   world.delete("backend/b");
   const first = await world.pass();
-  assertEquals([first.outcome?.kind, first.again], ["reached", { kind: "at", at: world.now + 100 }]);
+  assertEquals([first.outcome?.kind, first.requeue], ["reached", { kind: "at", at: world.now + 100 }]);
   const second = await world.pass();
-  assertEquals([second.drift, second.again], [0, { kind: "at", at: world.now + 200 }]);
+  assertEquals([second.drift, second.requeue], [0, { kind: "at", at: world.now + 200 }]);
   server.connections = 0;
-  assertEquals((await world.pass()).again.kind, "when-changed");
+  assertEquals((await world.pass()).requeue.kind, "when-changed");
   assertEquals(world.servers, [upAt("a", A)]);
 });
 
@@ -232,8 +248,8 @@ Deno.test("reconcile() follows endpoints on the good base while a reload has to 
   world.haproxy.takeEffects();
   const waiting = await world.pass();
   assertEquals([waiting.plan.kind, waiting.outcome?.kind], ["runtime", "reached"]);
-  assertEquals([waiting.desired.base, waiting.desired.waiting], ["last-good", ["shop"]]);
-  assertEquals(waiting.again, { kind: "at", at: endedAt + 1_000 });
+  assertEquals([waiting.desired.base, waiting.desired.pendingBackends], ["last-good", ["shop"]]);
+  assertEquals(waiting.requeue, { kind: "at", at: endedAt + 1_000 });
   assertEquals(world.servers.includes(upAt("b", "10.0.0.6:80")), true);
   assertEquals(world.haproxy.effects.includes("reload"), false);
   world.now = endedAt + 1_000;
@@ -255,14 +271,14 @@ Deno.test("reconcile() goes on with the good base at once when HAProxy refuses a
         : { kind: "valid" },
   };
   world.put("backend/b", "10.0.0.6:80");
-  const { outcome, refusedBase, desired, again } = await world.pass();
+  const { outcome, refusedBase, desired, requeue } = await world.pass();
   assertEquals([outcome?.kind, desired.base, refusedBase?.reason], [
     "reached",
     "last-good",
     "unknown keyword 'bogus'",
   ]);
   assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
-  assertEquals(again, { kind: "at", at: world.now + 500 });
+  assertEquals(requeue, { kind: "at", at: world.now + 500 });
   assertEquals(world.haproxy.effects.includes("reload"), false);
 
   world.now += 500;
@@ -348,7 +364,7 @@ Deno.test("reconcile() brings a HAProxy that it adopts to what is wanted without
   world.put("backend/b", "10.0.0.6:80");
   const { plan } = await world.pass();
   assertEquals(plan.kind, "runtime");
-  assertEquals(world.memory.goodBase, splitConfig(before.haproxy.file ?? "").base);
+  assertEquals(world.state.goodBase, splitConfig(before.haproxy.file ?? "").base);
   assertEquals(world.servers, [upAt("a", A), upAt("b", "10.0.0.6:80")]);
 });
 
@@ -421,14 +437,14 @@ const names = (world: World) => world.servers.map((line) => line.split(" ", 1)[0
 Deno.test("reconcile() serves on what the guard holds, in file and HAProxy alike, and looks again soon", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
-  const { held, model, again } = await world.pass();
+  const { held, model, requeue } = await world.pass();
   assertEquals(held.map(({ server }) => server.id), ["c", "d"]);
-  assertEquals([model.revision, again], [8n, { kind: "at", at: world.now + 500 }]);
+  assertEquals([model.revision, requeue], [8n, { kind: "at", at: world.now + 500 }]);
   assertEquals(names(world), ["backend/c", "backend/d"]);
   assertEquals(/server [ab] /.test(world.haproxy.file ?? ""), false);
   assertEquals((await world.pass()).plan.kind, "nothing");
   world.now += 30_000;
-  assertEquals((await world.pass()).again.kind, "when-changed");
+  assertEquals((await world.pass()).requeue.kind, "when-changed");
   assertEquals(names(world), []);
 });
 
@@ -444,7 +460,7 @@ Deno.test("reconcile() begins no new window after a restart", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
   await world.pass();
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   world.now += 10_000;
   await world.pass();
   assertEquals(names(world), ["backend/c", "backend/d"]);
@@ -456,7 +472,7 @@ Deno.test("reconcile() begins no new window after a restart", async () => {
 Deno.test("reconcile() guards what the file holds when the registry lost it while nobody ran", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   await world.pass();
   assertEquals(names(world), ["backend/c", "backend/d"]);
 });
@@ -487,7 +503,7 @@ Deno.test("reconcile() does not count a departure that was put off", async () =>
 Deno.test("reconcile() guards what HAProxy was started from, not what the file held before", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   const { file } = world.haproxy;
   world.haproxy.trouble = { starting: true };
   world.haproxy.file = undefined;
@@ -500,7 +516,7 @@ Deno.test("reconcile() guards what HAProxy was started from, not what the file h
 
 Deno.test("reconcile() follows after a restart with a guard, should the template fail", async () => {
   const { world } = await guardedWorld();
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   world.put("backend/e", "10.0.0.9:80");
   assertEquals((await world.pass()).outcome?.kind, "reached");
@@ -519,7 +535,7 @@ Deno.test("reconcile() holds after a restart what it held before, should the tem
   await world.pass();
   const before = world.servers;
   assertEquals(names(world), ["backend/c", "backend/d", "backend/e", "static/old"]);
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   world.now += 10_000;
   const { held, plan } = await world.pass();
@@ -536,7 +552,7 @@ Deno.test("reconcile() holds after a restart what it held before, should the tem
 Deno.test("reconcile() guards what the registry lost while nobody ran, should the template fail", async () => {
   const { world } = await guardedWorld();
   for (const id of ["b", "c", "d"]) world.delete(`backend/${id}`);
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   world.template = "<%= it.nothing.here %>";
   const { held } = await world.pass();
   assertEquals(held.map(({ server }) => server.id), ["d"]);
@@ -546,7 +562,7 @@ Deno.test("reconcile() guards what the registry lost while nobody ran, should th
 Deno.test("reconcile() tells which base ran before it, also after a restart with another template", async () => {
   const world = await runningWorld({ "backend/a": A });
   const before = await world.pass();
-  world.memory = INITIAL_STATE;
+  world.state = INITIAL_STATE;
   world.template = TUNED;
   const after = await world.pass();
   assertEquals(after.runningBase, before.desired.config.base);

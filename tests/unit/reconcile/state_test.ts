@@ -68,7 +68,7 @@ for (const [by, maxMs] of [["refused", 30_000], ["vetoed", 3_000]] as const) {
 
 Deno.test("withFailure() tries again after 3 s at the most", () => {
   let failed = withFailure(INITIAL_STATE, { now: 0, random: 0 });
-  for (let attempt = 0; attempt < 12; attempt++) failed = withFailure(failed.memory, { now: 0, random: 0 });
+  for (let attempt = 0; attempt < 12; attempt++) failed = withFailure(failed.state, { now: 0, random: 0 });
   assertEquals(failed.retryAt, 3_000);
 });
 
@@ -97,8 +97,8 @@ Deno.test("withReload() counts a reload that crowds the one before, and the next
 
 Deno.test("withFailure() waits longer after each failed pass", () => {
   const first = withFailure(INITIAL_STATE, { now: 1_000, random: 0 });
-  const second = withFailure(first.memory, { now: 2_000, random: 0 });
-  assertEquals([first.retryAt, second.retryAt, second.memory.failures], [1_500, 3_000, 2]);
+  const second = withFailure(first.state, { now: 2_000, random: 0 });
+  assertEquals([first.retryAt, second.retryAt, second.state.failures], [1_500, 3_000, 2]);
 });
 
 Deno.test("every function of memory leaves the memory that it is given as it is", () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isReloadCheaper, needsReload } from "../../../lib/plan/runtime_rules.ts";
+import { isReloadCheaper, needsReload } from "../../../lib/plan/reload.ts";
 import { serverParams } from "../../../lib/config/server_line.ts";
 import type { Step } from "../../../lib/plan/step.ts";
 import { goodEntry } from "../arbitraries.ts";

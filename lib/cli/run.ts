@@ -1,0 +1,22 @@
+import { prepareProcess } from "../etcd/process.ts";
+import { type NodeSettings, openNode, type WrapHaproxy } from "../node/node.ts";
+import { listenForSignals } from "./signals.ts";
+
+/**
+ * `etcd-haproxy run`: keeps this node's HAProxy at what etcd says, until SIGTERM or SIGINT. SIGHUP asks for a pass that
+ * reads the template again.
+ *
+ * @throws {ControllerError} when the node cannot start
+ */
+export async function run(
+  settings: NodeSettings,
+  wrapHaproxy: WrapHaproxy = (haproxy) => haproxy,
+): Promise<void> {
+  prepareProcess();
+  const node = await openNode(settings, {
+    hostname: Deno.hostname(),
+    path: Deno.env.get("PATH") ?? "",
+    wrapHaproxy,
+  });
+  await node.run(listenForSignals(node.resync));
+}

@@ -1,0 +1,151 @@
+import type { PublisherEvent } from "../ack/publisher.ts";
+import type { MirrorEvent } from "../etcd/mirror.ts";
+import type { StateDirSeen } from "../haproxy/state/keeper.ts";
+import type { PassEvent } from "../reconcile/events.ts";
+import type { HaproxyState, SocketHealth, SocketState } from "../reconcile/ports.ts";
+import type { Problem } from "./problems.ts";
+
+/** Which process of HAProxy a socket belongs to. */
+export type SocketOwner = keyof SocketHealth;
+
+/**
+ * All that can happen to a node. Each folder declares what it has to tell; here it is joined, as flat data for the
+ * journal. Text from outside is not escaped.
+ */
+export type NodeEvent =
+  | PassEvent
+  | { readonly kind: "pass-failed"; readonly reason: string; readonly retryInMs: number }
+  | { readonly kind: "problem-began" | "problem-ended"; readonly problem: string; readonly reason: string }
+  | { readonly kind: "etcd-connecting"; readonly reason: string; readonly attempt: number }
+  | {
+    readonly kind: "registry-read";
+    readonly revision: number;
+    readonly entries: number;
+    readonly why: string;
+  }
+  | { readonly kind: "etcd-watching"; readonly from: number; readonly member: string }
+  | { readonly kind: "etcd-watch-ended"; readonly reason: string; readonly readAgain: boolean }
+  | { readonly kind: "etcd-reads-refused"; readonly reason: string }
+  | { readonly kind: "etcd-reads-answered" }
+  | { readonly kind: "mirror-wrong"; readonly reason: string }
+  | { readonly kind: "mirror-check-failed"; readonly reason: string }
+  | { readonly kind: "node-keys-published"; readonly as: string; readonly isSecond: boolean }
+  | { readonly kind: "node-keys-failing"; readonly reason: string; readonly refused: boolean }
+  | { readonly kind: "haproxy-waited-for"; readonly reason: string }
+  | {
+    readonly kind: "haproxy-up";
+    readonly pid: number;
+    readonly how: "started" | "adopted" | "attached";
+  }
+  | {
+    readonly kind: "haproxy-down";
+    readonly reason: string;
+    readonly retryInMs: number;
+    readonly attached: boolean;
+  }
+  | { readonly kind: "haproxy-stopped"; readonly attached: boolean }
+  | { readonly kind: "socket-lost" | "socket-stuck"; readonly process: SocketOwner; readonly reason: string }
+  | { readonly kind: "socket-answers"; readonly process: SocketOwner }
+  | { readonly kind: "state-dir-lost"; readonly reason: string }
+  | { readonly kind: "state-dir-made-again"; readonly missing: readonly string[] }
+  | { readonly kind: "state-dir-there" }
+  | { readonly kind: "stopping"; readonly stopDelayMs: number };
+
+/** What happened to the connection with etcd. */
+export function etcdEvent(event: MirrorEvent): NodeEvent {
+  switch (event.kind) {
+    case "waiting":
+      return { kind: "etcd-connecting", reason: event.reason, attempt: event.attempt };
+    case "read":
+      return {
+        kind: "registry-read",
+        revision: Number(event.revision),
+        entries: event.entries,
+        why: event.why,
+      };
+    case "watching":
+      return { kind: "etcd-watching", from: Number(event.from), member: event.member };
+    case "watch-ended":
+      return { kind: "etcd-watch-ended", reason: event.reason, readAgain: event.readAgain };
+    case "reads-refused":
+      return { kind: "etcd-reads-refused", reason: event.reason };
+    case "reads-answered":
+      return { kind: "etcd-reads-answered" };
+    case "mirror-wrong":
+      return { kind: "mirror-wrong", reason: event.reason };
+    case "check-failed":
+      return { kind: "mirror-check-failed", reason: event.reason };
+  }
+}
+
+/** What happened to the keys of the node. */
+export function nodeKeysEvent(event: PublisherEvent): NodeEvent {
+  if (event.kind === "published") {
+    return { kind: "node-keys-published", as: event.name, isSecond: event.isSecond };
+  }
+  return { kind: "node-keys-failing", reason: event.reason, refused: event.refused };
+}
+
+/** What happened to HAProxy; undefined: nothing that was not told before. */
+export function haproxyEvent(
+  before: HaproxyState,
+  now: HaproxyState,
+  { attached }: { readonly attached: boolean },
+): NodeEvent | undefined {
+  switch (now.kind) {
+    case "starting": {
+      const isKnown = before.kind === "starting" && before.reason !== undefined;
+      return now.reason === undefined || isKnown ? undefined : {
+        kind: "haproxy-waited-for",
+        reason: now.reason,
+      };
+    }
+    case "up":
+      return {
+        kind: "haproxy-up",
+        pid: now.pid,
+        how: attached ? "attached" : now.adopted ? "adopted" : "started",
+      };
+    case "down":
+      return { kind: "haproxy-down", reason: now.reason, retryInMs: now.retryInMs, attached };
+    case "stopped":
+      return { kind: "haproxy-stopped", attached };
+  }
+}
+
+/** What changed in how HAProxy's sockets answer. */
+export function socketEvents(before: SocketHealth, now: SocketHealth): NodeEvent[] {
+  return (["worker", "master"] as const).flatMap((process) =>
+    socketEvent(process, before[process], now[process])
+  );
+}
+
+function socketEvent(process: SocketOwner, before: SocketState, now: SocketState): NodeEvent[] {
+  if (before.kind === now.kind) return [];
+  if (now.kind === "answers") return [{ kind: "socket-answers", process }];
+  return [{ kind: now.kind === "lost" ? "socket-lost" : "socket-stuck", process, reason: now.reason }];
+}
+
+/** What happened to the state directory; `lost`: why it could not be made, when it was looked at before. */
+export function stateDirEvent(lost: string | undefined, seen: StateDirSeen): NodeEvent | undefined {
+  if (seen.kind === "made-again") return { kind: "state-dir-made-again", missing: seen.missing };
+  if (seen.kind === "there") return lost === undefined ? undefined : { kind: "state-dir-there" };
+  return seen.reason === lost ? undefined : { kind: "state-dir-lost", reason: seen.reason };
+}
+
+/** Which problems began and which ended. One whose reason alone changed goes on. */
+export function problemEvents(before: readonly Problem[], now: readonly Problem[]): NodeEvent[] {
+  const [old, current] = [new Set(before.map(({ kind }) => kind)), new Set(now.map(({ kind }) => kind))];
+  return [
+    ...now.filter(({ kind }) => !old.has(kind)).map(({ kind, reason }): NodeEvent => ({
+      kind: "problem-began",
+      problem: kind,
+      reason,
+    })),
+    ...before.filter(({ kind }) => !current.has(kind)).map(({ kind, reason }): NodeEvent => ({
+      kind: "problem-ended",
+      problem: kind,
+      reason,
+    })),
+  ];
+}

@@ -1,0 +1,65 @@
+import { joinConfig } from "../config/text.ts";
+import { type Pace, pace } from "../plan/pace.ts";
+import { type Plan, plan, type PlanInput } from "../plan/plan.ts";
+import { findServer, type Model } from "../registry/model.ts";
+import type { Desired, DesiredTexts } from "./desired.ts";
+import type { Observation } from "./observe.ts";
+import type { Decision } from "./pass.ts";
+import type { NodeState } from "./state.ts";
+
+/** What a decision is made from, besides the desired texts. */
+export interface DecisionInput {
+  readonly model: Model;
+  readonly observed: Observation;
+  readonly state: NodeState;
+  /** No change came within the quiet window. */
+  readonly quiet: boolean;
+  /** `reload`: never change anything at run time. */
+  readonly mode: "auto" | "reload";
+  readonly reloadIntervalMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}
+
+/** Plans what is desired. While a new base waits for its reload, endpoints follow on the last good one. */
+export function decide({ first, meanwhile }: DesiredTexts, input: DecisionInput): Decision {
+  const whole = planned(first, input);
+  const waitsUntil = whole.pace.kind === "later" ? whole.pace.at : undefined;
+  if (waitsUntil === undefined || meanwhile === undefined) {
+    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
+  }
+  const part = planned(meanwhile, input);
+  if (part.plan.kind !== "runtime") {
+    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
+  }
+  return { desired: meanwhile, plan: part.plan, pace: part.pace, reloadAt: waitsUntil };
+}
+
+/** What a plan is made from in this pass. */
+export function planInput(
+  desired: Desired,
+  { model, observed, state, mode }: Pick<DecisionInput, "model" | "observed" | "state" | "mode">,
+): PlanInput {
+  return {
+    desired: desired.config,
+    observed: observed.running,
+    file: observed.file,
+    revisionOf: (backend, server) => findServer(model, backend, server)?.revision,
+    mode: state.reloadNext && mode === "auto" ? "reload-once" : mode,
+  };
+}
+
+/** How many steps lead to a text that was reached already: others changed what HAProxy runs. Removals that go on do not count. */
+export function driftOf({ plan, desired }: Decision, { reachedText }: NodeState): number {
+  if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
+  if (reachedText !== joinConfig(desired.config)) return 0;
+  return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
+}
+
+function planned(desired: Desired, input: DecisionInput): { plan: Plan; pace: Pace } {
+  const todo = plan(planInput(desired, input));
+  const { quiet, now, reloadIntervalMs, state, observed } = input;
+  const { oldWorkers } = observed.processes;
+  const when = pace({ plan: todo, quiet, now, reloadIntervalMs, history: state.reloads, oldWorkers });
+  return { plan: todo, pace: when };
+}
