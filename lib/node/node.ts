@@ -147,7 +147,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
       metrics,
       attached: runOptions.attach !== undefined,
       lagMs: lag.ageMs,
-      admissionsWaiting: () => admission.waiting(),
+      admissionsWaiting: () => admission.probing(),
       now: Date.now,
     },
   );
