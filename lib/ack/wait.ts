@@ -92,7 +92,7 @@ async function watchUntil(
     prefixes: [nodesPrefix],
     sink,
     onEvent: (event) => {
-      if (event.kind === "waiting") view.onProblem(event.reason);
+      if (event.kind === "connecting") view.onProblem(event.reason);
     },
     signal: over.signal,
     untrusted: () => NEVER,

@@ -64,7 +64,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
 const NEVER = new AbortController().signal;
 
 function problemOf(event: EtcdEvent, before: string | undefined): string | undefined {
-  if (event.kind === "waiting" || event.kind === "watch-ended") return event.reason;
+  if (event.kind === "connecting" || event.kind === "watch-ended") return event.reason;
   return event.kind === "watching" ? undefined : before;
 }
 

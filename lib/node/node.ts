@@ -44,7 +44,6 @@ import { createNodeKeys, type NodeKeys, type NodeKeysOptions } from "./announce.
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
 import { createResync } from "./resync.ts";
 import { renderSettings, socketAlias } from "./settings.ts";
-import { createSettling } from "../etcd/settling.ts";
 import { createHealthCache } from "./health_cache.ts";
 import { listenForSignals, type Signals } from "../cli/signals.ts";
 import { templateSource } from "./template.ts";
@@ -194,15 +193,11 @@ async function assembleNode(settings: RunSettings, found: Found) {
   });
   const client = await etcdFromSettings(settings.etcd);
   const prefixes = prefixesOf(settings.etcd);
-  const settling = createSettling(() => performance.now());
   const source = createSource(runOptions.source, {
     client,
     prefixes: [prefixes.services, prefixes.overrides],
     onChange: ring,
-    onEvent: (event) => {
-      settling.onEtcdEvent(event);
-      recorder.onEtcdEvent(event);
-    },
+    onEvent: recorder.onEtcdEvent,
   });
   const ports = {
     haproxy: wrap(
@@ -244,7 +239,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     files,
     recorder,
     haproxy: supervisor.state,
-    isSettled: settling.isSettled,
+    isSettled: source.isSynced,
     facts: factsNow,
   });
   return {

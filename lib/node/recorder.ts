@@ -154,7 +154,9 @@ function failuresOf(
 
 function etcdState(event: MirrorEvent, before: NodeFacts["etcd"]): NodeFacts["etcd"] {
   if (event.kind === "watching") return { kind: "watching", member: event.member };
-  if (event.kind === "waiting" || event.kind === "watch-ended") return { kind: "lost", reason: event.reason };
+  if (event.kind === "connecting" || event.kind === "watch-ended") {
+    return { kind: "lost", reason: event.reason };
+  }
   if (before.kind !== "watching") return before;
   if (event.kind === "reads-refused") return { ...before, readsRefused: event.reason };
   return event.kind === "reads-answered" ? { kind: "watching", member: before.member } : before;
@@ -178,7 +180,7 @@ function logNodeKeys(event: PublisherEvent): void {
 
 function recordEtcdEvent(event: MirrorEvent, metrics: Metrics): void {
   switch (event.kind) {
-    case "waiting":
+    case "connecting":
       metrics.onEtcdError();
       return log().warn("waiting for etcd", { reason: event.reason, attempt: event.attempt });
     case "watch-ended":
