@@ -10,7 +10,7 @@ const PURE: readonly string[] = [
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
   ...["etcd/options", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
-  ...["register/leaving", "register/options", "register/progress", "register/step"],
+  ...["register/deregistration", "register/options", "register/progress", "register/step"],
   ...["node/facts", "node/options", "node/own_status", "node/problems"],
   ...["cli/nodes_options", "cli/nodes_table", "cli/override"],
 ];
