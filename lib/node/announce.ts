@@ -1,4 +1,4 @@
-import { NOTHING_AWAITED, withSeen } from "../ack/urgent.ts";
+import { NOTHING_URGENT, withSeen } from "../ack/urgent.ts";
 import { drainingServers, keptAway } from "../ack/draining.ts";
 import { ControllerError } from "../util/errors.ts";
 import type { NodePublisher } from "../ack/publisher.ts";
@@ -13,7 +13,7 @@ import type { PassReport } from "../reconcile/reconcile.ts";
 import { sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import type { NodeFacts } from "./facts.ts";
-import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../ack/applied.ts";
+import { NOTHING_VERIFIED, reachedBy, withApplied, withLook } from "../ack/applied.ts";
 import { createIdleLimit } from "./idle_limit.ts";
 
 export interface NodeKeysOptions {
@@ -64,7 +64,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const idle = createIdleLimit(dir.idleLimit, options.files);
   const drains = createDrains(options);
   const facts = createFacts(options);
-  let awaited = NOTHING_AWAITED;
+  let awaited = NOTHING_URGENT;
   let verification = NOTHING_VERIFIED;
   let report: PassReport | undefined;
   /** Of the registry as that pass saw it. */
@@ -84,7 +84,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined
       ? withLook(verification, seen)
-      : withReached(verification, { revision, awaited: awaitedThen }, seen);
+      : withApplied(verification, { revision, urgent: awaitedThen }, seen);
     if (report !== undefined && isUp) await drains.look(report, oldWorkers);
   };
 
@@ -101,7 +101,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       now: Date.now(),
     };
     const status = ownStatus(await facts(), about);
-    publisher.offer({ applied: told, awaited: verification.awaited, status, drainingSince: since });
+    publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {
@@ -112,7 +112,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       if (!isAnswered && report !== undefined) isNew = true;
       if (signal.aborted) return;
       await tell();
-      const isOver = isAnswered && !isNew && verification.waiting.length === 0 && drains.since().size === 0;
+      const isOver = isAnswered && !isNew && verification.blocked.length === 0 && drains.since().size === 0;
       const ms = isOver
         ? Math.min(REFRESH.maxMs, REFRESH.minMs * 2 ** Math.min(looks, 10))
         : looks < PATIENCE_LOOKS
