@@ -6,7 +6,8 @@ export const ORDER: readonly string[] = [
 
 /** Files and folders without any effect of their own: what they need of the world comes as an argument or through a port. */
 const PURE: readonly string[] = [
-  ...["util/errors", "util/escape", "util/backoff", "util/memo", "util/options", "util/log_options"],
+  ...["util/errors", "util/escape", "util/backoff", "util/commit"],
+  ...["util/memo", "util/options", "util/log_options"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
   ...["etcd/options", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
