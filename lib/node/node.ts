@@ -30,7 +30,7 @@ import type { RunOptions } from "./options.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import { isServed } from "./facts.ts";
 import { createTrigger } from "./trigger.ts";
-import { VERSION } from "../util/version.ts";
+import { readCommit, VERSION } from "../util/version.ts";
 import { serveAdmin } from "./serve_admin.ts";
 import { attach, attachedDir } from "../haproxy/attachment.ts";
 import { guardPort } from "./guard.ts";
@@ -129,7 +129,7 @@ async function assembleNode(settings: RunSettings, found: Found) {
     lag.onChange();
     trigger.ring();
   };
-  const metrics = createMetrics();
+  const metrics = createMetrics(await readCommit());
   const admission = runOptions.admission === "none" ? ADMIT_ALL : createAdmission({
     probe,
     bringUp: async (keys) => {
