@@ -4,14 +4,14 @@ import { escapeText } from "../lib/util/escape.ts";
 import { flushLog, log } from "./log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
-import { listenToSignals } from "./signals.ts";
+import { listenForStop } from "./signals.ts";
 
-/** Runs the service and returns its exit code: 0 when it left as asked, 2 for a wrong environment, 1 for other trouble. */
+/** Runs the service and returns its exit code: 0 when it stopped as asked, 2 for a wrong environment, 1 for other trouble. */
 async function main(): Promise<number> {
   prepareProcess();
   try {
     const options = parseBackendOptions(Deno.env.toObject(), Deno.hostname());
-    await runService(options, listenToSignals());
+    await runService(options, listenForStop());
     return 0;
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;

@@ -2,13 +2,13 @@ import type { Host } from "../lib/registry/address.ts";
 import { ControllerError, messageOf } from "../lib/util/errors.ts";
 import { bounded, type CallBounds } from "../lib/util/bounded.ts";
 import type { EtcdClient } from "../lib/etcd/client.ts";
-import { leave } from "../lib/register/deregister.ts";
+import { deregister } from "../lib/register/deregister.ts";
 import { openEtcd } from "../lib/etcd/open.ts";
 import { findOwnHost } from "../lib/register/own_host.ts";
 import { register, type Registration } from "../lib/register/registration.ts";
 import { ownerText } from "../lib/register/step.ts";
 import type { EtcdSettings } from "../lib/etcd/options.ts";
-import { leavingText } from "../lib/register/leaving.ts";
+import { deregistrationText } from "../lib/register/deregistration.ts";
 import { entryValue } from "../lib/registry/entry_format.ts";
 import { log } from "./log.ts";
 import { describeEvent, describeRemoval } from "./messages.ts";
@@ -17,14 +17,14 @@ import { serve } from "./server.ts";
 
 const REMOVE_LIMIT_MS = 2_500;
 
-/** `leave` asks the service to end; `hurry` tells it not to wait for anything any longer. */
+/** `stop` asks the service to end; `hurry` tells it not to wait for anything any longer. */
 export interface ServiceSignals {
-  readonly leave: AbortSignal;
+  readonly stop: AbortSignal;
   readonly hurry: AbortSignal;
 }
 
 /**
- * Serves and stays registered until it is asked to leave: then nodes drain it, it ends, and its key is removed.
+ * Serves and stays registered until it is asked to stop: then nodes drain it, it ends, and its key is removed.
  *
  * @throws {ControllerError} if the port cannot be listened on, credentials cannot be read, or its key belongs to somebody else
  */
@@ -33,7 +33,7 @@ export async function runService(options: BackendOptions, signals: ServiceSignal
   const client = await openEtcd(etcd, () => log("etcd credentials renewed"));
   const server = serve({ name, port });
   log(`${name} listens on port ${port}`);
-  const host = toldHost ?? await ownHost(etcd, signals.leave);
+  const host = toldHost ?? await ownHost(etcd, signals.stop);
   const registration = host && await serveRegistered(client, { options, host, signals });
   await closeServer(server, { limitMs: stopTimeoutMs, signal: signals.hurry });
   if (registration !== undefined) await endRegistration(registration);
@@ -47,7 +47,7 @@ async function endRegistration(registration: Registration): Promise<void> {
   throw new ControllerError("operator", `Cannot register ${registration.key}: ${ownerText(end.leaseId)}`);
 }
 
-/** All that a service does for its registration: put it, and have nodes drain it before it leaves. */
+/** All that a service does for its registration: put it, and have nodes drain it before it stops. */
 async function serveRegistered(
   client: EtcdClient,
   { options, host, signals }: { options: BackendOptions; host: Host; signals: ServiceSignals },
@@ -64,23 +64,27 @@ async function serveRegistered(
     ttlSeconds: leaseTtlSeconds,
     onEvent: (event) => log(describeEvent(event, key)),
   });
-  await Promise.race([untilAborted(signals.leave), registration.ended]);
+  await Promise.race([untilAborted(signals.stop), registration.ended]);
   const drainValue = entryValue(entry, "drain");
   const { hurry } = signals;
   const limitMs = drainTimeoutMs;
-  log(leavingText(await leave({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry })));
+  log(
+    deregistrationText(
+      await deregister({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry }),
+    ),
+  );
   return registration;
 }
 
-/** `undefined` if it was asked to leave before etcd could be reached. */
-async function ownHost({ endpoints }: EtcdSettings, leave: AbortSignal): Promise<Host | undefined> {
+/** `undefined` if it was asked to stop before etcd could be reached. */
+async function ownHost({ endpoints }: EtcdSettings, stop: AbortSignal): Promise<Host | undefined> {
   const onFailure = (error: unknown, attempt: number) => {
     if (attempt === 1) log(`waiting for etcd, serving meanwhile: ${messageOf(error)}`);
   };
   try {
-    return await findOwnHost({ endpoints, onFailure, signal: leave });
+    return await findOwnHost({ endpoints, onFailure, signal: stop });
   } catch (error) {
-    if (leave.aborted) return undefined;
+    if (stop.aborted) return undefined;
     throw error;
   }
 }

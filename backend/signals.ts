@@ -1,11 +1,11 @@
 import type { ServiceSignals } from "./service.ts";
 
-/** The first SIGTERM or SIGINT asks to leave, the second to hurry; further ones change nothing. */
-export function listenToSignals(): ServiceSignals {
-  const leave = new AbortController();
+/** The first SIGTERM or SIGINT asks to stop, the second to hurry; further ones change nothing. */
+export function listenForStop(): ServiceSignals {
+  const stop = new AbortController();
   const hurry = new AbortController();
-  const onSignal = () => (leave.signal.aborted ? hurry : leave).abort();
+  const onSignal = () => (stop.signal.aborted ? hurry : stop).abort();
   Deno.addSignalListener("SIGTERM", onSignal);
   Deno.addSignalListener("SIGINT", onSignal);
-  return { leave: leave.signal, hurry: hurry.signal };
+  return { stop: stop.signal, hurry: hurry.signal };
 }

@@ -8,10 +8,13 @@ import type { Architecture } from "./compile/architecture.ts";
 import { deno, fillNpmCache } from "./compile/deno.ts";
 import { excludedPaths } from "./compile/excluded.ts";
 import { explainFailure } from "./compile/explain.ts";
+import { COMMIT_FILE, shortHash } from "../lib/util/commit.ts";
+import { readCommit } from "../lib/util/version.ts";
 import { type CompileOptions, parseCompileOptions, USAGE } from "./compile/options.ts";
 import { runtimeArchitecture } from "./compile/runtime.ts";
 
-const DIST = new URL("../dist/", import.meta.url).pathname;
+const PROJECT = new URL("../", import.meta.url).pathname;
+const DIST = `${PROJECT}dist/`;
 const ENTRY = "main.ts";
 
 /** Fixed in the program for good: none for ffi, and whoever may run programs needs no narrower list of files. */
@@ -27,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   try {
     const excluded = await excludedPaths(await fillNpmCache(ENTRY));
+    await writeCommit(options);
     return await compileAll(options, excluded);
   } catch (error) {
     console.error(messageOf(error));
@@ -38,6 +42,14 @@ async function main(args: readonly string[]): Promise<number> {
 async function givenRuntime(): Promise<Architecture | undefined> {
   const path = Deno.env.get("DENORT_BIN");
   return path ? runtimeArchitecture(await Deno.readFile(path), Deno.version.deno) : undefined;
+}
+
+/** Writes the file that tells the programs their commit. It stays: another compilation may be reading it. */
+async function writeCommit({ commit }: CompileOptions): Promise<void> {
+  await Deno.mkdir(DIST, { recursive: true });
+  const staged = await Deno.makeTempFile({ dir: DIST, prefix: ".commit-" });
+  await Deno.writeTextFile(staged, `${shortHash(commit) ?? await readCommit()}\n`);
+  await Deno.rename(staged, `${PROJECT}${COMMIT_FILE}`);
 }
 
 async function compileAll(options: CompileOptions, excluded: readonly string[]): Promise<number> {
@@ -74,7 +86,13 @@ async function compile({ target, output, excluded }: Compilation): Promise<strin
 async function runCompiler({ target, output, excluded }: Compilation): Promise<string | undefined> {
   const { success, code, stderr } = await deno([
     ...["compile", "--quiet", "--no-check", "--frozen", "--no-prompt", ...PERMISSIONS],
-    ...["--include", "templates/", ...excluded.flatMap((path) => ["--exclude", path])],
+    ...[
+      "--include",
+      "templates/",
+      "--include",
+      COMMIT_FILE,
+      ...excluded.flatMap((path) => ["--exclude", path]),
+    ],
     ...["--target", `${target}-unknown-linux-gnu`, "--output", output, ENTRY],
   ]);
   if (success) return undefined;

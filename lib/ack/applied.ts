@@ -1,14 +1,14 @@
 import type { Pass } from "../reconcile/pass.ts";
 
 /** A revision that HAProxy was brought to. */
-export interface Reached {
+export interface AppliedRevision {
   readonly revision: bigint;
-  /** The newest revision up to it that somebody may wait for. */
-  readonly awaited: bigint;
+  /** The newest urgent revision up to it, see urgent.ts. */
+  readonly urgent: bigint;
 }
 
-/** A revision that was reached, and that old workers may not know of yet. */
-export interface Waiting extends Reached {
+/** A revision that HAProxy was brought to, and that old workers may not know of yet. */
+export interface BlockedRevision extends AppliedRevision {
   /** Workers that a reload had retired before: they go on by their old servers. */
   readonly workers: readonly number[];
 }
@@ -17,10 +17,10 @@ export interface Waiting extends Reached {
 export interface Verification {
   /** The newest revision that every worker serves; undefined: none yet. */
   readonly verified: bigint | undefined;
-  /** The newest revision up to it that somebody may wait for. */
-  readonly awaited: bigint | undefined;
-  /** Revisions that old workers stand in the way of, oldest first. */
-  readonly waiting: readonly Waiting[];
+  /** The newest urgent revision up to it, see urgent.ts. */
+  readonly urgent: bigint | undefined;
+  /** Revisions that old workers block, oldest first. */
+  readonly blocked: readonly BlockedRevision[];
   /** When each old worker was first seen to be one. */
   readonly retiredAt: ReadonlyMap<number, number>;
 }
@@ -37,8 +37,8 @@ export interface WorkersSeen {
 /** A node that has verified nothing yet. */
 export const NOTHING_VERIFIED: Verification = {
   verified: undefined,
-  awaited: undefined,
-  waiting: [],
+  urgent: undefined,
+  blocked: [],
   retiredAt: new Map(),
 };
 
@@ -47,35 +47,35 @@ export const NOTHING_VERIFIED: Verification = {
  * may take one more request from each idle client, by their old servers: the revision is verified when they are gone, or
  * when no client can have been idle for so long. Workers that are retired later know it already.
  */
-export function withReached(before: Verification, reached: Reached, seen: WorkersSeen): Verification {
-  const { revision } = reached;
-  const newest = before.waiting.at(-1)?.revision ?? before.verified;
+export function withApplied(before: Verification, applied: AppliedRevision, seen: WorkersSeen): Verification {
+  const { revision } = applied;
+  const newest = before.blocked.at(-1)?.revision ?? before.verified;
   if (newest !== undefined && revision === newest) return withLook(before, seen);
   // A store that was restored begins again, and what was verified of the other one says nothing.
   const start = newest !== undefined && revision < newest
     ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
     : before;
   const retiredAt = retirements(start, seen);
-  const workers = inTheWay(seen.oldWorkers, { ...seen, retiredAt });
-  const waiting = [...start.waiting, { ...reached, workers }];
-  return withLook({ ...start, retiredAt, waiting: merged(waiting) }, seen);
+  const workers = blockingWorkers(seen.oldWorkers, { ...seen, retiredAt });
+  const blocked = [...start.blocked, { ...applied, workers }];
+  return withLook({ ...start, retiredAt, blocked: mergeSameWorkers(blocked) }, seen);
 }
 
 /** HAProxy's processes were looked at again. */
 export function withLook(before: Verification, seen: WorkersSeen): Verification {
   const retiredAt = retirements(before, seen);
-  const alive = new Set(inTheWay(seen.oldWorkers, { ...seen, retiredAt }));
-  const waiting = before.waiting.map((one) => ({
+  const alive = new Set(blockingWorkers(seen.oldWorkers, { ...seen, retiredAt }));
+  const blocked = before.blocked.map((one) => ({
     ...one,
     workers: one.workers.filter((pid) => alive.has(pid)),
   }));
-  const done = waiting.findLastIndex(({ workers }) => workers.length === 0);
-  const passed = waiting.slice(0, done + 1);
+  const done = blocked.findLastIndex(({ workers }) => workers.length === 0);
+  const passed = blocked.slice(0, done + 1);
   return {
     retiredAt,
-    waiting: waiting.slice(done + 1),
+    blocked: blocked.slice(done + 1),
     verified: passed.at(-1)?.revision ?? before.verified,
-    awaited: passed.at(-1)?.awaited ?? before.awaited,
+    urgent: passed.at(-1)?.urgent ?? before.urgent,
   };
 }
 
@@ -83,20 +83,20 @@ function retirements({ retiredAt }: Verification, { oldWorkers, now }: WorkersSe
   return new Map(oldWorkers.map((pid) => [pid, retiredAt.get(pid) ?? now]));
 }
 
-function inTheWay(
+function blockingWorkers(
   workers: readonly number[],
   { retiredAt, now, idleMs }: WorkersSeen & Pick<Verification, "retiredAt">,
 ): number[] {
   return workers.filter((pid) => idleMs === undefined || now < (retiredAt.get(pid) ?? now) + idleMs);
 }
 
-/** Revisions that wait for the same workers are verified together: the newest stands for all. */
-function merged(waiting: readonly Waiting[]): Waiting[] {
-  const [last, before] = [waiting.at(-1), waiting.at(-2)];
+/** Revisions that the same workers block are verified together: the newest stands for all. */
+function mergeSameWorkers(blocked: readonly BlockedRevision[]): BlockedRevision[] {
+  const [last, before] = [blocked.at(-1), blocked.at(-2)];
   if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {
-    return [...waiting];
+    return [...blocked];
   }
-  return [...waiting.slice(0, -2), last];
+  return [...blocked.slice(0, -2), last];
 }
 
 /** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */

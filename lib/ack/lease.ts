@@ -1,6 +1,6 @@
 import type { Etcd3 } from "etcd3";
 import { formatStatus, parseApplied } from "./keys.ts";
-import { afterPut, type News, NOTHING_PUBLISHED, type Published, type Put } from "./schedule.ts";
+import { afterPut, NOTHING_PUBLISHED, type Published, type Put, type Report } from "./schedule.ts";
 import { CALL_DEADLINE_MS } from "../etcd/client.ts";
 import { grantLease, type Lease, renewLease } from "../etcd/lease.ts";
 import { ownerOf, secondName } from "./owner.ts";
@@ -14,7 +14,7 @@ export interface NodeInstance {
 }
 
 /** Whose keys are put, and where. */
-export interface TenureOptions {
+export interface NodeLeaseOptions {
   readonly kv: Etcd3;
   readonly nodesPrefix: string;
   readonly node: string;
@@ -24,23 +24,22 @@ export interface TenureOptions {
   readonly signal: AbortSignal;
 }
 
-/** A lease, and the name under which keys are put with it. */
-export interface Tenure {
-  readonly lease: Lease;
+/** The lease of this node, and the keys that are put under it. */
+export interface NodeLease extends Lease {
   readonly renewedAt: number;
   /** Undefined: the keys have to be looked at before the next put. */
-  readonly claim: Claim | undefined;
+  readonly owned: OwnedKeys | undefined;
   /** Keys were put under this lease, so whoever has taken their place since is another process. */
   readonly hasPut: boolean;
 }
 
-/** A tenure whose keys were looked at. */
-export interface ClaimedTenure extends Tenure {
-  readonly claim: Claim;
+/** A lease whose keys were looked at: they may be put. */
+export interface OwningLease extends NodeLease {
+  readonly owned: OwnedKeys;
 }
 
-/** A name below the nodes prefix, and what stands there. */
-export interface Claim {
+/** The keys that this node owns: their name below the nodes prefix, and what stands there. */
+export interface OwnedKeys {
   readonly name: string;
   readonly lookedAt: number;
   readonly revisions: NodeKeyRevisions;
@@ -50,39 +49,39 @@ export interface Claim {
 const CALL_LIMIT_MS = 3_000;
 
 const now = () => performance.now();
-const prefixOf = ({ nodesPrefix }: TenureOptions, name: string) => `${nodesPrefix}${name}/`;
-const boundsOf = ({ signal }: TenureOptions) => ({ limitMs: CALL_LIMIT_MS, signal });
+const prefixOf = ({ nodesPrefix }: NodeLeaseOptions, name: string) => `${nodesPrefix}${name}/`;
+const boundsOf = ({ signal }: NodeLeaseOptions) => ({ limitMs: CALL_LIMIT_MS, signal });
 
-/** Begins with a lease and no claim. */
-export async function beginTenure(options: TenureOptions): Promise<Tenure> {
+/** Grants a lease; its keys were not looked at yet. */
+export async function grantNodeLease(options: NodeLeaseOptions): Promise<NodeLease> {
   const renewedAt = now();
   const lease = await grantLease(options.kv, options.ttlSeconds, boundsOf(options));
-  return { lease, renewedAt, claim: undefined, hasPut: false };
+  return { ...lease, renewedAt, owned: undefined, hasPut: false };
 }
 
 /** When the lease is to be renewed. */
-export function renewalDue(tenure: Tenure): number {
-  return tenure.renewedAt + ttlMs(tenure) / 3;
+export function renewalDue(lease: NodeLease): number {
+  return lease.renewedAt + ttlMs(lease) / 3;
 }
 
 /** Renews the lease; undefined: it has ended, and the keys went with it. */
-export async function renewed(tenure: Tenure, options: TenureOptions): Promise<Tenure | undefined> {
+export async function renewed(lease: NodeLease, options: NodeLeaseOptions): Promise<NodeLease | undefined> {
   const renewedAt = now();
-  const limitMs = Math.min(CALL_DEADLINE_MS, Math.floor(ttlMs(tenure) / 3));
-  const renewal = await renewLease(options.kv, tenure.lease.id, { ...boundsOf(options), limitMs });
-  return renewal === "renewed" ? { ...tenure, renewedAt } : undefined;
+  const limitMs = Math.min(CALL_DEADLINE_MS, Math.floor(ttlMs(lease) / 3));
+  const renewal = await renewLease(options.kv, lease.id, { ...boundsOf(options), limitMs });
+  return renewal === "renewed" ? { ...lease, renewedAt } : undefined;
 }
 
 /** When the keys are to be looked at again: a node that has the name may have gone, and somebody may have deleted them. */
-export function lookDue(tenure: ClaimedTenure): number {
-  return tenure.claim.lookedAt + ttlMs(tenure);
+export function lookDue(lease: OwningLease): number {
+  return lease.owned.lookedAt + ttlMs(lease);
 }
 
 /** Looks at the keys when that is due. */
-export async function withClaim(tenure: Tenure, options: TenureOptions): Promise<ClaimedTenure> {
-  const { claim } = tenure;
-  if (claim !== undefined && now() < lookDue({ ...tenure, claim })) return { ...tenure, claim };
-  return { ...tenure, claim: sameOrNew(claim, await findKeys(tenure, options)) };
+export async function withOwnedKeys(lease: NodeLease, options: NodeLeaseOptions): Promise<OwningLease> {
+  const { owned } = lease;
+  if (owned !== undefined && now() < lookDue({ ...lease, owned })) return { ...lease, owned };
+  return { ...lease, owned: sameOrNew(owned, await findKeys(lease, options)) };
 }
 
 interface KeysOfName extends NodeKeysRead {
@@ -90,55 +89,55 @@ interface KeysOfName extends NodeKeysRead {
 }
 
 /** The keys under the name that the node may use: its id, unless another node has that. */
-async function findKeys({ lease, hasPut }: Tenure, options: TenureOptions): Promise<KeysOfName> {
+async function findKeys({ id: leaseId, hasPut }: NodeLease, options: NodeLeaseOptions): Promise<KeysOfName> {
   const { kv, node, instance } = options;
   const read = async (name: string): Promise<KeysOfName> => ({
     ...await readNodeKeys(kv, prefixOf(options, name), boundsOf(options)),
     name,
   });
   const own = await read(node);
-  const owner = ownerOf(own.keys, { instance: instance.current(), leaseId: lease.id });
+  const owner = ownerOf(own.keys, { instance: instance.current(), leaseId });
   const isCopy = owner === "this-node" && hasPut;
   if (isCopy) await instance.renew();
   return isCopy || owner === "another" ? await read(secondName(node, instance.current())) : own;
 }
 
-function sameOrNew(claim: Claim | undefined, { name, keys, revisions }: KeysOfName): Claim {
-  const isSame = claim?.name === name && claim.revisions.applied === revisions.applied &&
-    claim.revisions.status === revisions.status;
-  if (isSame) return { ...claim, lookedAt: now() };
+function sameOrNew(owned: OwnedKeys | undefined, { name, keys, revisions }: KeysOfName): OwnedKeys {
+  const isSame = owned?.name === name && owned.revisions.applied === revisions.applied &&
+    owned.revisions.status === revisions.status;
+  if (isSame) return { ...owned, lookedAt: now() };
   const left = keys.status && keys.applied && parseApplied(keys.applied.value);
   const applied = left?.ok === true ? left.value : undefined;
   return { name, lookedAt: now(), revisions, published: { ...NOTHING_PUBLISHED, applied } };
 }
 
-/** Puts what is due. Keys that somebody else has put meanwhile stay, and the claim is given up. */
+/** Puts what is due. Keys that another process has put meanwhile stay, and are looked at before the next put. */
 export async function withPut(
-  tenure: ClaimedTenure,
-  { step, news }: { readonly step: Put; readonly news: News },
-  options: TenureOptions,
-): Promise<Tenure> {
-  const { lease, claim, hasPut } = tenure;
+  lease: OwningLease,
+  { step, report }: { readonly step: Put; readonly report: Report },
+  options: NodeLeaseOptions,
+): Promise<NodeLease> {
+  const { owned, hasPut } = lease;
   const { node, instance } = options;
-  const isFirst = claim.published.status === undefined;
+  const isFirst = owned.published.status === undefined;
   // What an earlier run left stands under its lease, which ends.
-  const applied = news.applied ?? claim.published.applied;
+  const applied = report.applied ?? owned.published.applied;
   const putsApplied = step.applied || isFirst && applied !== undefined;
-  const status = { ...news.status, revision: applied ?? 0n };
-  const isBack = isFirst && hasPut && claim.name === node;
+  const status = { ...report.status, revision: applied ?? 0n };
+  const isBack = isFirst && hasPut && owned.name === node;
   const revisions = await putNodeKeys(options.kv, {
-    prefix: prefixOf(options, claim.name),
+    prefix: prefixOf(options, owned.name),
     leaseId: lease.id,
-    revisions: claim.revisions,
+    revisions: owned.revisions,
     applied: putsApplied ? `${applied}` : undefined,
     status: step.status ? formatStatus(status) : undefined,
     leftover: isBack ? prefixOf(options, secondName(node, instance.current())) : undefined,
   }, boundsOf(options));
-  if (revisions === undefined) return { ...tenure, claim: undefined };
-  const published = afterPut(claim.published, step, { ...news, now: now() });
-  return { ...tenure, hasPut: true, claim: { ...claim, revisions, published } };
+  if (revisions === undefined) return { ...lease, owned: undefined };
+  const published = afterPut(owned.published, step, { ...report, now: now() });
+  return { ...lease, hasPut: true, owned: { ...owned, revisions, published } };
 }
 
-function ttlMs({ lease }: Tenure): number {
-  return lease.ttlSeconds * 1_000;
+function ttlMs({ ttlSeconds }: NodeLease): number {
+  return ttlSeconds * 1_000;
 }

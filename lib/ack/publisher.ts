@@ -1,22 +1,22 @@
 import { EtcdPermissionDeniedError } from "etcd3";
 import { backoffDelay } from "../util/backoff.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
-import { type News, nextPut } from "./schedule.ts";
+import { nextPut, type Report } from "./schedule.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import { isLeaseEnded, revokeLease } from "../etcd/lease.ts";
 import {
-  beginTenure,
-  type Claim,
+  grantNodeLease,
   lookDue,
+  type NodeLease,
+  type NodeLeaseOptions,
+  type OwnedKeys,
   renewalDue,
   renewed,
-  type Tenure,
-  type TenureOptions,
-  withClaim,
+  withOwnedKeys,
   withPut,
 } from "./lease.ts";
 
-export interface PublisherOptions extends Omit<TenureOptions, "signal"> {
+export interface PublisherOptions extends Omit<NodeLeaseOptions, "signal"> {
   readonly onEvent: (event: PublisherEvent) => void;
 }
 
@@ -29,8 +29,8 @@ export type PublisherEvent =
 
 /** Keeps the keys of one node in etcd. */
 export interface NodePublisher {
-  /** Takes what is to be told from now on. */
-  offer(news: News): void;
+  /** Takes what is to be published from now on. */
+  offer(report: Report): void;
   /** Ends the publishing and takes the keys away. Takes about `limitMs` at most; never rejects. */
   stop(limitMs: number): Promise<void>;
 }
@@ -47,12 +47,12 @@ const LONGEST_MS = 60_000;
  */
 export function publishNode(given: PublisherOptions): NodePublisher {
   const stop = new AbortController();
-  const options: TenureOptions = { ...given, signal: stop.signal };
-  const tell = createTelling(given);
-  let news: News | undefined;
+  const options: NodeLeaseOptions = { ...given, signal: stop.signal };
+  const events = createEvents(given);
+  let report: Report | undefined;
   let isFresh = false;
   let woken = new AbortController();
-  let tenure: Tenure | undefined;
+  let lease: NodeLease | undefined;
 
   const run = async () => {
     for (let attempt = 0; !stop.signal.aborted;) {
@@ -61,8 +61,8 @@ export function publishNode(given: PublisherOptions): NodePublisher {
         attempt = 0;
         await rest(until - performance.now());
       } catch (error) {
-        tenure = afterError(tenure, error);
-        if (!stop.signal.aborted) await sleep(tell.failing(error, ++attempt), stop.signal);
+        lease = afterError(lease, error);
+        if (!stop.signal.aborted) await sleep(events.failing(error, ++attempt), stop.signal);
       }
     }
   };
@@ -70,16 +70,16 @@ export function publishNode(given: PublisherOptions): NodePublisher {
   /** Does the next thing that is due, and returns when there may be another. */
   const advance = async (): Promise<number> => {
     isFresh = false;
-    if (news === undefined) return Infinity;
-    tenure ??= await beginTenure(options);
-    if (performance.now() >= renewalDue(tenure)) tenure = await renewed(tenure, options);
-    if (tenure === undefined) return 0;
-    const claimed = await withClaim(tenure, options);
-    tenure = claimed;
-    const step = nextPut(news, claimed.claim.published, performance.now());
-    if (step.kind === "wait") return Math.min(renewalDue(claimed), lookDue(claimed), step.at ?? Infinity);
-    tenure = await withPut(claimed, { step, news }, options);
-    if (tenure.claim !== undefined) tell.published(tenure.claim);
+    if (report === undefined) return Infinity;
+    lease ??= await grantNodeLease(options);
+    if (performance.now() >= renewalDue(lease)) lease = await renewed(lease, options);
+    if (lease === undefined) return 0;
+    const owning = await withOwnedKeys(lease, options);
+    lease = owning;
+    const step = nextPut(report, owning.owned.published, performance.now());
+    if (step.kind === "wait") return Math.min(renewalDue(owning), lookDue(owning), step.at ?? Infinity);
+    lease = await withPut(owning, { step, report }, options);
+    if (lease.owned !== undefined) events.published(lease.owned);
     return 0;
   };
 
@@ -92,36 +92,36 @@ export function publishNode(given: PublisherOptions): NodePublisher {
   const running = run();
   return {
     offer: (next) => {
-      news = next;
+      report = next;
       isFresh = true;
       woken.abort();
     },
     stop: async (limitMs) => {
       stop.abort();
       await resolvesWithin(running, limitMs);
-      if (tenure === undefined) return;
-      // etcd that cannot be told ends the lease by itself.
-      await revokeLease(options.kv, tenure.lease.id, { limitMs }).catch(() => {});
+      if (lease === undefined) return;
+      // etcd that cannot be asked ends the lease by itself.
+      await revokeLease(options.kv, lease.id, { limitMs }).catch(() => {});
     },
   };
 }
 
 /** A put whose answer is lost may have been made, and by the time that etcd answers again it may hold something else. */
-function afterError(tenure: Tenure | undefined, error: unknown): Tenure | undefined {
-  return tenure === undefined || isLeaseEnded(error) ? undefined : { ...tenure, claim: undefined };
+function afterError(lease: NodeLease | undefined, error: unknown): NodeLease | undefined {
+  return lease === undefined || isLeaseEnded(error) ? undefined : { ...lease, owned: undefined };
 }
 
 /** Tells what happens to the keys, the same only once. */
-function createTelling({ node, onEvent }: Pick<PublisherOptions, "node" | "onEvent">) {
-  let told = "";
+function createEvents({ node, onEvent }: Pick<PublisherOptions, "node" | "onEvent">) {
+  let last = "";
   const tell = (event: PublisherEvent) => {
     const text = JSON.stringify(event.kind === "failing" ? [event.kind, event.refused] : event);
-    if (text === told) return;
-    told = text;
+    if (text === last) return;
+    last = text;
     onEvent(event);
   };
   return {
-    published: ({ name }: Claim) => tell({ kind: "published", name, isSecond: name !== node }),
+    published: ({ name }: OwnedKeys) => tell({ kind: "published", name, isSecond: name !== node }),
     /** Returns after how many milliseconds to try again. */
     failing: (error: unknown, attempt: number): number => {
       const refused = error instanceof ControllerError && error.cause instanceof EtcdPermissionDeniedError;

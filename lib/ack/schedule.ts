@@ -1,11 +1,11 @@
 import type { NodeStatus } from "./keys.ts";
 
-/** What a node has to tell now. Times are monotonic milliseconds. */
-export interface News {
+/** What a node has to report now. Times are monotonic milliseconds. */
+export interface Report {
   /** The newest verified revision; undefined: none yet. */
   readonly applied: bigint | undefined;
-  /** The newest verified revision that somebody may wait for. */
-  readonly awaited: bigint | undefined;
+  /** The newest verified revision that is urgent, see urgent.ts. */
+  readonly urgent: bigint | undefined;
   readonly status: NodeStatus;
   /** Since when each draining server has been known to drain. */
   readonly drainingSince: ReadonlyMap<string, number>;
@@ -30,7 +30,7 @@ export interface Put {
   readonly status: boolean;
 }
 
-/** What to do now; `at`: when to ask again, undefined: when there is news. */
+/** What to do now; `at`: when to ask again, undefined: when there is a new report. */
 export type PutStep =
   | Put
   | { readonly kind: "wait"; readonly at: number | undefined };
@@ -45,7 +45,7 @@ export const NOTHING_PUBLISHED: Published = {
   countsLeft: 2,
 };
 
-const AWAITED_EVERY_MS = 250;
+const URGENT_EVERY_MS = 250;
 const APPLIED_EVERY_MS = 5_000;
 const STATUS_EVERY_MS = 10_000;
 /** Whoever waits for a server to be drained waits for this as well; so does who looks at a node that has just started. */
@@ -61,13 +61,13 @@ const SETTLE_MS = 250;
  * The status that stands beside a revision lists every server that still held requests when that revision was put: a
  * revision with servers that are not listed yet goes together with a status that lists them, or waits for it.
  */
-export function nextPut(news: News, published: Published, now: number): PutStep {
+export function nextPut(report: Report, published: Published, now: number): PutStep {
   if (published.status === undefined) {
-    return { kind: "put", applied: news.applied !== undefined, status: true };
+    return { kind: "put", applied: report.applied !== undefined, status: true };
   }
-  const appliedAt = appliedDue(news, published);
-  const statusAt = statusDue(news, published);
-  const added = addedServers(news, published);
+  const appliedAt = appliedDue(report, published);
+  const statusAt = statusDue(report, published);
+  const added = addedServers(report, published);
   if (appliedAt !== undefined && now >= appliedAt) {
     return {
       kind: "put",
@@ -76,7 +76,7 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
     };
   }
   if (statusAt !== undefined && now >= statusAt) {
-    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(news, published);
+    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(report, published);
     return { kind: "put", applied, status: true };
   }
   const times = [appliedAt, statusAt].filter((at) => at !== undefined);
@@ -87,7 +87,7 @@ export function nextPut(news: News, published: Published, now: number): PutStep 
 export function afterPut(
   published: Published,
   step: Put,
-  { applied, status, now }: Pick<News, "applied" | "status"> & { readonly now: number },
+  { applied, status, now }: Pick<Report, "applied" | "status"> & { readonly now: number },
 ): Published {
   const withApplied = step.applied ? { ...published, applied, appliedAt: now } : published;
   if (!step.status) return withApplied;
@@ -96,26 +96,30 @@ export function afterPut(
   return { ...withApplied, status, statusAt: now, countsLeft };
 }
 
-function appliedDue(news: News, published: Published): number | undefined {
-  if (news.applied === undefined || news.applied === published.applied) return undefined;
-  const due = published.appliedAt + appliedEveryMs(news, published);
-  const since = addedServers(news, published).map((server) => news.drainingSince.get(server) ?? -Infinity);
+function appliedDue(report: Report, published: Published): number | undefined {
+  if (report.applied === undefined || report.applied === published.applied) return undefined;
+  const due = published.appliedAt + appliedEveryMs(report, published);
+  const since = addedServers(report, published).map((server) =>
+    report.drainingSince.get(server) ?? -Infinity
+  );
   if (since.length === 0) return due;
   return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
 }
 
-function appliedEveryMs(news: News, published: Published): number {
-  return isAwaited(news, published) ? AWAITED_EVERY_MS : APPLIED_EVERY_MS;
+function appliedEveryMs(report: Report, published: Published): number {
+  return isUrgent(report, published) ? URGENT_EVERY_MS : APPLIED_EVERY_MS;
 }
 
 /** A revision that went backwards is one of another store: what stands there is wrong. */
-function isAwaited({ applied, awaited }: News, published: Published): boolean {
+function isUrgent({ applied, urgent }: Report, published: Published): boolean {
   if (published.applied === undefined || applied === undefined) return true;
-  return applied < published.applied || awaited !== undefined && awaited > published.applied;
+  return applied < published.applied || urgent !== undefined && urgent > published.applied;
 }
 
-function statusDue({ status }: News, published: Published): number | undefined {
-  if (published.status === undefined || comparable(status) === comparable(published.status)) return undefined;
+function statusDue({ status }: Report, published: Published): number | undefined {
+  if (published.status === undefined || lastingPart(status) === lastingPart(published.status)) {
+    return undefined;
+  }
   const isSoon = status.draining.join() !== published.status.draining.join() ||
     published.countsLeft > 0 && !hasSameCounts(status, published.status);
   return published.statusAt + (isSoon ? SOON_MS : STATUS_EVERY_MS);
@@ -125,13 +129,13 @@ function hasSameCounts({ servers: { total, up } }: NodeStatus, { servers }: Node
   return total === servers.total && up === servers.up;
 }
 
-function addedServers({ status }: News, published: Published): string[] {
+function addedServers({ status }: Report, published: Published): string[] {
   const known = new Set(published.status?.draining);
   return status.draining.filter((server) => !known.has(server));
 }
 
 /** The status without what changes all the time and alone is no reason for a put. */
-function comparable(status: NodeStatus): string {
+function lastingPart(status: NodeStatus): string {
   const { at: _at, tookMs: _tookMs, lagMs: _lagMs, revision, ...others } = status;
   return JSON.stringify({ ...others, revision: `${revision}` });
 }

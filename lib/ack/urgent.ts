@@ -4,37 +4,37 @@ import { memoByObject } from "../util/memo.ts";
 import type { Prefixes } from "../registry/model.ts";
 import type { RawEntry, Snapshot } from "../registry/snapshot.ts";
 
-/** The registry as it was seen last, and the newest of its revisions that somebody may wait for. */
-export interface Awaited {
+/** The registry as it was seen last, and its newest urgent revision: one to publish soon, because a client may wait for it. */
+export interface Urgent {
   readonly snapshot: Snapshot | undefined;
   /** 0: none yet. */
   readonly revision: bigint;
 }
 
 /** Of a registry that was not seen yet. */
-export const NOTHING_AWAITED: Awaited = { snapshot: undefined, revision: 0n };
+export const NOTHING_URGENT: Urgent = { snapshot: undefined, revision: 0n };
 
 /**
- * The registry was seen again. Somebody may wait until nodes serve what an operator overrides, and until they send
- * nothing more to a server that leaves. Whether HAProxy has to be told anything for it is not looked at: a server that
- * was drained before leaves no less.
+ * The registry was seen again. A client may wait until nodes serve what an operator overrides, and until they send nothing
+ * more to a server that is deregistered. Whether HAProxy has to be told anything for it is not looked at: a server that was
+ * drained before is deregistered no less.
  */
-export function withSeen(before: Awaited, snapshot: Snapshot, prefixes: Prefixes): Awaited {
-  const isAwaited = before.snapshot === undefined || hasLeave(before.snapshot, snapshot, prefixes);
-  return { snapshot, revision: isAwaited ? snapshot.revision : before.revision };
+export function withSeen(before: Urgent, snapshot: Snapshot, prefixes: Prefixes): Urgent {
+  const isUrgent = before.snapshot === undefined || hasUrgentChange(before.snapshot, snapshot, prefixes);
+  return { snapshot, revision: isUrgent ? snapshot.revision : before.revision };
 }
 
 const byKey = memoByObject(({ entries }: Snapshot) => new Map(entries.map((entry) => [entry.key, entry])));
 
-function hasLeave(before: Snapshot, now: Snapshot, prefixes: Prefixes): boolean {
+function hasUrgentChange(before: Snapshot, now: Snapshot, prefixes: Prefixes): boolean {
   // Of a store that was restored nobody knows who waits for what.
   if (now.revision < before.revision) return true;
   const [known, present] = [byKey(before), byKey(now)];
   return before.entries.some(({ key }) => !present.has(key)) ||
-    now.entries.some((entry) => isLeave(known.get(entry.key), entry, prefixes));
+    now.entries.some((entry) => isUrgentChange(known.get(entry.key), entry, prefixes));
 }
 
-function isLeave(before: RawEntry | undefined, now: RawEntry, prefixes: Prefixes): boolean {
+function isUrgentChange(before: RawEntry | undefined, now: RawEntry, prefixes: Prefixes): boolean {
   if (before?.modRevision === now.modRevision) return false;
   if (now.key.startsWith(prefixes.overrides)) return true;
   const [old, next] = [before && destination(before, prefixes), destination(now, prefixes)];

@@ -92,7 +92,7 @@ async function watchUntil(
     prefixes: [nodesPrefix],
     sink,
     onEvent: (event) => {
-      if (event.kind === "waiting") view.onProblem(event.reason);
+      if (event.kind === "connecting") view.onProblem(event.reason);
     },
     signal: over.signal,
     untrusted: () => NEVER,
@@ -113,7 +113,7 @@ const NEVER = new AbortController().signal;
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
   let entries: FullRead["entries"] | undefined;
-  let trouble = "no answer of etcd";
+  let problem = "no answer of etcd";
   const nodes = () => parseNodes(entries?.values() ?? [], options.nodesPrefix).nodes;
   const judge = (): NodesWait | undefined => {
     const all = nodes();
@@ -135,10 +135,10 @@ function createView(options: NodesWaitOptions) {
     return judge();
   };
   const onTimeUp = (): NodesWait => {
-    if (entries === undefined) return { kind: "unreadable", reason: trouble };
+    if (entries === undefined) return { kind: "unreadable", reason: problem };
     return { kind: "behind", nodes: nodes().filter((node) => !hasPassed(node, options)) };
   };
-  return { onRead, onEvents, onTimeUp, onProblem: (reason: string) => trouble = reason };
+  return { onRead, onEvents, onTimeUp, onProblem: (reason: string) => problem = reason };
 }
 
 /** A store that was restored, or made anew, knows nothing of the revision that is waited for. */

@@ -1,6 +1,6 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { type OverrideResult, writeOverride } from "./write_override.ts";
+import { writeOverride, type WriteOverrideResult } from "./write_override.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { OperatorAction, OperatorOptions } from "./nodes_options.ts";
 import { serverKey } from "../registry/model.ts";
@@ -36,7 +36,7 @@ async function write(
   client: EtcdClient,
   settings: EtcdSettings,
   { server, action }: OperatorCommand,
-): Promise<OverrideResult> {
+): Promise<WriteOverrideResult> {
   const { services, overrides } = prefixesOf(settings);
   const name = serverKey(server);
   try {
@@ -51,7 +51,7 @@ async function write(
   }
 }
 
-function inWords(action: OperatorAction, { changed, revision }: OverrideResult): string {
+function inWords(action: OperatorAction, { changed, revision }: WriteOverrideResult): string {
   if (action.kind === "ready") {
     return changed ? `override deleted at revision ${revision}` : "there is no override";
   }
@@ -65,7 +65,7 @@ function inWords(action: OperatorAction, { changed, revision }: OverrideResult):
 async function wait(
   client: EtcdClient,
   settings: EtcdSettings,
-  { server, action, timeoutMs, result }: OperatorCommand & { result: OverrideResult },
+  { server, action, timeoutMs, result }: OperatorCommand & { result: WriteOverrideResult },
 ): Promise<number> {
   const deadline = performance.now() + timeoutMs;
   const { clusterId, readAt } = result;

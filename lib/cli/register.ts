@@ -1,7 +1,7 @@
 import type { Host } from "../registry/address.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { leave } from "../register/deregister.ts";
+import { deregister } from "../register/deregister.ts";
 import { findOwnHost } from "../register/own_host.ts";
 import { register as registerKey, type Registration } from "../register/registration.ts";
 import { ownerText } from "../register/step.ts";
@@ -13,8 +13,8 @@ import type { RegisterOptions } from "../register/options.ts";
 import { type Child, startChild, type StopLimits } from "../register/child.ts";
 import { connectEtcd } from "./connect.ts";
 import { watchHealth } from "../register/health_gate.ts";
-import { type LeaveSignals, listenToLeave, passSignalsOn } from "../register/signals.ts";
-import { logEnding, logLeaving, logRegistration, logRemoval } from "../register/log.ts";
+import { listenForStop, passSignalsOn, type StopSignals } from "../register/signals.ts";
+import { logDeregistration, logEnding, logRegistration, logRemoval } from "../register/log.ts";
 
 export interface RegisterSettings {
   readonly etcd: EtcdSettings;
@@ -31,7 +31,7 @@ const REMOVE_LIMIT_MS = 2_500;
  * @throws {ControllerError} when the command cannot be started, or the key belongs to somebody else
  */
 export async function register(settings: RegisterSettings, command: readonly string[]): Promise<number> {
-  const signals = listenToLeave();
+  const signals = listenForStop();
   const client = await connectEtcd(settings.etcd);
   try {
     const [program, ...args] = command;
@@ -46,7 +46,7 @@ export async function register(settings: RegisterSettings, command: readonly str
 interface Parts {
   readonly settings: RegisterSettings;
   readonly client: EtcdClient;
-  readonly signals: LeaveSignals;
+  readonly signals: StopSignals;
   readonly child: Child | undefined;
 }
 
@@ -56,31 +56,31 @@ type End =
   | { readonly kind: "taken"; readonly leaseId: string };
 
 async function runUntilEnd(parts: Parts): Promise<number> {
-  const held = holdRegistration(parts);
-  const end = await firstEnd(parts, held.registration);
+  const kept = keepRegistration(parts);
+  const end = await firstEnd(parts, kept.registration);
   switch (end.kind) {
     case "asked":
-      return await leaveOrderly(parts, held);
+      return await stopOrderly(parts, kept);
     case "child":
       log().info("the command has ended", { code: end.code });
-      await held.remove();
+      await kept.remove();
       await stopRest(parts, { limitMs: parts.settings.register.stopTimeoutMs, hurry: parts.signals.next() });
       return end.code;
     case "taken":
-      await held.remove();
+      await kept.remove();
       await stopChild(parts);
       throw new ControllerError(
         "operator",
-        `Cannot register ${held.registration.key}: ${ownerText(end.leaseId)}`,
+        `Cannot register ${kept.registration.key}: ${ownerText(end.leaseId)}`,
       );
   }
 }
 
 async function firstEnd({ signals, child }: Parts, { ended }: Registration): Promise<End> {
   const { promise, resolve } = Promise.withResolvers<End>();
-  const onLeave = () => resolve({ kind: "asked" });
-  signals.leave.addEventListener("abort", onLeave);
-  if (signals.leave.aborted) onLeave();
+  const onStop = () => resolve({ kind: "asked" });
+  signals.stop.addEventListener("abort", onStop);
+  if (signals.stop.aborted) onStop();
   child?.ended.then((code) => resolve({ kind: "child", code }));
   ended.then((end) => {
     if (end.kind === "taken") resolve(end);
@@ -88,14 +88,14 @@ async function firstEnd({ signals, child }: Parts, { ended }: Registration): Pro
   return await promise;
 }
 
-async function leaveOrderly(parts: Parts, held: HeldRegistration): Promise<number> {
+async function stopOrderly(parts: Parts, kept: KeptRegistration): Promise<number> {
   const { signals, child } = parts;
-  log().info("leaving", { key: held.registration.key });
+  log().info("leaving", { key: kept.registration.key });
   const childEnded = new AbortController();
   child?.ended.then(() => childEnded.abort());
-  await held.leave(AbortSignal.any([signals.next(), childEnded.signal]));
+  await kept.deregister(AbortSignal.any([signals.next(), childEnded.signal]));
   const code = await stopChild(parts);
-  await held.remove();
+  await kept.remove();
   return code;
 }
 
@@ -117,10 +117,10 @@ async function stopRest({ child }: Parts, limits: StopLimits): Promise<void> {
   if (ending !== undefined) logEnding("what the command left running", ending);
 }
 
-type HeldRegistration = ReturnType<typeof holdRegistration>;
+type KeptRegistration = ReturnType<typeof keepRegistration>;
 
-/** Keeps the registration as the health of the process asks, until it leaves. */
-function holdRegistration({ settings, client }: Parts) {
+/** Keeps the registration as the health of the process asks, until it is deregistered. */
+function keepRegistration({ settings, client }: Parts) {
   const { etcd, register: options } = settings;
   const server = `${options.service}/${options.id}`;
   const key = `${etcd.servicesPrefix}${server}`;
@@ -155,13 +155,15 @@ function holdRegistration({ settings, client }: Parts) {
   const following = follow(settled.signal);
   return {
     registration,
-    leave: async (hurry: AbortSignal) => {
+    deregister: async (hurry: AbortSignal) => {
       settled.abort();
       await following;
       const drainValue = host === undefined ? "" : value(host, "drain");
       const { nodesPrefix } = etcd;
       const limitMs = options.drainTimeoutMs;
-      logLeaving(await leave({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry }));
+      logDeregistration(
+        await deregister({ client, registration, server, drainValue, nodesPrefix, limitMs, hurry }),
+      );
     },
     remove: async () => {
       settled.abort();
@@ -172,7 +174,7 @@ function holdRegistration({ settings, client }: Parts) {
   };
 }
 
-/** `undefined` if it has to leave before etcd could be reached. */
+/** `undefined` if it has to stop before etcd could be reached. */
 async function ownHost({ endpoints }: EtcdSettings, signal: AbortSignal): Promise<Host | undefined> {
   const onFailure = (error: unknown, attempt: number) => {
     if (attempt === 1) log().warn("waiting for etcd, serving meanwhile", { reason: messageOf(error) });

@@ -17,7 +17,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
   const { stop } = listenForSignals(() => {});
   const screen = Deno.stdout.isTerminal() ? terminalScreen() : plainScreen();
   const entries = new Map<string, RawEntry>();
-  let trouble: string | undefined;
+  let problem: string | undefined;
   let isRead = false;
   let changed = new AbortController();
   const followed = followEtcd({
@@ -39,9 +39,9 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
       },
     },
     onEvent: (event) => {
-      const before = trouble;
-      trouble = problemOf(event, trouble);
-      if (trouble !== before) changed.abort();
+      const before = problem;
+      problem = problemOf(event, problem);
+      if (problem !== before) changed.abort();
     },
     signal: stop,
     untrusted: () => NEVER,
@@ -49,9 +49,9 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
   screen.open();
   while (!stop.aborted) {
     changed = new AbortController();
-    if (isRead || trouble !== undefined) {
+    if (isRead || problem !== undefined) {
       const table = isRead ? nodesTable(parseNodes(entries.values(), nodesPrefix), Date.now()) : [];
-      screen.show([...table, ...(trouble === undefined ? [] : [`etcd: ${escapeText(trouble)}`])]);
+      screen.show([...table, ...(problem === undefined ? [] : [`etcd: ${escapeText(problem)}`])]);
     }
     await sleep(screen.tickMs, AbortSignal.any([stop, changed.signal]));
     await sleep(QUIET_MS, stop);
@@ -64,7 +64,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
 const NEVER = new AbortController().signal;
 
 function problemOf(event: EtcdEvent, before: string | undefined): string | undefined {
-  if (event.kind === "waiting" || event.kind === "watch-ended") return event.reason;
+  if (event.kind === "connecting" || event.kind === "watch-ended") return event.reason;
   return event.kind === "watching" ? undefined : before;
 }
 

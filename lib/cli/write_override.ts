@@ -11,7 +11,7 @@ export interface OverrideKeys {
 }
 
 /** How an override was changed. */
-export interface OverrideResult {
+export interface WriteOverrideResult {
   /** The revision of the change; of the last one before if nothing had to be changed; undefined: the key is not there. */
   readonly revision: bigint | undefined;
   /** The revision of the store at which the key was read. */
@@ -34,7 +34,7 @@ export async function writeOverride(
   kv: Etcd3,
   { key, entryKey }: OverrideKeys,
   action: OperatorAction,
-): Promise<OverrideResult> {
+): Promise<WriteOverrideResult> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { kvs: [item], header } = await kv.get(key).exec();
     const hasEntry = (await kv.get(entryKey).exec()).kvs.length > 0;

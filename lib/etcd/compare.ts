@@ -32,9 +32,9 @@ export async function compareAll(
   prefixes: readonly string[],
   { entries, revision }: Mirrored,
 ): Promise<string | undefined> {
-  const { entries: held } = await readAll(kv, prefixes, revision);
-  const keys = new Set([...held.keys(), ...entries.keys()]);
-  const wrong = [...keys].filter((key) => held.get(key)?.modRevision !== entries.get(key)?.modRevision);
+  const { entries: inEtcd } = await readAll(kv, prefixes, revision);
+  const keys = new Set([...inEtcd.keys(), ...entries.keys()]);
+  const wrong = [...keys].filter((key) => inEtcd.get(key)?.modRevision !== entries.get(key)?.modRevision);
   return wrong.length === 0 ? undefined : `${wrong.length} keys differ from etcd at revision ${revision}`;
 }
 
@@ -64,8 +64,8 @@ async function compareNewest(kv: Etcd3, { entries, revision }: Mirrored): Promis
     if (newest === undefined || entry.modRevision > newest.modRevision) newest = entry;
   }
   if (newest === undefined) return undefined;
-  const { kvs: [held] } = await kv.get(Buffer.from(newest.key, "latin1")).revision(String(revision)).exec();
-  if (held !== undefined && isSame(rawEntry(held), newest)) return undefined;
+  const { kvs: [found] } = await kv.get(Buffer.from(newest.key, "latin1")).revision(String(revision)).exec();
+  if (found !== undefined && isSame(rawEntry(found), newest)) return undefined;
   return `the newest key of the mirror, of revision ${newest.modRevision}, is another one in etcd`;
 }
 

@@ -8,7 +8,8 @@ import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from
 
 /** What happened to the connection with etcd; for the log and for metrics. */
 export type EtcdEvent =
-  | { readonly kind: "waiting"; readonly reason: string; readonly attempt: number }
+  /** Nothing could be read; it is tried again. */
+  | { readonly kind: "connecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "read"; readonly revision: bigint; readonly entries: number; readonly why: string }
   /** `member` is the id of the one that is watched, as etcdctl writes it. */
   | { readonly kind: "watching"; readonly from: bigint; readonly member: string }
@@ -61,7 +62,7 @@ async function tryRead(options: FollowOptions, pause: Pause, why: string): Promi
     options.onEvent({ kind: "read", revision: read.revision, entries: read.entries.size, why });
     return read;
   } catch (error) {
-    options.onEvent({ kind: "waiting", reason: messageOf(error), attempt: pause.attempts() + 1 });
+    options.onEvent({ kind: "connecting", reason: messageOf(error), attempt: pause.attempts() + 1 });
     await pause.next();
     return undefined;
   }

@@ -10,6 +10,8 @@ import type { WatchedPrefix, WatchEvent, WatchLimits } from "./watch.ts";
 export interface Source {
   /** The state at one revision; undefined until it was read for the first time. */
   snapshot(): Promise<Snapshot | undefined>;
+  /** Whether a snapshot has all of its revision: the watch has caught up below every prefix. */
+  isSynced(): boolean;
   /** Follows etcd until the signal is aborted; never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -40,11 +42,45 @@ const COMPARE_EVERY_MS = 30 * 60_000;
 const ADVANCE_EVERY_MS = 2 * 60_000;
 
 /**
+ * etcd brings a watch that begins in the past up to date in a loop of its own, every 100 ms (mvcc/watchable_store.go,
+ * syncWatchersLoop), and one prefix after the other: for a moment an event of one can be here before an older one of the
+ * other. From then on events of all prefixes come in the order of their revisions.
+ */
+const SYNC_MS = 500;
+
+/**
+ * Tells by the events of a connection whether the watch has caught up. etcd calls such watchers synced.
+ *
+ * @param now a monotonic clock, in milliseconds
+ */
+export function createSync(now: () => number) {
+  let watchingSince = Infinity;
+  return {
+    onEvent: ({ kind }: MirrorEvent) => {
+      if (kind === "watching") watchingSince = now();
+      if (kind === "watch-ended" || kind === "connecting") watchingSince = Infinity;
+    },
+    isSynced: () => now() - watchingSince >= SYNC_MS,
+  };
+}
+
+/** The options of a source whose events also tell whether it is synced. */
+export function withSync(options: SourceOptions): { options: SourceOptions; isSynced: () => boolean } {
+  const { onEvent, isSynced } = createSync(() => performance.now());
+  const both = (event: MirrorEvent) => {
+    onEvent(event);
+    options.onEvent(event);
+  };
+  return { options: { ...options, onEvent: both }, isSynced };
+}
+
+/**
  * Keeps a copy of the keys below the prefixes, kept up by a watch. It is replaced by a full read whenever it may be wrong,
  * and compared with etcd now and then, for etcd has lost events before (etcd-io/etcd#18089), and whenever a watch goes on
  * after a break, for it may be another history by then.
  */
-export function createMirror(options: SourceOptions): Source {
+export function createMirror(given: SourceOptions): Source {
+  const { options, isSynced } = withSync(given);
   let entries: Map<string, RawEntry> | undefined;
   let revision = 0n;
   let distrust = new AbortController();
@@ -99,6 +135,7 @@ export function createMirror(options: SourceOptions): Source {
   };
 
   return {
+    isSynced,
     snapshot: () =>
       Promise.resolve(entries === undefined ? undefined : { revision, entries: [...entries.values()] }),
     run: async (signal) => {

@@ -11,13 +11,13 @@ export interface Tokens<Via> {
 
 /** Calls that need a token at the same time ask once: checking a password costs etcd a tenth of a second. */
 export function createTokens<Via>(ask: (via: Via) => Promise<string | undefined>): Tokens<Via> {
-  let held: { readonly token: string | undefined } | undefined;
+  let known: { readonly token: string | undefined } | undefined;
   let asking: Promise<string | undefined> | undefined;
 
   async function askOnce(via: Via): Promise<string | undefined> {
     try {
       const token = await ask(via);
-      held = { token };
+      known = { token };
       return token;
     } finally {
       asking = undefined;
@@ -25,10 +25,10 @@ export function createTokens<Via>(ask: (via: Via) => Promise<string | undefined>
   }
 
   return {
-    get: (via) => held === undefined ? asking ??= askOnce(via) : Promise.resolve(held.token),
+    get: (via) => known === undefined ? asking ??= askOnce(via) : Promise.resolve(known.token),
     forget: (token) => {
-      // Somebody else may hold a newer one by now.
-      if (held?.token === token) held = undefined;
+      // Another call may have brought a newer one by now.
+      if (known?.token === token) known = undefined;
     },
   };
 }

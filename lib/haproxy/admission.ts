@@ -7,7 +7,7 @@ import { sleep } from "../util/time.ts";
 export interface AdmissionPorts {
   /** One probe: whether the target answers as it should. Never rejects. */
   readonly probe: (target: ProbeTarget, signal: AbortSignal) => Promise<boolean>;
-  /** Lets held servers serve. Never rejects. */
+  /** Brings up unready servers that passed their probe. Never rejects. */
   readonly bringUp: (keys: readonly string[]) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -24,8 +24,8 @@ const CONCURRENT = 256;
 
 /** HAProxy's own behaviour: a server serves as soon as it is there. */
 export const ADMIT_ALL: Admission = {
-  begin: () => ({ held: () => Promise.resolve(new Set()), confirm: () => {} }),
-  waiting: () => 0,
+  begin: () => ({ unready: () => Promise.resolve(new Set()), confirm: () => {} }),
+  probing: () => 0,
 };
 
 /** Creates an admission by probes. One candidate that does not answer delays no other. */
@@ -51,7 +51,7 @@ export function createAdmission(ports: AdmissionPorts): Admission {
   };
 
   return {
-    waiting: () => running.size,
+    probing: () => running.size,
     begin: (candidates) => {
       const round = createRound(candidates, ports.bringUp);
       for (const candidate of candidates) {
@@ -68,7 +68,7 @@ export function createAdmission(ports: AdmissionPorts): Admission {
 }
 
 function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["bringUp"]) {
-  const held = new Set(candidates.map(({ key }) => key));
+  const unready = new Set(candidates.map(({ key }) => key));
   let open = candidates.filter(({ target }) => target !== undefined).length;
   const { promise: all, resolve: finish } = Promise.withResolvers<void>();
   let decided = false;
@@ -85,17 +85,17 @@ function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["
     done: (key: string, passed: boolean) => {
       if (--open === 0) finish();
       if (!passed) return;
-      if (!decided) return void held.delete(key);
+      if (!decided) return void unready.delete(key);
       late.push(key);
       // Those that pass together are brought up together.
       if (confirmed && late.length === 1) setTimeout(flush, 1);
     },
-    held: async () => {
+    unready: async () => {
       const enough = new AbortController();
       await Promise.race([all, sleep(PASS_WAIT_MS, enough.signal)]);
       enough.abort();
       decided = true;
-      return new Set(held);
+      return new Set(unready);
     },
     confirm: () => {
       confirmed = true;
@@ -108,7 +108,7 @@ function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["
 function createPlaces(count: number) {
   let free = count;
   const line: (() => void)[] = [];
-  const leave = () => {
+  const release = () => {
     const next = line.shift();
     if (next === undefined) free++;
     else next();
@@ -120,7 +120,7 @@ function createPlaces(count: number) {
       try {
         return signal.aborted ? undefined : await work();
       } finally {
-        leave();
+        release();
       }
     },
   };

@@ -24,7 +24,7 @@ type Direct = Exclude<Step, { kind: "remove" | "replace" }>;
 export async function changeServers(
   socketPath: string,
   steps: readonly Step[],
-  isHeld: (key: string) => boolean,
+  isUnready: (key: string) => boolean,
 ): Promise<ChangeResult> {
   let session: Session | undefined;
   try {
@@ -37,10 +37,10 @@ export async function changeServers(
       ...removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining)).map((
         step,
       ) => drainLine(stepKey(step))),
-      ...direct.map((step) => commandLine(step, isHeld(stepKey(step)))),
+      ...direct.map((step) => commandLine(step, isUnready(stepKey(step)))),
     ]);
     if (errors.length > 0 || removals.length === 0) return { errors };
-    return { errors: await removeIdle(session, removals, isHeld) };
+    return { errors: await removeIdle(session, removals, isUnready) };
   } catch (error) {
     return { errors: [messageOf(error)] };
   } finally {
@@ -52,7 +52,7 @@ export async function changeServers(
 async function removeIdle(
   session: Session,
   removals: readonly Removal[],
-  isHeld: (key: string) => boolean,
+  isUnready: (key: string) => boolean,
 ): Promise<readonly string[]> {
   const used = await usedConnections(session, new Set(removals.map(({ backend }) => backend)));
   const idle = removals.filter((step) => (used.get(stepKey(step)) ?? 0) === 0);
@@ -60,7 +60,7 @@ async function removeIdle(
   const replaced = idle.filter((step) => step.kind === "replace");
   return await sendAll(
     session,
-    replaced.map((step) => addLine(stepKey(step), step.line, isHeld(stepKey(step)))),
+    replaced.map((step) => addLine(stepKey(step), step.line, isUnready(stepKey(step)))),
   );
 }
 
@@ -96,8 +96,8 @@ async function sendAll(session: Session, lines: readonly string[]): Promise<stri
 }
 
 /**
- * Lets servers serve that were held until somebody saw them healthy. Never rejects: returns what HAProxy complained of,
- * whose own checks bring them up a moment later.
+ * Brings up servers that were unready and passed their probe. Never rejects: returns what HAProxy complained of, whose own
+ * checks bring them up a moment later.
  */
 export async function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
   let session: Session | undefined;

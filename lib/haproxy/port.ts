@@ -57,7 +57,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
       return { workerPid: processes?.workers[0]?.pid, base, oldWorkers: processes?.oldWorkers.length ?? 0 };
     },
     observeBackends: (backends) => observeBackends(sockets(), backends),
-    change: (steps, held) => changeServers(dir.runtimeSocket, steps, (key) => held.has(key)),
+    change: (steps, unready) => changeServers(dir.runtimeSocket, steps, (key) => unready.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
     readConfig: createFileReader(configPath),
     readLastGood: () => files.read(dir.lastGood),

@@ -1,4 +1,4 @@
-import { NOTHING_AWAITED, withSeen } from "../ack/urgent.ts";
+import { NOTHING_URGENT, withSeen } from "../ack/urgent.ts";
 import { drainingServers, keptAway } from "../ack/draining.ts";
 import { ControllerError } from "../util/errors.ts";
 import type { NodePublisher } from "../ack/publisher.ts";
@@ -13,7 +13,7 @@ import type { Pass } from "../reconcile/pass.ts";
 import { sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import type { NodeFacts } from "./facts.ts";
-import { NOTHING_VERIFIED, reachedBy, withLook, withReached } from "../ack/applied.ts";
+import { NOTHING_VERIFIED, reachedBy, withApplied, withLook } from "../ack/applied.ts";
 import { createIdleLimit } from "./idle_limit.ts";
 import { aborted, type Part } from "./parts.ts";
 
@@ -26,7 +26,7 @@ export interface NodeKeysOptions {
   /** Somebody else owns HAProxy's life. */
   readonly attached: boolean;
   /** Whether the snapshots that passes take are all of their revision. */
-  readonly isSettled: () => boolean;
+  readonly isSynced: () => boolean;
   readonly haproxy: () => HaproxyState;
   /** What is known of the node, if asked for with the health that its servers have now. */
   readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
@@ -65,18 +65,18 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const idle = createIdleLimit(dir.idleLimit, options.files);
   const drains = createDrains(options);
   const facts = createFacts(options);
-  let awaited = NOTHING_AWAITED;
+  let urgent = NOTHING_URGENT;
   let verification = NOTHING_VERIFIED;
   let last: Pass | undefined;
   /** Of the registry as that pass saw it. */
-  let awaitedThen = 0n;
+  let urgentThen = 0n;
   let isNew = false;
   let wake = new AbortController();
   let told: bigint | undefined;
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
-    const passed = isNew && options.isSettled() ? last : undefined;
+    const passed = isNew && options.isSynced() ? last : undefined;
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const isAlone = isUp && oldWorkers.length === 0;
@@ -85,7 +85,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined
       ? withLook(verification, seen)
-      : withReached(verification, { revision, awaited: awaitedThen }, seen);
+      : withApplied(verification, { revision, urgent: urgentThen }, seen);
     if (last !== undefined && isUp) await drains.look(last, oldWorkers);
   };
 
@@ -102,7 +102,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       now: Date.now(),
     };
     const status = ownStatus(await facts(), about);
-    publisher.offer({ applied: told, awaited: verification.awaited, status, drainingSince: since });
+    publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {
@@ -113,7 +113,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       if (!isAnswered && last !== undefined) isNew = true;
       if (signal.aborted) return;
       await tell();
-      const isOver = isAnswered && !isNew && verification.waiting.length === 0 && drains.since().size === 0;
+      const isOver = isAnswered && !isNew && verification.blocked.length === 0 && drains.since().size === 0;
       const ms = isOver
         ? Math.min(REFRESH.maxMs, REFRESH.minMs * 2 ** Math.min(looks, 10))
         : looks < PATIENCE_LOOKS
@@ -125,10 +125,10 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   };
 
   return {
-    onSnapshot: (snapshot) => awaited = withSeen(awaited, snapshot, prefixes),
+    onSnapshot: (snapshot) => urgent = withSeen(urgent, snapshot, prefixes),
     onPass: (next) => {
       last = next;
-      awaitedThen = awaited.revision;
+      urgentThen = urgent.revision;
       isNew = true;
       wake.abort();
     },

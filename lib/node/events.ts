@@ -54,7 +54,7 @@ export type NodeEvent =
 /** What happened to the connection with etcd. */
 export function etcdEvent(event: MirrorEvent): NodeEvent {
   switch (event.kind) {
-    case "waiting":
+    case "connecting":
       return { kind: "etcd-connecting", reason: event.reason, attempt: event.attempt };
     case "read":
       return {

@@ -15,8 +15,12 @@ export interface Metrics {
   text(facts: NodeFacts, now: number): Promise<string>;
 }
 
-/** Creates all metrics at zero, so that a rate over them is right from the first event on. */
-export function createMetrics(): Metrics {
+/**
+ * Creates all metrics at zero, so that a rate over them is right from the first event on.
+ *
+ * @param commit of this program, for its build info
+ */
+export function createMetrics(commit: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
@@ -34,9 +38,9 @@ export function createMetrics(): Metrics {
   const drift = counter("drift_repairs_total", "Steps that undid what somebody changed on HAProxy's socket");
   const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
   const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
-  const haproxyEnds = counter("haproxy_ends_total", "Times HAProxy ended unasked");
+  const haproxyEnds = counter("ends_total", "Times HAProxy ended unasked");
   const apply = new Histogram({
-    name: "etcd_haproxy_apply_seconds",
+    name: "etcd_haproxy_apply_duration_seconds",
     help: "Duration of passes that changed something",
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
@@ -63,15 +67,19 @@ export function createMetrics(): Metrics {
     pending: gauge("pending_removals", "Removed servers that still hold requests"),
     admissions: gauge("admissions_waiting", "Servers that get no request until a probe has passed"),
     oldWorkers: gauge("old_workers", "HAProxy workers that a reload retired and that still live"),
-    up: gauge("haproxy_up", "1 while HAProxy runs"),
+    up: gauge("up", "1 while HAProxy runs"),
     watching: gauge("etcd_watching", "1 while the watch on etcd is established"),
     readsRefused: gauge("etcd_reads_refused", "1 while etcd refuses reads although the watch on it goes on"),
     ready: gauge("ready", "1 while the node is ready"),
     stale: gauge("stale", "1 while the node serves what an earlier run left"),
     staleAge: gauge("stale_age_seconds", "Age of what a stale node serves"),
     refusedBase: gauge("base_refused", "1 while the rendered base is refused and the last good one goes on"),
-    trouble: gauge("trouble", "1 while this is wrong; /api/state tells the reason", ["kind"]),
-    info: gauge("info", "Versions", ["version", "haproxy"]),
+    problem: gauge("problem", "1 while this is wrong; /api/state tells the reason", ["kind"]),
+    buildInfo: gauge("build_info", "Versions, and the commit of this program", [
+      "version",
+      "commit",
+      "haproxy",
+    ]),
   };
 
   return {
@@ -92,6 +100,7 @@ export function createMetrics(): Metrics {
     onMirrorWrong: () => mirrorWrong.inc(),
     onHaproxyEnd: () => haproxyEnds.inc(),
     text: (facts, now) => {
+      gauges.buildInfo.set({ version: facts.version, commit, haproxy: facts.haproxyVersion }, 1);
       setGauges(gauges, facts, now);
       return registry.metrics();
     },
@@ -122,7 +131,7 @@ type Gauges = Record<
 >;
 
 function setGauges(
-  gauges: Gauges & { info: Gauge<"version" | "haproxy">; trouble: Gauge<"kind"> },
+  gauges: Gauges & { problem: Gauge<"kind"> },
   facts: NodeFacts,
   now: number,
 ): void {
@@ -130,8 +139,7 @@ function setGauges(
   const readiness = readinessOf(facts, now);
   const isStale = readiness.ready && readiness.stale;
   const problems = new Set(problemsOf(facts).map(({ kind }) => kind));
-  for (const kind of PROBLEM_KINDS) gauges.trouble.set({ kind }, problems.has(kind) ? 1 : 0);
-  gauges.info.set({ version: facts.version, haproxy: facts.haproxyVersion }, 1);
+  for (const kind of PROBLEM_KINDS) gauges.problem.set({ kind }, problems.has(kind) ? 1 : 0);
   gauges.admissions.set(facts.admissionsWaiting);
   gauges.lag.set(facts.lagMs / 1_000);
   gauges.up.set(facts.haproxy.kind === "up" ? 1 : 0);

@@ -6,7 +6,6 @@ import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts
 import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { createReread } from "../etcd/reread.ts";
-import { createSettling } from "../etcd/settling.ts";
 import { ADMIT_ALL, createAdmission } from "../haproxy/admission.ts";
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
 import { bringUp } from "../haproxy/change.ts";
@@ -18,7 +17,7 @@ import { log } from "../util/log.ts";
 import type { Bind } from "../util/options.ts";
 import { probe } from "../util/probe.ts";
 import { sleep } from "../util/time.ts";
-import { VERSION } from "../util/version.ts";
+import { readCommit, VERSION } from "../util/version.ts";
 import { createAdmin } from "./admin.ts";
 import { createNodeKeys, type NodeKeys } from "./announce.ts";
 import { runController } from "./controller.ts";
@@ -96,7 +95,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
 
   const trigger = createTrigger(run);
   const lag = createLag();
-  const metrics = createMetrics();
+  const metrics = createMetrics(await readCommit());
   const stopProbing = new AbortController();
   const admission = admissionOf(run, stateDir.dir.runtimeSocket, stopProbing.signal);
   const node = run.nodeId ?? world.hostname;
@@ -107,7 +106,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     put: () => {},
     attached,
     lagMs: lag.ageMs,
-    admissionsWaiting: admission.waiting,
+    admissionsWaiting: admission.probing,
     now: Date.now,
   });
 
@@ -128,7 +127,6 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
 
   const client = await etcdFromSettings(settings.etcd);
   const prefixes = prefixesOf(settings.etcd);
-  const settling = createSettling(() => performance.now());
   const source = createSource(run.source, {
     client,
     prefixes: [prefixes.services, prefixes.overrides],
@@ -136,10 +134,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
       lag.onChange();
       trigger.ring();
     },
-    onEvent: (event) => {
-      settling.onEtcdEvent(event);
-      recorder.onEtcdEvent(event);
-    },
+    onEvent: recorder.onEtcdEvent,
   });
 
   const seen = createHealthCache(port);
@@ -166,7 +161,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     files: stateDir.files,
     prefixes,
     attached,
-    isSettled: settling.isSettled,
+    isSynced: source.isSynced,
     haproxy: haproxy.state,
     facts: factsNow,
     admin: remoteUrl(settings.adminBind, world.hostname),

@@ -160,7 +160,9 @@ function factsAfter(pass: Pass, before: NodeFacts, now: number): Partial<NodeFac
 
 function etcdState(event: MirrorEvent, before: EtcdState): EtcdState {
   if (event.kind === "watching") return { kind: "watching", member: event.member };
-  if (event.kind === "waiting" || event.kind === "watch-ended") return { kind: "lost", reason: event.reason };
+  if (event.kind === "connecting" || event.kind === "watch-ended") {
+    return { kind: "lost", reason: event.reason };
+  }
   if (before.kind !== "watching") return before;
   if (event.kind === "reads-refused") return { ...before, readsRefused: event.reason };
   return event.kind === "reads-answered" ? { kind: "watching", member: before.member } : before;
@@ -172,6 +174,6 @@ function nodeKeysState(event: PublisherEvent): NodeKeysState {
 }
 
 function countEtcdEvent({ kind }: MirrorEvent, metrics: Metrics): void {
-  if (kind === "waiting" || kind === "watch-ended" || kind === "reads-refused") metrics.onEtcdError();
+  if (kind === "connecting" || kind === "watch-ended" || kind === "reads-refused") metrics.onEtcdError();
   if (kind === "mirror-wrong") metrics.onMirrorWrong();
 }

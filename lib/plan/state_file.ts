@@ -14,20 +14,20 @@ const COLUMNS = { admin: 6, userWeight: 7, initialWeight: 8 };
 
 /**
  * The server-state file for a reload to `config`: the health of every server that stays what it was, so that a server
- * whose check fails gets no request from the new worker, and a row that says "down" for every server that is held.
+ * whose check fails gets no request from the new worker, and a row that says "down" for every server that is unready.
  * Administrative state and weight are those of the new text. Another server with a new address has no row, for a row's
  * address wins over the configuration's.
  */
 export function serverStateText(
   config: ConfigText,
   observed: ObservedServers,
-  held: ReadonlySet<string>,
+  unready: ReadonlySet<string>,
 ): string {
   const rows = [...config.servers].flatMap(([backend, lines]) =>
     lines.flatMap((line) => {
       const wanted = comparable(line);
       if (wanted.maint) return [];
-      if (held.has(`${backend}/${line.name}`)) return heldRow({ backend, server: line.name }, wanted);
+      if (unready.has(`${backend}/${line.name}`)) return unreadyRow({ backend, server: line.name }, wanted);
       const running = observed.get(backend)?.get(line.name);
       if (running === undefined || running.maint || wanted.id !== running.id) return [];
       return sameAddress(wanted.address, running) ? [runningRow(running, wanted.weight)] : [];
@@ -49,7 +49,7 @@ function runningRow(running: ObservedServer, weight: number): string {
 }
 
 /** The row of a server that HAProxy has not seen yet: names count, ids do not; operational state 0 keeps it down. */
-function heldRow(place: { backend: string; server: string }, wanted: ComparableServer): string[] {
+function unreadyRow(place: { backend: string; server: string }, wanted: ComparableServer): string[] {
   const { address, weight } = wanted;
   if (address?.kind !== "ip") return [];
   const failedCheck = "8 2 0 6";

@@ -122,11 +122,11 @@ async function change(
   if (input.file !== joinConfig(input.desired)) {
     await (await haproxy.stageConfig(joinConfig(input.desired))).commit();
   }
-  const held = await round.held();
+  const unready = await round.unready();
   const errors: string[] = [];
   let left = steps;
   for (let attempt = 0; attempt < RUNTIME_ROUNDS && left.length > 0; attempt++) {
-    const result = await haproxy.change(left, held);
+    const result = await haproxy.change(left, unready);
     errors.push(...result.errors);
     const look = await lookAgain(steps, options);
     left = look.left;
@@ -134,7 +134,7 @@ async function change(
     if (isDone) round.confirm();
     if (isDone) return await reached(options, look.observed, left.length);
   }
-  // Those that were added are held until somebody lets them serve.
+  // Those that were added get no request until they are brought up.
   if (left.length < steps.length) round.confirm();
   return {
     kind: "incomplete",
@@ -163,11 +163,11 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
   if (taken !== undefined) return { kind: "vetoed", reason: taken };
   const refused = await write(options);
   if (refused !== undefined) return refused;
-  const held = await round.held();
+  const unready = await round.unready();
   // Health as it is now: what was seen at the last full look may be half a minute old.
   const now = await haproxy.observe();
   await haproxy.writeServerState(
-    serverStateText(input.desired, now.kind === "up" ? now.servers : new Map(), held),
+    serverStateText(input.desired, now.kind === "up" ? now.servers : new Map(), unready),
   );
   try {
     const result = await haproxy.reload();

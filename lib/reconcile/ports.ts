@@ -44,8 +44,8 @@ export interface HaproxyPort {
   readLastGood(): Promise<string | undefined>;
   stageConfig(text: string): Promise<StagedFile>;
   check(path: string): Promise<CheckResult>;
-  /** Makes steps while HAProxy runs; servers whose key is held get no request until they are seen healthy. */
-  change(steps: readonly Step[], held: ReadonlySet<string>): Promise<ChangeResult>;
+  /** Makes steps while HAProxy runs; unready servers, given by key, get no request until they are seen healthy. */
+  change(steps: readonly Step[], unready: ReadonlySet<string>): Promise<ChangeResult>;
   /** Tries to bind an address for a moment; tells who is in the way, if somebody is. */
   tryBind(address: string): Promise<string | undefined>;
   /** Writes the server-state file, or removes it when there is no text. */
@@ -81,14 +81,14 @@ export interface SocketHealth {
 export interface Admission {
   /** Starts to probe; what was still being probed for the same servers is dropped. */
   begin(candidates: readonly Candidate[]): AdmissionRound;
-  /** How many servers are held and still being probed. */
-  waiting(): number;
+  /** How many servers are unready and still being probed. */
+  probing(): number;
 }
 
 /** The candidates of one pass. */
 export interface AdmissionRound {
   /** Waits until all were probed, for a bounded time, and returns the keys of those that did not pass. */
-  held(): Promise<ReadonlySet<string>>;
+  unready(): Promise<ReadonlySet<string>>;
   /** They are known to HAProxy now: those that pass later are brought up. */
   confirm(): void;
 }

@@ -2,8 +2,8 @@ import type { Etcd3 } from "etcd3";
 import { CALL_DEADLINE_MS } from "../etcd/client.ts";
 import { grantLease, isLeaseEnded, renewLease } from "../etcd/lease.ts";
 import { deleteIf, findKey, putIf } from "./key.ts";
-import type { Outcome } from "./progress.ts";
-import type { FoundKey, HeldLease, RegistrationStep } from "./step.ts";
+import type { StepResult } from "./progress.ts";
+import type { FoundKey, RegistrationLease, RegistrationStep } from "./step.ts";
 
 /** A step that asks etcd for something. */
 export type CallStep = Exclude<RegistrationStep, { kind: "wait" | "rest" }>;
@@ -30,7 +30,7 @@ export const UNARY_LIMIT_MS = 3_000;
 const RETURN_WITHIN_MS = 3_000;
 
 /** Makes the call that a step asks for, once. */
-export function makeCall(step: CallStep, history: CallHistory, options: CallOptions): Promise<Outcome> {
+export function makeCall(step: CallStep, history: CallHistory, options: CallOptions): Promise<StepResult> {
   switch (step.kind) {
     case "grant":
       return grant(options);
@@ -45,7 +45,7 @@ export function makeCall(step: CallStep, history: CallHistory, options: CallOpti
   }
 }
 
-async function grant({ kv, ttlSeconds, signal }: CallOptions): Promise<Outcome> {
+async function grant({ kv, ttlSeconds, signal }: CallOptions): Promise<StepResult> {
   const askedAtMs = performance.now();
   const granted = await grantLease(kv, ttlSeconds, { limitMs: UNARY_LIMIT_MS, signal });
   const ttlMs = granted.ttlSeconds * 1_000;
@@ -64,26 +64,26 @@ async function grant({ kv, ttlSeconds, signal }: CallOptions): Promise<Outcome> 
 }
 
 async function renew(
-  held: HeldLease,
+  lease: RegistrationLease,
   { isRetry }: CallHistory,
   { kv, signal }: CallOptions,
-): Promise<Outcome> {
+): Promise<StepResult> {
   const askedAtMs = performance.now();
-  const bounds = { limitMs: Math.min(CALL_DEADLINE_MS, Math.floor(held.ttlMs / 3)), signal };
+  const bounds = { limitMs: Math.min(CALL_DEADLINE_MS, Math.floor(lease.ttlMs / 3)), signal };
   // The endpoint is picked at random: on a retry two are asked, or it could be the hanging one again and again.
   const streams = isRetry ? 2 : 1;
-  const renewal = await firstOf(Array.from({ length: streams }, () => renewLease(kv, held.id, bounds)));
-  if (renewal === "ended") return ended(held);
+  const renewal = await firstOf(Array.from({ length: streams }, () => renewLease(kv, lease.id, bounds)));
+  if (renewal === "ended") return ended(lease);
   return {
     kind: "kept",
-    lease: { ...held, renewedAtMs: askedAtMs, renewAfterMs: renewAfter(held.ttlMs) },
+    lease: { ...lease, renewedAtMs: askedAtMs, renewAfterMs: renewAfter(lease.ttlMs) },
   };
 }
 
 async function put(
   step: CallStep & { kind: "put" },
   { kv, key, signal }: CallOptions,
-): Promise<Outcome> {
+): Promise<StepResult> {
   const { lease, value } = step;
   const { id: leaseId, modRevision } = lease;
   const bounds = { limitMs: UNARY_LIMIT_MS, signal };
@@ -105,7 +105,7 @@ async function withdraw(
   step: CallStep & { kind: "withdraw" },
   { attempted }: CallHistory,
   { kv, key, signal }: CallOptions,
-): Promise<Outcome> {
+): Promise<StepResult> {
   const { lease, lease: { modRevision } } = step;
   const gone = { kind: "withdrawn", step, revision: undefined, atMs: performance.now() } as const;
   if (!attempted) return gone;
@@ -117,15 +117,15 @@ async function withdraw(
   return { ...gone, revision: isDeleted ? change.revision : undefined, atMs: performance.now() };
 }
 
-async function check(held: HeldLease, { kv, key, signal }: CallOptions): Promise<Outcome> {
-  const lease = { ...held, checkedAtMs: performance.now() };
+async function check(before: RegistrationLease, { kv, key, signal }: CallOptions): Promise<StepResult> {
+  const lease = { ...before, checkedAtMs: performance.now() };
   const found = await findKey(kv, key, { limitMs: UNARY_LIMIT_MS, signal });
-  return found?.modRevision === held.modRevision
+  return found?.modRevision === before.modRevision
     ? { kind: "kept", lease }
     : { kind: "changed", lease, found };
 }
 
-function ended(lease: HeldLease): Outcome {
+function ended(lease: RegistrationLease): StepResult {
   const returnInMs = Math.round(Math.random() * Math.min(lease.ttlMs / 3, RETURN_WITHIN_MS));
   return { kind: "ended", lease, returnInMs, atMs: performance.now() };
 }

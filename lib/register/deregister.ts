@@ -1,5 +1,5 @@
 import { messageOf } from "../util/errors.ts";
-import type { Leaving } from "./leaving.ts";
+import type { Deregistration } from "./deregistration.ts";
 import type { NodeView } from "../ack/keys.ts";
 import { sleep } from "../util/time.ts";
 import { bounded, TimeUpError } from "../util/bounded.ts";
@@ -7,8 +7,8 @@ import type { EtcdClient } from "../etcd/client.ts";
 import { type NodesWait, waitForNodes } from "../ack/wait.ts";
 import type { Registration } from "./registration.ts";
 
-/** Who leaves, and how long it may take. */
-export interface LeaveOptions {
+/** Which server is deregistered, and how long it may take. */
+export interface DeregisterOptions {
   readonly client: EtcdClient;
   readonly registration: Registration;
   /** The server as nodes name it, `<service>/<id>`. */
@@ -26,7 +26,7 @@ export interface LeaveOptions {
  * Asks the nodes to drain a server, and waits until every live one has: then its process may stop, and after that its
  * registration be removed. Where nodes cannot be told or asked, it waits for all of `limitMs`. Never rejects.
  */
-export async function leave(options: LeaveOptions): Promise<Leaving> {
+export async function deregister(options: DeregisterOptions): Promise<Deregistration> {
   const { limitMs, hurry, registration } = options;
   const startedAt = performance.now();
   const elapsedMs = () => performance.now() - startedAt;
@@ -35,9 +35,9 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
     if (told === undefined) return { kind: "unregistered" };
     const revision = await bounded(told, { limitMs, signal: hurry });
     const wait = { ...options, revision, limitMs: Math.max(0, limitMs - elapsedMs()), signal: hurry };
-    const leaving = leavingOf(await waitForNodes(options.client, wait), elapsedMs());
-    if (leaving.kind === "unknown") await sleep(Math.max(0, limitMs - elapsedMs()), hurry);
-    return hurry.aborted ? { kind: "hurried" } : leaving;
+    const end = endOf(await waitForNodes(options.client, wait), elapsedMs());
+    if (end.kind === "unknown") await sleep(Math.max(0, limitMs - elapsedMs()), hurry);
+    return hurry.aborted ? { kind: "hurried" } : end;
   } catch (error) {
     if (hurry.aborted) return { kind: "hurried" };
     if (registration.state().kind === "ended") return { kind: "unregistered" };
@@ -47,7 +47,7 @@ export async function leave(options: LeaveOptions): Promise<Leaving> {
 }
 
 /** The revision from which on nodes are to send nothing to the server; `undefined` if none has ever heard of it. */
-function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> | undefined {
+function tellNodes({ registration, drainValue }: DeregisterOptions): Promise<bigint> | undefined {
   const state = registration.state();
   switch (state.kind) {
     case "ended":
@@ -56,7 +56,7 @@ function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> 
       // A revision that nodes can be asked for comes only with another change.
       if (state.revision === undefined) return registration.update(drainValue);
       return state.revision === 0n ? undefined : Promise.resolve(state.revision);
-    case "waiting":
+    case "connecting":
       if (state.attempted) return registration.update(drainValue);
       registration.withdraw();
       return undefined;
@@ -65,7 +65,7 @@ function tellNodes({ registration, drainValue }: LeaveOptions): Promise<bigint> 
   }
 }
 
-function leavingOf(wait: NodesWait, tookMs: number): Leaving {
+function endOf(wait: NodesWait, tookMs: number): Deregistration {
   switch (wait.kind) {
     case "passed":
       return { kind: "acknowledged", nodes: namesOf(wait.nodes), tookMs };

@@ -28,7 +28,7 @@ export type RegistrationCall = "grant" | "renew" | "put" | "withdraw" | "check";
 /** What this process knows of its key, without asking etcd. */
 export type RegistrationState =
   /** Wanted, and not known to be in etcd. `attempted`: a put was tried, so it may be there. */
-  | { readonly kind: "waiting"; readonly attempted: boolean }
+  | { readonly kind: "connecting"; readonly attempted: boolean }
   | { readonly kind: "registered"; readonly leaseId: string; readonly revision: bigint }
   /**
    * Not wanted and gone; `revision` is that of the last change, 0 if there was none. Undefined: the key went at one that
@@ -50,4 +50,4 @@ export type Removal =
   /** The key is gone; `revision` is that of its deletion, if this call deleted it. */
   | { readonly kind: "removed"; readonly revision: bigint | undefined }
   /** etcd could not be told: the key goes when its lease ends. */
-  | { readonly kind: "left"; readonly error: unknown };
+  | { readonly kind: "expiring"; readonly error: unknown };

@@ -1,6 +1,6 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { RegistrationEvent, RegistrationState, Removal } from "./events.ts";
-import { type Leaving, leavingText } from "./leaving.ts";
+import { type Deregistration, deregistrationText } from "./deregistration.ts";
 import { log } from "../util/log.ts";
 import type { Ending } from "./process_group.ts";
 
@@ -40,11 +40,11 @@ function isRefused(error: unknown): boolean {
   return error instanceof ControllerError && error.kind === "operator";
 }
 
-/** One log line for the end of the waiting. */
-export function logLeaving(leaving: Leaving): void {
-  const text = leavingText(leaving);
-  const fine = leaving.kind === "acknowledged" || leaving.kind === "unregistered";
-  const fields = { ...leaving, kind: undefined };
+/** One log line for the end of the wait for the nodes. */
+export function logDeregistration(end: Deregistration): void {
+  const text = deregistrationText(end);
+  const fine = end.kind === "acknowledged" || end.kind === "unregistered";
+  const fields = { ...end, kind: undefined };
   if (fine) log().info(text, fields);
   else log().warn(text, fields);
 }
@@ -54,7 +54,7 @@ export function logRemoval(
   removal: Removal,
   { key, before }: { readonly key: string; readonly before: RegistrationState },
 ): void {
-  if (before.kind !== "registered" && !(before.kind === "waiting" && before.attempted)) return;
+  if (before.kind !== "registered" && !(before.kind === "connecting" && before.attempted)) return;
   if (removal.kind === "removed") return log().info("registration removed", { key });
   log().warn("registration not removed, it goes when its lease ends", {
     key,

@@ -87,7 +87,7 @@ export interface HealthCheck {
   readonly fall: number;
 }
 
-/** What to register, and how to leave. */
+/** What to register, and how to deregister it. */
 export interface RegisterOptions {
   readonly service: string;
   readonly id: string;

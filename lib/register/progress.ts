@@ -1,10 +1,16 @@
 import type { RegistrationEvent, RegistrationState } from "./events.ts";
-import { claimOf, type FoundKey, type HeldLease, type RegistrationStep, type Wanted } from "./step.ts";
+import {
+  type FoundKey,
+  keyOwnerOf,
+  type RegistrationLease,
+  type RegistrationStep,
+  type Wanted,
+} from "./step.ts";
 
 /** How far a registration has come: its lease, its key, and what is known of the changes that it made. */
 export interface Progress {
-  readonly lease: HeldLease | undefined;
-  /** Every lease that it has held: the answer to a put under one of them may have been lost. */
+  readonly lease: RegistrationLease | undefined;
+  /** Every lease that it has had: the answer to a put under one of them may have been lost. */
   readonly ownLeases: ReadonlySet<string>;
   /** A lease that has ended is not granted again before. */
   readonly returnAtMs: number;
@@ -26,12 +32,17 @@ export const NO_PROGRESS: Progress = {
 };
 
 /** What etcd answered to one step. */
-export type Outcome =
-  | { readonly kind: "granted"; readonly lease: HeldLease }
+export type StepResult =
+  | { readonly kind: "granted"; readonly lease: RegistrationLease }
   /** The lease was renewed, or its key stands as it was left; `lease` says when. */
-  | { readonly kind: "kept"; readonly lease: HeldLease }
+  | { readonly kind: "kept"; readonly lease: RegistrationLease }
   /** The lease exists no longer, and its key went with it. */
-  | { readonly kind: "ended"; readonly lease: HeldLease; readonly returnInMs: number; readonly atMs: number }
+  | {
+    readonly kind: "ended";
+    readonly lease: RegistrationLease;
+    readonly returnInMs: number;
+    readonly atMs: number;
+  }
   | {
     readonly kind: "put";
     readonly step: RegistrationStep & { kind: "put" };
@@ -46,9 +57,9 @@ export type Outcome =
     readonly atMs: number;
   }
   /** The key is not as it was left. */
-  | { readonly kind: "changed"; readonly lease: HeldLease; readonly found: FoundKey | undefined };
+  | { readonly kind: "changed"; readonly lease: RegistrationLease; readonly found: FoundKey | undefined };
 
-/** What an outcome comes to. */
+/** What a result comes to. */
 export interface Advance {
   readonly progress: Progress;
   readonly event?: RegistrationEvent;
@@ -62,30 +73,30 @@ export function begun(progress: Progress, step: RegistrationStep): Progress {
 }
 
 /** Takes up what etcd answered. */
-export function advance(progress: Progress, outcome: Outcome): Advance {
-  switch (outcome.kind) {
+export function advance(progress: Progress, result: StepResult): Advance {
+  switch (result.kind) {
     case "granted":
       return {
         progress: {
           ...progress,
-          lease: outcome.lease,
-          ownLeases: new Set([...progress.ownLeases, outcome.lease.id]),
+          lease: result.lease,
+          ownLeases: new Set([...progress.ownLeases, result.lease.id]),
         },
       };
     case "kept":
-      return { progress: { ...progress, lease: outcome.lease } };
+      return { progress: { ...progress, lease: result.lease } };
     case "ended":
-      return ended(progress, outcome);
+      return ended(progress, result);
     case "put":
-      return put(progress, outcome);
+      return put(progress, result);
     case "withdrawn":
-      return withdrawn(progress, outcome);
+      return withdrawn(progress, result);
     case "changed":
-      return changed(progress, outcome);
+      return changed(progress, result);
   }
 }
 
-function ended(progress: Progress, { lease, returnInMs, atMs }: Outcome & { kind: "ended" }): Advance {
+function ended(progress: Progress, { lease, returnInMs, atMs }: StepResult & { kind: "ended" }): Advance {
   return {
     progress: {
       ...progress,
@@ -97,7 +108,7 @@ function ended(progress: Progress, { lease, returnInMs, atMs }: Outcome & { kind
   };
 }
 
-function put(progress: Progress, { step, revision, atMs }: Outcome & { kind: "put" }): Advance {
+function put(progress: Progress, { step, revision, atMs }: StepResult & { kind: "put" }): Advance {
   const { lease, version } = step;
   return {
     progress: {
@@ -113,15 +124,15 @@ function put(progress: Progress, { step, revision, atMs }: Outcome & { kind: "pu
   };
 }
 
-function withdrawn(progress: Progress, outcome: Outcome & { kind: "withdrawn" }): Advance {
-  const { step: { lease, version }, atMs } = outcome;
+function withdrawn(progress: Progress, result: StepResult & { kind: "withdrawn" }): Advance {
+  const { step: { lease, version }, atMs } = result;
   const wasThere = lease.modRevision > 0n;
-  const revision = outcome.revision ?? progress.revision;
+  const revision = result.revision ?? progress.revision;
   return {
     progress: {
       ...progress,
       revision,
-      isCertain: outcome.revision !== undefined || progress.isCertain && !wasThere,
+      isCertain: result.revision !== undefined || progress.isCertain && !wasThere,
       lease: { ...lease, version, modRevision: 0n, checkedAtMs: atMs },
     },
     ...(wasThere ? { event: { kind: "withdrawn", revision } } : {}),
@@ -130,15 +141,15 @@ function withdrawn(progress: Progress, outcome: Outcome & { kind: "withdrawn" })
 }
 
 /** What is wanted is brought to the key again, unless it belongs to somebody else. */
-function changed(progress: Progress, { lease, found }: Outcome & { kind: "changed" }): Advance {
-  const claim = claimOf(found, progress.ownLeases);
-  if (claim.kind === "taken") {
+function changed(progress: Progress, { lease, found }: StepResult & { kind: "changed" }): Advance {
+  const owner = keyOwnerOf(found, progress.ownLeases);
+  if (owner.kind === "taken") {
     return {
       progress: { ...progress, lease: undefined },
-      event: { kind: "taken", leaseId: claim.leaseId },
+      event: { kind: "taken", leaseId: owner.leaseId },
     };
   }
-  const isDeleted = claim.kind === "free" && lease.modRevision > 0n;
+  const isDeleted = owner.kind === "free" && lease.modRevision > 0n;
   return {
     progress: {
       ...progress,
@@ -156,9 +167,9 @@ export function stateOf(progress: Progress, wanted: Wanted): RegistrationState {
   if (wanted.value === undefined) {
     return reached || lease === undefined
       ? { kind: "withdrawn", revision: isCertain ? revision : undefined }
-      : { kind: "waiting", attempted };
+      : { kind: "connecting", attempted };
   }
   return lease !== undefined && reached
     ? { kind: "registered", leaseId: lease.id, revision }
-    : { kind: "waiting", attempted };
+    : { kind: "connecting", attempted };
 }

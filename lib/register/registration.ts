@@ -10,7 +10,7 @@ import type {
   RegistrationState,
   Removal,
 } from "./events.ts";
-import { advance, begun, NO_PROGRESS, type Outcome, type Progress, stateOf } from "./progress.ts";
+import { advance, begun, NO_PROGRESS, type Progress, stateOf, type StepResult } from "./progress.ts";
 import { nextRegistrationStep, type Wanted } from "./step.ts";
 import { createWaiters } from "./waiters.ts";
 import { type TurnRank, turnsOf } from "./turns.ts";
@@ -105,9 +105,9 @@ export function register(options: RegistrationOptions): Registration {
     }
   }
 
-  function take(outcome: Outcome): void {
+  function take(result: StepResult): void {
     const { lease } = progress;
-    const { progress: next, event, reached } = advance(progress, outcome);
+    const { progress: next, event, reached } = advance(progress, result);
     progress = next;
     if (event?.kind === "taken") end(event);
     if (event !== undefined) onEvent(event);
@@ -165,7 +165,7 @@ export function register(options: RegistrationOptions): Registration {
     try {
       return { kind: "removed", revision: await revokeLease(kv, lease.id, { limitMs }) };
     } catch (error) {
-      return { kind: "left", error };
+      return { kind: "expiring", error };
     }
   }
 

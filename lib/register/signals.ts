@@ -1,7 +1,7 @@
 /** Asks of the operator, in their order. */
-export interface LeaveSignals {
+export interface StopSignals {
   /** Aborted by the first SIGTERM or SIGINT. */
-  readonly leave: AbortSignal;
+  readonly stop: AbortSignal;
   /** A signal that the next SIGTERM or SIGINT from now on aborts: skip what is waited for. */
   next(): AbortSignal;
 }
@@ -10,14 +10,14 @@ export interface LeaveSignals {
 const PASSED_ON: readonly Deno.Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"];
 
 /** Listens for SIGTERM and SIGINT until the process ends. */
-export function listenToLeave(): LeaveSignals {
-  const leave = new AbortController();
-  let current = leave;
+export function listenForStop(): StopSignals {
+  const stop = new AbortController();
+  let current = stop;
   const onSignal = () => current.abort();
   Deno.addSignalListener("SIGTERM", onSignal);
   Deno.addSignalListener("SIGINT", onSignal);
   return {
-    leave: leave.signal,
+    stop: stop.signal,
     next: () => {
       if (current.signal.aborted) current = new AbortController();
       return current.signal;

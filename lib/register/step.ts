@@ -1,5 +1,5 @@
-/** What is known of the lease that a registration holds, and of its key. Times are of one monotonic clock. */
-export interface HeldLease {
+/** What is known of the lease of a registration, and of its key. Times are of one monotonic clock. */
+export interface RegistrationLease {
   readonly id: string;
   readonly ttlMs: number;
   readonly renewedAtMs: number;
@@ -22,12 +22,17 @@ export interface Wanted {
 /** The one thing that a registration has to do next. */
 export type RegistrationStep =
   | { readonly kind: "grant" }
-  | { readonly kind: "renew"; readonly lease: HeldLease }
-  | { readonly kind: "put"; readonly lease: HeldLease; readonly value: string; readonly version: number }
-  | { readonly kind: "withdraw"; readonly lease: HeldLease; readonly version: number }
-  | { readonly kind: "check"; readonly lease: HeldLease }
+  | { readonly kind: "renew"; readonly lease: RegistrationLease }
+  | {
+    readonly kind: "put";
+    readonly lease: RegistrationLease;
+    readonly value: string;
+    readonly version: number;
+  }
+  | { readonly kind: "withdraw"; readonly lease: RegistrationLease; readonly version: number }
+  | { readonly kind: "check"; readonly lease: RegistrationLease }
   | { readonly kind: "wait"; readonly delayMs: number }
-  /** Nothing is wanted and nothing is held: until that changes. */
+  /** Nothing is wanted and there is no lease: until that changes. */
   | { readonly kind: "rest" };
 
 /**
@@ -39,7 +44,7 @@ export type RegistrationStep =
  */
 export function nextRegistrationStep(
   { lease, wanted, returnAtMs, nowMs }: {
-    readonly lease: HeldLease | undefined;
+    readonly lease: RegistrationLease | undefined;
     readonly wanted: Wanted;
     readonly returnAtMs: number;
     readonly nowMs: number;
@@ -70,7 +75,7 @@ export interface FoundKey {
 }
 
 /** Whose a key is, as one registration sees it. */
-export type Claim =
+export type KeyOwner =
   | { readonly kind: "free" }
   | { readonly kind: "ours"; readonly found: FoundKey }
   /** Another lease owns it, or it was put without one: it is not overwritten. */
@@ -79,9 +84,9 @@ export type Claim =
 /**
  * Tells whose a key is.
  *
- * @param ownLeases every lease that the registration has held: the answer to a put under one of them may have been lost
+ * @param ownLeases every lease that the registration has had: the answer to a put under one of them may have been lost
  */
-export function claimOf(found: FoundKey | undefined, ownLeases: ReadonlySet<string>): Claim {
+export function keyOwnerOf(found: FoundKey | undefined, ownLeases: ReadonlySet<string>): KeyOwner {
   if (found === undefined) return { kind: "free" };
   return ownLeases.has(found.leaseId) ? { kind: "ours", found } : { kind: "taken", leaseId: found.leaseId };
 }

@@ -14,13 +14,13 @@ export interface TurnOptions {
 }
 
 /**
- * Lets at most `most` calls run at once; the others wait by rank, and in order within each. What is held is kept before
+ * Lets at most `most` calls run at once; the others wait by rank, and in order within each. Leases that exist are renewed before
  * more is begun: in one line, a crowd that comes slowly would lose the leases of the first while the last wait for theirs.
  *
  * @returns a function that rejects with the signal's reason when that is aborted before the call's turn
  */
 export function createTurns(most: number): InTurn {
-  const waiting: Readonly<Record<TurnRank, Set<() => void>>> = {
+  const queued: Readonly<Record<TurnRank, Set<() => void>>> = {
     keep: new Set(),
     change: new Set(),
     begin: new Set(),
@@ -29,7 +29,7 @@ export function createTurns(most: number): InTurn {
 
   /** Whoever ends hands its turn to the one who is next. */
   function handOn(): void {
-    const line = TURN_RANKS.map((rank) => waiting[rank]).find(({ size }) => size > 0);
+    const line = TURN_RANKS.map((rank) => queued[rank]).find(({ size }) => size > 0);
     const [next] = line ?? [];
     if (next === undefined) {
       free++;
@@ -41,15 +41,15 @@ export function createTurns(most: number): InTurn {
 
   async function untilTurn({ rank, signal }: TurnOptions): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const leave = () => {
-      if (waiting[rank].delete(resolve)) reject(signal.reason);
+    const giveUp = () => {
+      if (queued[rank].delete(resolve)) reject(signal.reason);
     };
-    waiting[rank].add(resolve);
-    signal.addEventListener("abort", leave);
+    queued[rank].add(resolve);
+    signal.addEventListener("abort", giveUp);
     try {
       await promise;
     } finally {
-      signal.removeEventListener("abort", leave);
+      signal.removeEventListener("abort", giveUp);
     }
   }
 

@@ -1,5 +1,5 @@
 // The compiled programs in dist/, each run on its architecture: the machine's own directly, another one under qemu.
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { findProgram, startEtcdCluster, waitFor } from "../support/mod.ts";
 import { type Architecture, ARCHITECTURES } from "../../tools/compile/architecture.ts";
@@ -55,6 +55,8 @@ for (const architecture of ARCHITECTURES) {
         return stdout;
       }, { deadlineMs: 5 * MINUTE_MS });
       assertStringIncludes(rendered, "server one 10.0.0.5:8080 ");
+      const { stdout } = await output([...program.argv, "version"]);
+      assertMatch(stdout, /^\d+\.\d+\.\d+ \(commit ([0-9a-f]{7}|unknown)\)\n$/);
     });
   }
 }

@@ -77,7 +77,7 @@ Deno.test("HAProxy that is killed is started again, with what etcd says", async 
   Deno.kill(pid, "SIGKILL");
   await node.untilState("another HAProxy", ({ haproxy }) => haproxy.kind === "up" && haproxy.pid !== pid);
   await node.untilAnswer("one");
-  assertEquals(await node.metric("haproxy_ends_total"), 1);
+  assertEquals(await node.metric("ends_total"), 1);
 });
 
 Deno.test("SIGTERM lets running requests finish, leaves no process and exits with 0", async () => {

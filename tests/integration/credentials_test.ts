@@ -181,8 +181,8 @@ Deno.test("a wrong password is said so and tried again until it is right", async
   await protectEtcd(etcd, { lb: "first" });
   const credentials = replaceable(lb("wrong"));
   await using follower = following(etcd, credentials.source);
-  await waitFor("two attempts", () => follower.count("waiting") >= 2);
-  assertEquals((await follower.until("waiting")).reason, "etcd refuses user lb: wrong name or password");
+  await waitFor("two attempts", () => follower.count("connecting") >= 2);
+  assertEquals((await follower.until("connecting")).reason, "etcd refuses user lb: wrong name or password");
   credentials.replace(lb("first"));
   await follower.until("watching");
 });

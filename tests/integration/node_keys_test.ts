@@ -298,7 +298,7 @@ Deno.test("a node that may not write its keys says so once and serves on", async
   const warnings = () =>
     node.controller.lines.filter((line) => line.includes("node keys may not be written"));
   await node.untilState(
-    "a trouble",
+    "a problem",
     ({ problems }) => problems.some(({ kind }) => kind === "node-keys-refused"),
   );
   await waitFor("a warning", () => {

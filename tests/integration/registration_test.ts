@@ -119,7 +119,7 @@ Deno.test("register() waits for an etcd that starts later", async () => {
   await place.etcd.member(0).stop();
   const registration = place.register("v1");
   await waitFor("a failure to be reported", () => place.events.some((event) => event.kind === "failing"));
-  assertEquals(registration.state(), { kind: "waiting", attempted: false });
+  assertEquals(registration.state(), { kind: "connecting", attempted: false });
   await place.etcd.member(0).start();
   assertEquals(String((await untilRegistered(place)).value), "v1");
 });
@@ -360,5 +360,5 @@ Deno.test("remove() says that it left the key to its lease when etcd is away", a
   const registration = place.register("v1");
   await untilRegistered(place);
   await place.etcd.member(0).stop();
-  assertEquals((await registration.remove()).kind, "left");
+  assertEquals((await registration.remove()).kind, "expiring");
 });

@@ -47,11 +47,11 @@ async function startFive(etcd: EtcdCluster, nodes: readonly TestNode[]) {
   return webs;
 }
 
-/** Asks all but the first to leave, at once, and waits until they have. */
+/** Asks all but the first to stop, at once, and waits until they have. */
 async function leaveButFirst(webs: readonly Registered[]): Promise<void> {
-  const leaving = webs.slice(1);
-  leaving.forEach((web) => web.process.kill("SIGTERM"));
-  assertEquals(await Promise.all(leaving.map((web) => web.untilEnd())), leaving.map(() => 0));
+  const stopping = webs.slice(1);
+  stopping.forEach((web) => web.process.kill("SIGTERM"));
+  assertEquals(await Promise.all(stopping.map((web) => web.untilEnd())), stopping.map(() => 0));
 }
 
 function acknowledgements(webs: readonly Registered[]): string[] {

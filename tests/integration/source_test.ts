@@ -73,6 +73,16 @@ for (const [name, create] of Object.entries(SOURCES)) {
     await waitFor("four rings", () => seen.changes - before >= 4);
   });
 
+  Deno.test(`${name}: is synced when its watch has run for a while, and not before`, async () => {
+    await using etcd = await startEtcdCluster({ members: 1 });
+    const client = createEtcdClient({ endpoints: etcd.endpoints });
+    const source = create({ client, prefixes: PREFIXES, onChange: () => {}, onEvent: () => {} });
+    assertEquals(source.isSynced(), false);
+    client.close();
+    await using started = await startSource(etcd, create);
+    await waitFor("a synced source", started.source.isSynced);
+  });
+
   Deno.test(`${name}: a transaction is seen whole or not at all`, async () => {
     await using etcd = await startEtcdCluster({ members: 1 });
     await using started = await startSource(etcd, create);

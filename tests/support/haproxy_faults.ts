@@ -5,18 +5,18 @@ import { waitFor } from "../../tools/local/wait.ts";
 import type { NodeState, TestNode } from "./node.ts";
 import type { Stage } from "./stage.ts";
 
-/** Whether a node lists this trouble in its state. */
+/** Whether a node lists this problem in its state. */
 export function hasProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
   return ({ problems }) =>
-    problems.some((trouble) => trouble.kind === kind && trouble.reason.includes(reason));
+    problems.some((problem) => problem.kind === kind && problem.reason.includes(reason));
 }
 
-/** Whether a node lists this trouble and is ready all the same. */
+/** Whether a node lists this problem and is ready all the same. */
 export function readyWithProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
   return (state) => state.readiness.ready && hasProblem(kind, reason)(state);
 }
 
-/** Whether a node lists this trouble and is not ready for it. */
+/** Whether a node lists this problem and is not ready for it. */
 export function notReadyWithProblem(kind: ProblemKind, reason = ""): (state: NodeState) => boolean {
   return (state) => !state.readiness.ready && hasProblem(kind, reason)(state);
 }

@@ -260,7 +260,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async #untilNoProblem(): Promise<void> {
-    await this.#onEachNode("a node without trouble", async (node) => {
+    await this.#onEachNode("a node without problems", async (node) => {
       const { problems } = await node.state();
       if (problems.length > 0) throw new Error(JSON.stringify(problems));
       return true;

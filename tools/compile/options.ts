@@ -6,9 +6,11 @@ export interface CompileOptions {
   readonly targets: readonly Architecture[];
   /** The file to write when there is one target only; without it `dist/etcd-haproxy-<architecture>`. */
   readonly output: string | undefined;
+  /** The commit to tell; undefined: that of the checkout, if this is one. */
+  readonly commit: string | undefined;
 }
 
-export const USAGE = "deno task compile [--target x86_64|aarch64]... [--output FILE]";
+export const USAGE = "deno task compile [--target x86_64|aarch64]... [--output FILE] [--commit HASH]";
 
 /**
  * Reads the command line. Without targets: all of them, or, where a runtime is given, the one that it is for, because deno
@@ -23,7 +25,11 @@ export function parseCompileOptions(
 ): CompileOptions {
   const { values } = parseArgs({
     args: [...args],
-    options: { target: { type: "string", multiple: true }, output: { type: "string" } },
+    options: {
+      target: { type: "string", multiple: true },
+      output: { type: "string" },
+      commit: { type: "string" },
+    },
   });
   const named = values.target?.map(readTarget);
   const targets = named ?? (runtime === undefined ? ARCHITECTURES : [runtime]);
@@ -32,7 +38,7 @@ export function parseCompileOptions(
   }
   const other = runtime && targets.find((target) => target !== runtime);
   if (other) throw new Error(`Cannot compile for ${other}: the runtime in DENORT_BIN is for ${runtime}`);
-  return { targets, output: values.output };
+  return { targets, output: values.output, commit: values.commit };
 }
 
 function readTarget(name: string): Architecture {

@@ -64,11 +64,11 @@ export class Story implements AsyncDisposable {
     });
   }
 
-  /** Backends are asked to leave until there are `count`. */
+  /** Backends are asked to stop until there are `count`. */
   scaleDown(count: number): Promise<void> {
     return this.#chapter(`Scale down to ${count}`, async () => {
-      const leaving = this.#stack.backends.slice(count);
-      return { reachedMs: slowest(await Promise.all(leaving.map((backend) => this.#departure(backend)))) };
+      const stopping = this.#stack.backends.slice(count);
+      return { reachedMs: slowest(await Promise.all(stopping.map((backend) => this.#departure(backend)))) };
     });
   }
 
@@ -128,10 +128,10 @@ export class Story implements AsyncDisposable {
   }
 
   async #departure(backend: Backend): Promise<Reached> {
-    const left = backend.leave();
+    const stopped = backend.stop();
     const { at } = await this.#stack.registry.untilDraining(backend.port);
     const reached = await this.#lastAnswers(backend, at);
-    const acknowledged = await left;
+    const acknowledged = await stopped;
     sayNote(`${backend.name} drained, ${acknowledged}, then it stopped;`);
     sayNote(`its last answer: ${reachedText(reached)}`);
     return reached;

@@ -6,11 +6,12 @@ export const ORDER: readonly string[] = [
 
 /** Files and folders without any effect of their own: what they need of the world comes as an argument or through a port. */
 const PURE: readonly string[] = [
-  ...["util/errors", "util/escape", "util/backoff", "util/memo", "util/options", "util/log_options"],
+  ...["util/errors", "util/escape", "util/backoff", "util/commit"],
+  ...["util/memo", "util/options", "util/log_options"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
   ...["etcd/options", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
-  ...["register/leaving", "register/options", "register/progress", "register/step"],
+  ...["register/deregistration", "register/options", "register/progress", "register/step"],
   ...["node/facts", "node/options", "node/own_status", "node/problems"],
   ...["cli/nodes_options", "cli/nodes_table", "cli/override"],
 ];

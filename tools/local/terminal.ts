@@ -4,7 +4,7 @@ const coloured = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
 
 /** Marks text as good news. */
 export const green = style(32);
-/** Marks text as trouble. */
+/** Marks text as bad news. */
 export const red = style(31);
 /** Marks text as less important. */
 export const dim = style(2);

@@ -37,24 +37,24 @@ export async function aptInstall(needs: readonly Need[], run: AsRoot, report: Re
     const install = aptGet("install", ...packages);
     const failure = await attempt(run, install);
     if (failure === undefined) return;
-    if (lists !== undefined) throw new Error(`${lists.trouble}${failure}`);
+    if (lists !== undefined) throw new Error(`${lists.problem}${failure}`);
     // Package lists that are out of date name files which the mirror no longer has.
-    const { trouble } = await update(run, report);
+    const { problem } = await update(run, report);
     const again = await attempt(run, install);
-    if (again !== undefined) throw new Error(`${trouble}${again}`);
+    if (again !== undefined) throw new Error(`${problem}${again}`);
   });
 }
 
 /** New package lists, and what apt said if it could not get all of them. */
 interface Lists {
-  trouble: string;
+  problem: string;
 }
 
 // A source that cannot be read is no reason to stop: the packages may come from another one.
 async function update(run: AsRoot, report: Report): Promise<Lists> {
   report("apt-get update");
   const failure = await attempt(run, [...aptGet("update"), "-o", "APT::Update::Error-Mode=any"]);
-  return { trouble: failure === undefined ? "" : `${failure}\n` };
+  return { problem: failure === undefined ? "" : `${failure}\n` };
 }
 
 /** Runs a command, and returns what it failed with, if it did. */

@@ -17,14 +17,14 @@ const CHURN = 30;
 
 export const FAULTS: readonly SoakFault[] = [
   {
-    name: "a server registers or leaves",
+    name: "a server registers or deregisters",
     run: async (stage, random) => {
-      const leaving = [...stage.origins.keys()].filter((id) => id.startsWith("extra-"));
-      if (leaving.length < MOST_SERVERS && random.next() < 0.5) {
+      const extra = [...stage.origins.keys()].filter((id) => id.startsWith("extra-"));
+      if (extra.length < MOST_SERVERS && random.next() < 0.5) {
         await stage.register(`extra-${random.between(1, 1_000_000)}`);
         return;
       }
-      if (leaving.length > 0) await leave(stage, random.pick(leaving));
+      if (extra.length > 0) await deregister(stage, random.pick(extra));
     },
   },
   {
@@ -116,7 +116,7 @@ export const FAULTS: readonly SoakFault[] = [
 ];
 
 /** It goes on answering until HAProxy has let it go. */
-async function leave(stage: Stage, id: string): Promise<void> {
+async function deregister(stage: Stage, id: string): Promise<void> {
   const origin = stage.origins.get(id);
   await stage.unregister(id);
   await stage.untilRight();

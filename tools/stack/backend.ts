@@ -7,7 +7,7 @@ export const LEASE_TTL = 3;
 
 const PERMISSIONS = ["net", "read", "env", "sys"].map((name) => `--allow-${name}`);
 // Nodes have 10 s to drain it; then it finishes what is in flight.
-const LEAVE_DEADLINE_MS = 20_000;
+const STOP_DEADLINE_MS = 20_000;
 
 /** One backend: the example service, which registers itself. */
 export class Backend {
@@ -34,18 +34,18 @@ export class Backend {
   }
 
   /**
-   * Asks it to leave, and waits until it has: nodes drain it, it ends, and its key goes.
+   * Asks it to stop, and waits until it has: nodes drain it, it ends, and its key goes.
    *
    * @returns who acknowledged that it gets no request any more, and after how long, in its own words
    */
-  async leave(): Promise<string> {
-    const { code, signal } = await this.process.stop({ deadlineMs: LEAVE_DEADLINE_MS });
+  async stop(): Promise<string> {
+    const { code, signal } = await this.process.stop({ deadlineMs: STOP_DEADLINE_MS });
     if (code !== 0) {
-      throw new Error(`Cannot let ${this.name} leave: it ended with ${signal ?? `code ${code}`}`);
+      throw new Error(`Cannot stop ${this.name} in order: it ended with ${signal ?? `code ${code}`}`);
     }
     const drained = this.process.lines.find((line) => line.includes("acknowledged by"));
     if (drained === undefined) {
-      throw new Error(`Cannot let ${this.name} leave: it stopped although no node had acknowledged`);
+      throw new Error(`Cannot stop ${this.name} in order: it stopped although no node had acknowledged`);
     }
     return drained.replace(/^.*acknowledged by/, "acknowledged by");
   }

@@ -2,21 +2,21 @@ import { comparable } from "../../config/server_line.ts";
 import { type Step, stepKey } from "../../plan/step.ts";
 
 /**
- * The command line that makes one step. `isHeld` tells that nobody has seen the server healthy yet: it gets no request
- * until its checks pass or it is told to be up. All commands of a step stand on one line, so that nothing of the
- * traffic comes between them.
+ * The command line that makes one step. `isUnready`: its probe has not passed yet, so it gets no request until its checks
+ * pass or it is told to be up. All commands of a step stand on one line, so that nothing of the traffic comes between
+ * them.
  *
  * Of several sequences tried under load only the one with weight 0 around it leaked no request: leaving maintenance
  * always sets a server's health to up, so `health down` must come after it, and the weight covers the moment between.
  */
-export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>, isHeld: boolean): string {
+export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>, isUnready: boolean): string {
   const server = stepKey(step);
   switch (step.kind) {
     case "add":
-      return addLine(server, step.line, isHeld);
+      return addLine(server, step.line, isUnready);
     case "address": {
       const move = `set server ${server} addr ${step.address.host} port ${step.address.port}`;
-      if (isHeld) return `set server ${server} health down; ${move}`;
+      if (isUnready) return `set server ${server} health down; ${move}`;
       // Its old address may have been down, and nobody looked since.
       return `${move}; set server ${server} health up`;
     }
@@ -25,19 +25,19 @@ export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>,
     case "maint":
       return `set server ${server} state maint`;
     case "ready":
-      return isHeld
+      return isUnready
         ? covered(server, comparable(step.line).weight, `set server ${server} state ready`)
         : `set server ${server} state ready`;
   }
 }
 
 /** Adds a server: it starts in maintenance and with its check off (management manual, "add server"). */
-export function addLine(server: string, line: { readonly params: string }, isHeld: boolean): string {
+export function addLine(server: string, line: { readonly params: string }, isUnready: boolean): string {
   const { isChecked, maint, weight } = comparable({ name: server, params: line.params });
   const add = `add server ${server} ${line.params}`;
   const check = isChecked ? [`enable health ${server}`] : [];
   if (maint) return [add, ...check].join("; ");
-  if (!isHeld) return [add, ...check, `enable server ${server}`].join("; ");
+  if (!isUnready) return [add, ...check, `enable server ${server}`].join("; ");
   return `${add}; ${covered(server, weight, [...check, `enable server ${server}`].join("; "))}`;
 }
 
@@ -55,7 +55,7 @@ export function deleteLine(server: string): string {
   return `set server ${server} state maint; del server ${server}`;
 }
 
-/** Lets a held server serve. */
+/** Brings up an unready server. */
 export function healthUpLine(server: string): string {
   return `set server ${server} health up`;
 }

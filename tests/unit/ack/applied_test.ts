@@ -5,81 +5,81 @@ import {
   NOTHING_VERIFIED,
   reachedBy,
   type Verification,
+  withApplied,
   withLook,
-  withReached,
 } from "../../../lib/ack/applied.ts";
 import { EMPTY_HAPROXY, modelOf, passOf, reached } from "../fixtures.ts";
 
 const IDLE_MS = 5_000;
 const at = (now: number, ...oldWorkers: number[]) => ({ now, oldWorkers, idleMs: IDLE_MS });
-const to = (revision: bigint, awaited = revision) => ({ revision, awaited });
-const state = ({ verified, waiting }: Verification) => [verified, waiting.map(({ revision }) => revision)];
+const to = (revision: bigint, urgent = revision) => ({ revision, urgent });
+const state = ({ verified, blocked }: Verification) => [verified, blocked.map(({ revision }) => revision)];
 
-Deno.test("withReached() verifies at once what no old worker stands in the way of", () => {
-  const after = withReached(NOTHING_VERIFIED, to(7n), at(0));
-  assertEquals([after.verified, after.awaited, after.waiting], [7n, 7n, []]);
+Deno.test("withApplied() verifies at once what no old worker stands in the way of", () => {
+  const after = withApplied(NOTHING_VERIFIED, to(7n), at(0));
+  assertEquals([after.verified, after.urgent, after.blocked], [7n, 7n, []]);
 });
 
-Deno.test("withReached() waits for workers that were retired before, and withLook() sees them go", () => {
-  const waiting = withReached(NOTHING_VERIFIED, to(7n), at(0, 100, 101));
-  assertEquals(state(waiting), [undefined, [7n]]);
-  assertEquals(state(withLook(waiting, at(10, 101))), [undefined, [7n]]);
-  assertEquals(state(withLook(waiting, at(20))), [7n, []]);
+Deno.test("withApplied() waits for workers that were retired before, and withLook() sees them go", () => {
+  const blocked = withApplied(NOTHING_VERIFIED, to(7n), at(0, 100, 101));
+  assertEquals(state(blocked), [undefined, [7n]]);
+  assertEquals(state(withLook(blocked, at(10, 101))), [undefined, [7n]]);
+  assertEquals(state(withLook(blocked, at(20))), [7n, []]);
 });
 
 Deno.test("withLook() waits no longer than a client may be idle, counted from when the worker was retired", () => {
-  const known = withReached(NOTHING_VERIFIED, to(7n), at(1_000, 100));
-  const waiting = withReached(known, to(8n), at(3_000, 100));
-  assertEquals(state(withLook(waiting, at(5_999, 100))), [undefined, [8n]]);
-  assertEquals(state(withLook(waiting, at(6_000, 100))), [8n, []]);
+  const known = withApplied(NOTHING_VERIFIED, to(7n), at(1_000, 100));
+  const blocked = withApplied(known, to(8n), at(3_000, 100));
+  assertEquals(state(withLook(blocked, at(5_999, 100))), [undefined, [8n]]);
+  assertEquals(state(withLook(blocked, at(6_000, 100))), [8n, []]);
 });
 
 Deno.test("withLook() waits for the end of a worker whose clients may be idle for ever", () => {
   const forever = (now: number, ...oldWorkers: number[]) => ({ now, oldWorkers, idleMs: undefined });
-  const waiting = withReached(NOTHING_VERIFIED, to(7n), forever(0, 100));
-  assertEquals(state(withLook(waiting, forever(1e9, 100))), [undefined, [7n]]);
-  assertEquals(state(withLook(waiting, forever(1e9 + 1))), [7n, []]);
+  const blocked = withApplied(NOTHING_VERIFIED, to(7n), forever(0, 100));
+  assertEquals(state(withLook(blocked, forever(1e9, 100))), [undefined, [7n]]);
+  assertEquals(state(withLook(blocked, forever(1e9 + 1))), [7n, []]);
 });
 
-Deno.test("withReached() does not hold a revision up for workers that are retired later", () => {
-  let now = withReached(NOTHING_VERIFIED, to(7n), at(0, 100));
-  for (let i = 1; i <= 20; i++) now = withReached(now, to(7n + BigInt(i)), at(i * 1_000, 100 + i, 99 + i));
+Deno.test("withApplied() does not hold a revision up for workers that are retired later", () => {
+  let now = withApplied(NOTHING_VERIFIED, to(7n), at(0, 100));
+  for (let i = 1; i <= 20; i++) now = withApplied(now, to(7n + BigInt(i)), at(i * 1_000, 100 + i, 99 + i));
   assertEquals(now.verified, 25n);
 });
 
-Deno.test("withReached() keeps one revision for all that wait for the same workers", () => {
-  let now = withReached(NOTHING_VERIFIED, to(7n), at(0, 100));
+Deno.test("withApplied() keeps one revision for all that wait for the same workers", () => {
+  let now = withApplied(NOTHING_VERIFIED, to(7n), at(0, 100));
   for (let revision = 8n; revision < 100n; revision++) {
-    now = withReached(now, to(revision, 50n), at(1, 100));
+    now = withApplied(now, to(revision, 50n), at(1, 100));
   }
   assertEquals(state(now), [undefined, [99n]]);
-  assertEquals(withLook(now, at(2)).awaited, 50n);
+  assertEquals(withLook(now, at(2)).urgent, 50n);
 });
 
-Deno.test("withReached() lets a later revision stand for an earlier one", () => {
-  const two = withReached(withReached(NOTHING_VERIFIED, to(7n), at(0, 100)), to(8n), at(1, 101));
+Deno.test("withApplied() lets a later revision stand for an earlier one", () => {
+  const two = withApplied(withApplied(NOTHING_VERIFIED, to(7n), at(0, 100)), to(8n), at(1, 101));
   assertEquals(state(two), [7n, [8n]]);
 });
 
-Deno.test("withReached() calls nothing awaited that an old worker stands in the way of", () => {
-  const one = withReached(NOTHING_VERIFIED, to(7n), at(0));
-  const two = withReached(one, to(8n, 7n), at(1));
-  const three = withReached(two, to(9n), at(2, 100));
-  assertEquals([three.verified, three.awaited], [8n, 7n]);
-  assertEquals(withLook(three, at(3)).awaited, 9n);
+Deno.test("withApplied() calls nothing urgent that an old worker stands in the way of", () => {
+  const one = withApplied(NOTHING_VERIFIED, to(7n), at(0));
+  const two = withApplied(one, to(8n, 7n), at(1));
+  const three = withApplied(two, to(9n), at(2, 100));
+  assertEquals([three.verified, three.urgent], [8n, 7n]);
+  assertEquals(withLook(three, at(3)).urgent, 9n);
 });
 
-Deno.test("withReached() begins again when revisions go backwards, but knows the old workers", () => {
-  const before = withReached(NOTHING_VERIFIED, to(700n), at(0, 100));
-  const after = withReached(before, to(3n), at(1_000, 100));
+Deno.test("withApplied() begins again when revisions go backwards, but knows the old workers", () => {
+  const before = withApplied(NOTHING_VERIFIED, to(700n), at(0, 100));
+  const after = withApplied(before, to(3n), at(1_000, 100));
   assertEquals(state(after), [undefined, [3n]]);
   assertEquals(state(withLook(after, at(5_000, 100))), [3n, []]);
 });
 
-Deno.test("withReached() takes the same revision again for a look", () => {
-  const waiting = withReached(NOTHING_VERIFIED, to(7n), at(0, 100));
-  assertEquals(state(withReached(waiting, to(7n), at(1_000, 100, 101))), [undefined, [7n]]);
-  assertEquals(state(withReached(waiting, to(7n), at(1_000, 101))), [7n, []]);
+Deno.test("withApplied() takes the same revision again for a look", () => {
+  const blocked = withApplied(NOTHING_VERIFIED, to(7n), at(0, 100));
+  assertEquals(state(withApplied(blocked, to(7n), at(1_000, 100, 101))), [undefined, [7n]]);
+  assertEquals(state(withApplied(blocked, to(7n), at(1_000, 101))), [7n, []]);
 });
 
 Deno.test("no revision is verified while a worker that was retired before it may get a request", () => {
@@ -105,7 +105,7 @@ Deno.test("no revision is verified while a worker that was retired before it may
         verification = withLook(verification, seen());
       } else if (event === "pass") {
         before.set(++revision, [...old]);
-        verification = withReached(verification, to(revision), seen());
+        verification = withApplied(verification, to(revision), seen());
       } else if (event === "look") verification = withLook(verification, seen());
       else if ("ends" in event) old = old.filter((_, at) => at !== event.ends);
       else now += event.ms;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type Awaited, NOTHING_AWAITED, withSeen } from "../../../lib/ack/urgent.ts";
+import { NOTHING_URGENT, type Urgent, withSeen } from "../../../lib/ack/urgent.ts";
 import type { RawEntry, Snapshot } from "../../../lib/registry/snapshot.ts";
 import { OVERRIDES, PREFIXES, raw, SERVICES } from "../fixtures.ts";
 
@@ -16,7 +16,7 @@ const KEPT = Symbol("kept");
 
 const at = (revision: bigint, ...entries: RawEntry[]): Snapshot => ({ revision, entries });
 const seen = (...snapshots: Snapshot[]): bigint =>
-  snapshots.reduce<Awaited>((state, snapshot) => withSeen(state, snapshot, PREFIXES), NOTHING_AWAITED)
+  snapshots.reduce<Urgent>((state, snapshot) => withSeen(state, snapshot, PREFIXES), NOTHING_URGENT)
     .revision;
 
 const changes: Record<string, [before: Record<string, unknown>, now: Record<string, unknown>, boolean]> = {
@@ -43,17 +43,17 @@ const changes: Record<string, [before: Record<string, unknown>, now: Record<stri
   "an override that is gone": [{ [A]: DRAIN, [OVERRIDE]: { state: "drain" } }, { [A]: KEPT }, true],
 };
 
-for (const [what, [before, now, isAwaited]] of Object.entries(changes)) {
-  Deno.test(`withSeen() takes it that ${isAwaited ? "somebody waits" : "nobody waits"} for ${what}`, () => {
+for (const [what, [before, now, isUrgent]] of Object.entries(changes)) {
+  Deno.test(`withSeen() takes ${what} for ${isUrgent ? "urgent" : "not urgent"}`, () => {
     const start = Object.entries(before).map(([key, value]) => raw(key, value, 1n));
     const next = Object.entries(now).map(([key, value]) =>
       value === KEPT ? raw(key, before[key], 1n) : raw(key, value, 2n)
     );
-    assertEquals(seen(at(1n, ...start), at(2n, ...next)), isAwaited ? 2n : 1n);
+    assertEquals(seen(at(1n, ...start), at(2n, ...next)), isUrgent ? 2n : 1n);
   });
 }
 
-Deno.test("withSeen() takes it that somebody waits for what is seen first, and in a store that was restored", () => {
+Deno.test("withSeen() takes what is seen first, and a store that was restored, for urgent", () => {
   assertEquals(seen(at(70n, raw(A, READY))), 70n);
   assertEquals(seen(at(70n, raw(A, READY)), at(3n, raw(A, READY))), 3n);
 });
@@ -74,27 +74,27 @@ const history = fc.array(
   { maxLength: 40 },
 );
 
-Deno.test("withSeen() misses no leave that can be seen, however many changes come between two passes", () => {
+Deno.test("withSeen() misses no urgent change that can be seen, however many changes come between two passes", () => {
   fc.assert(fc.property(history, (events) => {
     const entries = new Map<string, RawEntry>();
-    const leaves = new Map<string, bigint>();
-    let state = withSeen(NOTHING_AWAITED, at(1n), PREFIXES);
+    const urgent = new Map<string, bigint>();
+    let state = withSeen(NOTHING_URGENT, at(1n), PREFIXES);
     let revision = 1n;
     let known = new Set<string>();
     for (const { key, value, isSeen } of events) {
       revision += 1n;
-      leaves.delete(key);
+      urgent.delete(key);
       // Who came and went between two passes was served by nobody.
       if (value === undefined ? known.has(key) : value === DRAIN || key === OVERRIDE) {
-        leaves.set(key, revision);
+        urgent.set(key, revision);
       }
       if (value === undefined) entries.delete(key);
       else entries.set(key, raw(key, value, revision));
       if (!isSeen) continue;
       state = withSeen(state, at(revision, ...entries.values()), PREFIXES);
       known = new Set(entries.keys());
-      for (const left of leaves.values()) {
-        assert(state.revision >= left, `${left} is after ${state.revision}`);
+      for (const change of urgent.values()) {
+        assert(state.revision >= change, `${change} is after ${state.revision}`);
       }
     }
   }));

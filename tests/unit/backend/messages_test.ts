@@ -25,7 +25,7 @@ Deno.test("describeEvent() tells a registration with its revision", () => {
 Deno.test("describeRemoval() tells whether the key is gone", () => {
   assertEquals(describeRemoval({ kind: "removed", revision: 13n }, key), `removed ${key}`);
   assertEquals(
-    describeRemoval({ kind: "left", error }, key),
+    describeRemoval({ kind: "expiring", error }, key),
     `cannot remove ${key}, it goes when its lease ends: 14 UNAVAILABLE; no connection`,
   );
 });

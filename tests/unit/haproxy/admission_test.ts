@@ -36,7 +36,7 @@ function createWorld() {
     open,
     /** Every probe of this port is answered at once. */
     answer: (port: number, give: () => boolean | undefined) => answers.set(port, give),
-    untilIdle: () => waitFor("the end of all probes", () => admission.waiting() === 0),
+    untilIdle: () => waitFor("the end of all probes", () => admission.probing() === 0),
   };
 }
 
@@ -44,26 +44,27 @@ function candidate(port: number, path?: string): Candidate {
   return { key: `b/${port}`, target: { host: "10.0.0.5", port, path } };
 }
 
-const held = async (round: { held(): Promise<ReadonlySet<string>> }) => [...await round.held()].sort();
+const unready = async (round: { unready(): Promise<ReadonlySet<string>> }) =>
+  [...await round.unready()].sort();
 
-Deno.test("createAdmission() holds none when all pass", async () => {
+Deno.test("createAdmission() reports no unready server when all pass", async () => {
   const { admission, answer, probes, broughtUp } = createWorld();
   [1, 2].forEach((port) => answer(port, () => true));
   const round = admission.begin([candidate(1), candidate(2, "/up")]);
-  assertEquals(admission.waiting(), 2);
-  assertEquals(await held(round), []);
+  assertEquals(admission.probing(), 2);
+  assertEquals(await unready(round), []);
   round.confirm();
   assertEquals(probes.map(({ target }) => target), [candidate(1).target, candidate(2, "/up").target]);
-  assertEquals([admission.waiting(), broughtUp], [0, []]);
+  assertEquals([admission.probing(), broughtUp], [0, []]);
 });
 
-Deno.test("createAdmission() holds what did not pass, and goes on with it", async () => {
+Deno.test("createAdmission() reports as unready what did not pass, and goes on with it", async () => {
   const { admission, answer, stop, untilIdle, broughtUp } = createWorld();
   answer(1, () => true);
   answer(2, () => false);
   const round = admission.begin([candidate(1), candidate(2), candidate(3)]);
-  assertEquals(await held(round), ["b/2", "b/3"]);
-  assertEquals(admission.waiting(), 2);
+  assertEquals(await unready(round), ["b/2", "b/3"]);
+  assertEquals(admission.probing(), 2);
   stop.abort();
   await untilIdle();
   round.confirm();
@@ -74,22 +75,22 @@ Deno.test("createAdmission() tries again within a pass", async () => {
   const { admission, answer } = createWorld();
   const answers = [false, true];
   answer(1, () => answers.shift());
-  assertEquals(await held(admission.begin([candidate(1)])), []);
+  assertEquals(await unready(admission.begin([candidate(1)])), []);
   assertEquals(answers, []);
 });
 
 Deno.test("createAdmission() waits for nobody when there is nobody to probe", async () => {
   const { admission, probes } = createWorld();
   const round = admission.begin([{ key: "b/tls", target: undefined }]);
-  assertEquals(await held(round), ["b/tls"]);
-  assertEquals([admission.waiting(), probes.length, await held(admission.begin([]))], [0, 0, []]);
+  assertEquals(await unready(round), ["b/tls"]);
+  assertEquals([admission.probing(), probes.length, await unready(admission.begin([]))], [0, 0, []]);
 });
 
 Deno.test("createAdmission() brings up what passes later, but not before HAProxy knows it", async () => {
   const { admission, answer, probes, untilIdle, broughtUp } = createWorld();
   answer(2, () => true);
   const round = admission.begin([candidate(1), candidate(2)]);
-  assertEquals(await held(round), ["b/1"]);
+  assertEquals(await unready(round), ["b/1"]);
   answer(1, () => true);
   probes.forEach(({ answer }) => answer(true));
   await untilIdle();
@@ -101,7 +102,7 @@ Deno.test("createAdmission() brings up what passes later, but not before HAProxy
 Deno.test("createAdmission() brings up what passes after HAProxy knows it, those of one moment together", async () => {
   const { admission, answer, probes, broughtUp } = createWorld();
   const round = admission.begin([candidate(1), candidate(2)]);
-  assertEquals(await held(round), ["b/1", "b/2"]);
+  assertEquals(await unready(round), ["b/1", "b/2"]);
   round.confirm();
   assertEquals(broughtUp, []);
   [1, 2].forEach((port) => answer(port, () => true));
@@ -131,7 +132,7 @@ Deno.test("createAdmission() gives up the place of a target that hangs, and dela
   const healthy = Array.from({ length: 50 }, (_, at) => candidate(at + 2));
   healthy.forEach(({ target }) => answer(target?.port ?? 0, () => true));
   const round = admission.begin([candidate(1), ...healthy]);
-  assertEquals(await held(round), ["b/1"]);
+  assertEquals(await unready(round), ["b/1"]);
   await waitFor("the end of the first attempt", () => probes[0]?.signal.aborted);
   await waitFor("a second attempt", () => probes.filter(({ target }) => target.port === 1).length === 2);
   stop.abort();
@@ -141,13 +142,13 @@ Deno.test("createAdmission() gives up the place of a target that hangs, and dela
 Deno.test("createAdmission() drops the older wait when a server comes again", async () => {
   const { admission, answer, probes, untilIdle, broughtUp } = createWorld();
   const older = admission.begin([candidate(1)]);
-  assertEquals(await held(older), ["b/1"]);
+  assertEquals(await unready(older), ["b/1"]);
   older.confirm();
   answer(81, () => true);
   const moved = { key: "b/1", target: { host: "10.0.0.5", port: 81, path: undefined } };
   const newer = admission.begin([moved]);
   assertEquals(probes[0]?.signal.aborted, true);
-  assertEquals(await held(newer), []);
+  assertEquals(await unready(newer), []);
   newer.confirm();
   await untilIdle();
   assertEquals(broughtUp, []);
@@ -156,9 +157,9 @@ Deno.test("createAdmission() drops the older wait when a server comes again", as
 Deno.test("createAdmission() drops the older wait for a server that only HAProxy's own check can tell of now", async () => {
   const { admission, probes, untilIdle, broughtUp } = createWorld();
   const older = admission.begin([candidate(1)]);
-  await older.held();
+  await older.unready();
   older.confirm();
-  assertEquals(await held(admission.begin([{ key: "b/1", target: undefined }])), ["b/1"]);
+  assertEquals(await unready(admission.begin([{ key: "b/1", target: undefined }])), ["b/1"]);
   assertEquals(probes[0]?.signal.aborted, true);
   await untilIdle();
   assertEquals(broughtUp, []);
@@ -168,15 +169,15 @@ Deno.test("createAdmission() leaves a target to HAProxy's own check in the end",
   const { admission, answer, untilIdle, broughtUp } = createWorld();
   answer(1, () => false);
   const round = admission.begin([candidate(1)]);
-  await round.held();
+  await round.unready();
   round.confirm();
   await untilIdle();
   assertEquals(broughtUp, []);
 });
 
-Deno.test("ADMIT_ALL holds nobody and probes nobody", async () => {
+Deno.test("ADMIT_ALL reports no unready server and probes none", async () => {
   const round = ADMIT_ALL.begin([candidate(1), { key: "b/tls", target: undefined }]);
-  assertEquals(await held(round), []);
+  assertEquals(await unready(round), []);
   round.confirm();
-  assertEquals(ADMIT_ALL.waiting(), 0);
+  assertEquals(ADMIT_ALL.probing(), 0);
 });

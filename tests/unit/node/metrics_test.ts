@@ -7,6 +7,7 @@ import type { NodeFacts } from "../../../lib/node/facts.ts";
 import { factsOf, modelOf, observed, passOf, reached, servingFacts } from "../fixtures.ts";
 
 const NOW = 1_000_000;
+const COMMIT = "abc1234";
 const MODEL = modelOf({ "s/a": { address: "10.0.0.5:80", zone: 1 }, "s/b": "10.0.0.6:80", "s/bad": "?" });
 
 /** Values by series, without the prefix of all names. */
@@ -19,22 +20,22 @@ async function series(metrics: Metrics, facts: NodeFacts = factsOf()): Promise<R
 }
 
 Deno.test("createMetrics() has every series at zero before anything happens", async () => {
-  const all = await series(createMetrics(), factsOf({ haproxy: { kind: "starting" } }));
-  const { 'info{version="0.1.0",haproxy="2.6.12"}': info, ...others } = all;
+  const all = await series(createMetrics(COMMIT), factsOf({ haproxy: { kind: "starting" } }));
+  const { 'build_info{version="0.1.0",commit="abc1234",haproxy="2.6.12"}': info, ...others } = all;
   assertEquals(info, 1);
   assertEquals(Object.entries(others).filter(([, value]) => value !== 0), []);
-  const names = Object.keys(others).filter((name) => !name.startsWith("apply_seconds_bucket")).sort();
+  const names = Object.keys(others).filter((name) => !name.startsWith("apply_duration_seconds_bucket"))
+    .sort();
   assertEquals(names, [
     "admissions_waiting",
-    "apply_seconds_count",
-    "apply_seconds_sum",
+    "apply_duration_seconds_count",
+    "apply_duration_seconds_sum",
     "base_refused",
     "drift_repairs_total",
+    "ends_total",
     "etcd_errors_total",
     "etcd_reads_refused",
     "etcd_watching",
-    "haproxy_ends_total",
-    "haproxy_up",
     "held_servers",
     "lag_seconds",
     "mirror_wrong_total",
@@ -54,6 +55,7 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     'plans_total{kind="reload"}',
     'plans_total{kind="runtime"}',
     'plans_total{kind="write"}',
+    ...PROBLEM_KINDS.map((kind) => `problem{kind="${kind}"}`).sort(),
     "ready",
     "rejections",
     'reloads_total{result="failed"}',
@@ -72,15 +74,15 @@ Deno.test("createMetrics() has every series at zero before anything happens", as
     'steps_total{kind="remove"}',
     'steps_total{kind="replace"}',
     'steps_total{kind="weight"}',
-    ...PROBLEM_KINDS.map((kind) => `trouble{kind="${kind}"}`).sort(),
     "unknown_fields",
+    "up",
   ]);
 });
 
 Deno.test("createMetrics() has a series of 1 for each thing that is wrong", async () => {
-  const all = await series(createMetrics(), { ...servingFacts(MODEL), passError: "x" });
+  const all = await series(createMetrics(COMMIT), { ...servingFacts(MODEL), passError: "x" });
   assertEquals(
-    PROBLEM_KINDS.map((kind) => all[`trouble{kind="${kind}"}`]),
+    PROBLEM_KINDS.map((kind) => all[`problem{kind="${kind}"}`]),
     PROBLEM_KINDS.map((kind) => kind === "pass-failed" ? 1 : 0),
   );
 });
@@ -101,7 +103,7 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
     lagMs: 1_500,
     admissionsWaiting: 3,
   };
-  const all = await series(createMetrics(), facts);
+  const all = await series(createMetrics(COMMIT), facts);
   const expected = {
     revision: 9,
     lag_seconds: 1.5,
@@ -113,7 +115,7 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
     old_workers: 2,
     pending_removals: 4,
     admissions_waiting: 3,
-    haproxy_up: 1,
+    up: 1,
     etcd_watching: 1,
     ready: 1,
     stale: 0,
@@ -123,7 +125,7 @@ Deno.test("createMetrics() takes its gauges from the node's facts", async () => 
 });
 
 Deno.test("createMetrics() shows a stale node with the age of what it serves, until it is no longer stale", async () => {
-  const metrics = createMetrics();
+  const metrics = createMetrics(COMMIT);
   const stale = await series(metrics, factsOf({ inheritedAt: NOW - 4_000 }));
   const fresh = await series(metrics, factsOf({ inheritedAt: NOW - 4_000, reachedOnce: true }));
   const shown = (all: Record<string, number>) => [all.ready, all.stale, all.stale_age_seconds];
@@ -131,7 +133,7 @@ Deno.test("createMetrics() shows a stale node with the age of what it serves, un
 });
 
 Deno.test("createMetrics() shows that reads are refused while the watch goes on", async () => {
-  const metrics = createMetrics();
+  const metrics = createMetrics(COMMIT);
   const watching = { kind: "watching", member: "8e9e05c52164694d" } as const;
   const refused = await series(metrics, factsOf({ etcd: { ...watching, readsRefused: "no user" } }));
   assertEquals([refused.etcd_watching, refused.etcd_reads_refused], [1, 1]);
@@ -159,7 +161,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "a reload that was loaded": [
     passOf(MODEL, { plan: RELOAD, outcome: reached() }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       'outcomes_total{outcome="reached"}',
       "passes_total",
       'plans_total{kind="reload"}',
@@ -169,7 +171,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "a reload that was not tried": [
     passOf(MODEL, { plan: RELOAD, outcome: { kind: "vetoed", reason: "x" } }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       'outcomes_total{outcome="vetoed"}',
       "passes_total",
       'plans_total{kind="reload"}',
@@ -179,7 +181,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "a reload that failed": [
     passOf(MODEL, { plan: RELOAD, outcome: { kind: "reload-failed", reason: "x" } }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       'outcomes_total{outcome="reload-failed"}',
       "passes_total",
       'plans_total{kind="reload"}',
@@ -189,7 +191,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "changes at run time with each of their steps": [
     passOf(MODEL, { plan: RUNTIME, outcome: reached() }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       'outcomes_total{outcome="reached"}',
       "passes_total",
       'plans_total{kind="runtime"}',
@@ -200,7 +202,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "a step that undoes what somebody changed by hand": [
     passOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       "drift_repairs_total",
       'outcomes_total{outcome="incomplete"}',
       "passes_total",
@@ -220,7 +222,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
   "a text that HAProxy refused before any reload": [
     passOf(MODEL, { plan: RELOAD, outcome: { kind: "refused", alerts: [] } }),
     [
-      "apply_seconds_count",
+      "apply_duration_seconds_count",
       'outcomes_total{outcome="refused"}',
       "passes_total",
       'plans_total{kind="reload"}',
@@ -230,7 +232,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
 
 for (const [what, [pass, expected]] of Object.entries(counted)) {
   Deno.test(`createMetrics() counts ${what}`, async () => {
-    const metrics = createMetrics();
+    const metrics = createMetrics(COMMIT);
     metrics.onPass(pass);
     const all = await series(metrics);
     const moved = Object.keys(all).filter((name) => /_(total|count)/.test(name) && all[name] === 1).sort();
@@ -239,7 +241,7 @@ for (const [what, [pass, expected]] of Object.entries(counted)) {
 }
 
 Deno.test("createMetrics() counts the errors that are no pass", async () => {
-  const metrics = createMetrics();
+  const metrics = createMetrics(COMMIT);
   metrics.onPassError();
   metrics.onEtcdError();
   metrics.onEtcdError();
@@ -250,20 +252,23 @@ Deno.test("createMetrics() counts the errors that are no pass", async () => {
     all.pass_errors_total,
     all.etcd_errors_total,
     all.mirror_wrong_total,
-    all.haproxy_ends_total,
+    all.ends_total,
   ];
   assertEquals(errors, [1, 2, 1, 1]);
 });
 
 Deno.test("createMetrics() measures how long a pass took, in seconds", async () => {
-  const metrics = createMetrics();
+  const metrics = createMetrics(COMMIT);
   metrics.onPass(passOf(MODEL, { plan: RELOAD, outcome: reached(), tookMs: 250 }));
   const all = await series(metrics);
-  assertEquals(all.apply_seconds_sum, 0.25);
-  assertEquals([all['apply_seconds_bucket{le="0.1"}'], all['apply_seconds_bucket{le="0.25"}']], [0, 1]);
+  assertEquals(all.apply_duration_seconds_sum, 0.25);
+  assertEquals([
+    all['apply_duration_seconds_bucket{le="0.1"}'],
+    all['apply_duration_seconds_bucket{le="0.25"}'],
+  ], [0, 1]);
 });
 
 Deno.test("createMetrics() has counters of its own in each instance", async () => {
-  createMetrics().onEtcdError();
-  assertEquals((await series(createMetrics())).etcd_errors_total, 0);
+  createMetrics(COMMIT).onEtcdError();
+  assertEquals((await series(createMetrics(COMMIT))).etcd_errors_total, 0);
 });

@@ -6,17 +6,17 @@ import { tempDir } from "../../support/mod.ts";
 import { observed } from "../fixtures.ts";
 import { runHaproxyCheck, withHaproxy } from "../haproxy_check.ts";
 
-const NONE_HELD: ReadonlySet<string> = new Set();
+const NONE_UNREADY: ReadonlySet<string> = new Set();
 
 /** The rows that are written for server `a` of backend `b`. */
 function rows(
   params: string,
   running: ObservedServer | undefined = observed("a"),
-  held = NONE_HELD,
+  unready = NONE_UNREADY,
 ): string[] {
   const config = { base: "", servers: new Map([["b", [{ name: "a", params }]]]) };
   const servers = new Map([["b", new Map(running === undefined ? [] : [["a", running]])]]);
-  return serverStateText(config, servers, held).trimEnd().split("\n").slice(2);
+  return serverStateText(config, servers, unready).trimEnd().split("\n").slice(2);
 }
 
 const LINE = "10.0.0.5:8080 weight 100 check id 7";
@@ -50,25 +50,25 @@ for (const [what, [params, running]] of Object.entries(left)) {
 
 Deno.test("serverStateText() has no row for a server that does not run yet, nor for one that is gone", () => {
   const config = { base: "", servers: new Map([["b", [{ name: "new", params: LINE }]]]) };
-  const text = serverStateText(config, new Map([["b", new Map([["a", observed("a")]])]]), NONE_HELD);
+  const text = serverStateText(config, new Map([["b", new Map([["a", observed("a")]])]]), NONE_UNREADY);
   assertEquals(text.split("\n").length, 3);
 });
 
 const HELD = new Set(["b/a"]);
-const heldRows: Record<string, [params: string, running: ObservedServer | undefined, row: string[]]> = {
-  "a new server that is held": [
+const unreadyRows: Record<string, [params: string, running: ObservedServer | undefined, row: string[]]> = {
+  "a new server that is unready": [
     LINE,
     undefined,
     ["0 b 0 a 10.0.0.5 0 0 100 100 0 8 2 0 6 0 0 0 - 8080 - 0 0 - - 0"],
   ],
-  "a server that is held at its new address, whatever is known of the old one": [
+  "a server that is unready at its new address, whatever is known of the old one": [
     LINE.replace("10.0.0.5:8080 weight 100", "[2001:DB8::6]:81 weight 7"),
     observed("a"),
     ["0 b 0 a 2001:db8::6 0 0 7 7 0 8 2 0 6 0 0 0 - 81 - 0 0 - - 0"],
   ],
 };
 
-for (const [what, [params, running, row]] of Object.entries(heldRows)) {
+for (const [what, [params, running, row]] of Object.entries(unreadyRows)) {
   Deno.test(`serverStateText() says down for ${what}`, () => {
     const config = { base: "", servers: new Map([["b", [{ name: "a", params }]]]) };
     const servers = new Map([["b", new Map(running === undefined ? [] : [["a", running]])]]);
@@ -76,13 +76,13 @@ for (const [what, [params, running, row]] of Object.entries(heldRows)) {
   });
 }
 
-Deno.test("serverStateText() has no row for a held server in maintenance or with a name for its address", () => {
+Deno.test("serverStateText() has no row for an unready server in maintenance or with a name for its address", () => {
   assertEquals(rows(`${LINE} disabled`, observed("a"), HELD), []);
   assertEquals(rows(LINE.replace("10.0.0.5", "web.example"), observed("a"), HELD), []);
 });
 
 Deno.test("serverStateText() starts with the version and the columns of the rows", () => {
-  const [version, columns] = serverStateText({ base: "", servers: new Map() }, new Map(), NONE_HELD).split(
+  const [version, columns] = serverStateText({ base: "", servers: new Map() }, new Map(), NONE_UNREADY).split(
     "\n",
   );
   assertEquals([version, columns?.split(" ").length], ["1", observed("a").row.split(" ").length + 1]);
@@ -93,7 +93,7 @@ withHaproxy("serverStateText() writes what HAProxy loads without a warning", asy
   const path = join(dir.path, "servers.state");
   await Deno.writeTextFile(
     path,
-    `${serverStateText({ base: "", servers: new Map() }, new Map(), NONE_HELD)}${rows(LINE)[0]}\n`,
+    `${serverStateText({ base: "", servers: new Map() }, new Map(), NONE_UNREADY)}${rows(LINE)[0]}\n`,
   );
   const check = (file: string) =>
     runHaproxyCheck(

@@ -42,16 +42,16 @@ function running(config: ConfigText): HaproxyFake {
   return haproxy;
 }
 
-/** An admission that holds these servers, and what it was asked for. */
-function holding(...keys: string[]) {
+/** An admission that reports these servers unready, and what it was asked for. */
+function notReady(...keys: string[]) {
   const asked: (readonly Candidate[])[] = [];
   const state = { confirmed: 0 };
   const admission: Admission = {
     begin: (candidates) => {
       asked.push(candidates);
-      return { held: () => Promise.resolve(new Set(keys)), confirm: () => state.confirmed++ };
+      return { unready: () => Promise.resolve(new Set(keys)), confirm: () => state.confirmed++ };
     },
-    waiting: () => keys.length,
+    probing: () => keys.length,
   };
   return { admission, asked, state };
 }
@@ -133,7 +133,7 @@ function fakePort(haproxy: HaproxyFake): ApplyPorts["haproxy"] {
     readConfig: () => haproxy.readConfig(),
     stageConfig: (text) => haproxy.stageConfig(text),
     check: (path) => haproxy.check(path),
-    change: (steps, held) => haproxy.change(steps, held),
+    change: (steps, unready) => haproxy.change(steps, unready),
     tryBind: (address) => haproxy.tryBind(address),
     writeServerState: (text) => haproxy.writeServerState(text),
     reload: () => haproxy.reload(),
@@ -142,9 +142,9 @@ function fakePort(haproxy: HaproxyFake): ApplyPorts["haproxy"] {
   };
 }
 
-Deno.test("apply() adds a held server down, and confirms that HAProxy knows it", async () => {
+Deno.test("apply() adds an unready server down, and confirms that HAProxy knows it", async () => {
   const haproxy = running(configOf({}));
-  const { admission, asked, state } = holding("b/a");
+  const { admission, asked, state } = notReady("b/a");
   const outcome = await applied(haproxy, configOf({ a: A, z: Z }), { admission });
   assertEquals([outcome.kind, state.confirmed], ["reached", 1]);
   assertEquals(asked.map((candidates) => candidates.map(({ key }) => key)), [["b/a", "b/z"]]);
@@ -157,14 +157,14 @@ Deno.test("apply() adds a held server down, and confirms that HAProxy knows it",
 Deno.test("apply() confirms nothing when HAProxy does not know the servers", async () => {
   const haproxy = running(configOf({}));
   haproxy.trouble = { deaf: () => true };
-  const { admission, state } = holding("b/a");
+  const { admission, state } = notReady("b/a");
   assertEquals((await applied(haproxy, configOf({ a: A }), { admission })).kind, "incomplete");
   assertEquals(state.confirmed, 0);
 });
 
 Deno.test("apply() reloads in the only safe order, the state file removed at the end", async () => {
   const haproxy = running(configOf({ a: A }));
-  const { admission, state } = holding("b/z");
+  const { admission, state } = notReady("b/z");
   const desired = configOf({ a: A, z: Z }, FRONTEND);
   const outcome = await applied(haproxy, desired, { admission });
   assertEquals(haproxy.effects, [
@@ -202,7 +202,7 @@ Deno.test("apply() changes nothing when HAProxy refuses the text", async () => {
 Deno.test("apply() puts the file back and removes the state file when the reload fails", async () => {
   const haproxy = running(configOf({ a: A }));
   haproxy.trouble = { reload: { kind: "failed", reason: "cannot bind" } };
-  const { admission, state } = holding();
+  const { admission, state } = notReady();
   const outcome = await applied(haproxy, configOf({ a: A }, FRONTEND), { admission });
   assertEquals(outcome, { kind: "reload-failed", reason: "cannot bind" });
   assertEquals(haproxy.effects, [

@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import {
-  claimOf,
-  type HeldLease,
+  keyOwnerOf,
   nextRegistrationStep,
   ownerText,
+  type RegistrationLease,
   type RegistrationStep,
 } from "../../../lib/register/step.ts";
 
 /** Granted, put and checked at 1 s; to be renewed at 4 s. */
-const LEASE: HeldLease = {
+const LEASE: RegistrationLease = {
   id: "7",
   ttlMs: 9_000,
   renewedAtMs: 1_000,
@@ -19,7 +19,7 @@ const LEASE: HeldLease = {
 };
 
 interface Situation {
-  readonly lease?: HeldLease | undefined;
+  readonly lease?: RegistrationLease | undefined;
   readonly value?: string | undefined;
   readonly version?: number;
   readonly returnAtMs?: number;
@@ -85,13 +85,13 @@ Deno.test("nextRegistrationStep() renews a lease before it puts a value that etc
   assertEquals(next({ version: 2, nowMs: 4_000 }), { kind: "renew", lease: LEASE });
 });
 
-Deno.test("claimOf() tells whose a key is by its lease", () => {
+Deno.test("keyOwnerOf() tells whose a key is by its lease", () => {
   const own = new Set(["7", "9"]);
   const found = (leaseId: string) => ({ value: "v", leaseId, modRevision: 5n });
-  assertEquals(claimOf(undefined, own), { kind: "free" });
-  assertEquals(claimOf(found("9"), own), { kind: "ours", found: found("9") });
-  assertEquals(claimOf(found("8"), own), { kind: "taken", leaseId: "8" });
-  assertEquals(claimOf(found("0"), own), { kind: "taken", leaseId: "0" });
+  assertEquals(keyOwnerOf(undefined, own), { kind: "free" });
+  assertEquals(keyOwnerOf(found("9"), own), { kind: "ours", found: found("9") });
+  assertEquals(keyOwnerOf(found("8"), own), { kind: "taken", leaseId: "8" });
+  assertEquals(keyOwnerOf(found("0"), own), { kind: "taken", leaseId: "0" });
 });
 
 Deno.test("ownerText() names a lease as etcdctl does", () => {

@@ -16,13 +16,13 @@ const MAINT = { name: "a", params: "10.0.0.5:80 weight 50 check disabled id 7" }
 const address = { kind: "ip", host: "2001:db8::6", port: 81 } as const;
 const move = { ...PLACE, kind: "address", line: CHECKED, address } as const;
 
-const lines: Record<string, [step: Direct, held: boolean, line: string]> = {
+const lines: Record<string, [step: Direct, unready: boolean, line: string]> = {
   "adds a server that was seen healthy": [
     { ...PLACE, kind: "add", line: CHECKED },
     false,
     "add server b/a 10.0.0.5:80 weight 50 check inter 2s id 7; enable health b/a; enable server b/a",
   ],
-  "adds a held server under weight 0, its health down after it left maintenance": [
+  "adds an unready server under weight 0, its health down after it left maintenance": [
     { ...PLACE, kind: "add", line: CHECKED },
     true,
     "add server b/a 10.0.0.5:80 weight 50 check inter 2s id 7; set server b/a weight 0; enable health b/a; " +
@@ -38,7 +38,7 @@ const lines: Record<string, [step: Direct, held: boolean, line: string]> = {
     false,
     "add server b/a 10.0.0.5:80 weight 50 check disabled id 7; enable health b/a",
   ],
-  "adds a server that stays in maintenance, held or not": [
+  "adds a server that stays in maintenance, unready or not": [
     { ...PLACE, kind: "add", line: MAINT },
     true,
     "add server b/a 10.0.0.5:80 weight 50 check disabled id 7; enable health b/a",
@@ -48,7 +48,7 @@ const lines: Record<string, [step: Direct, held: boolean, line: string]> = {
     false,
     "set server b/a addr 2001:db8::6 port 81; set server b/a health up",
   ],
-  "takes a held server down before it moves": [
+  "takes an unready server down before it moves": [
     move,
     true,
     "set server b/a health down; set server b/a addr 2001:db8::6 port 81",
@@ -60,15 +60,15 @@ const lines: Record<string, [step: Direct, held: boolean, line: string]> = {
     false,
     "set server b/a state ready",
   ],
-  "readmits a held server under weight 0": [
+  "readmits an unready server under weight 0": [
     { ...PLACE, kind: "ready", line: CHECKED, from: "maint" },
     true,
     "set server b/a weight 0; set server b/a state ready; set server b/a health down; set server b/a weight 50",
   ],
 };
 
-for (const [what, [step, held, line]] of Object.entries(lines)) {
-  Deno.test(`commandLine() ${what}`, () => assertEquals(commandLine(step, held), line));
+for (const [what, [step, unready, line]] of Object.entries(lines)) {
+  Deno.test(`commandLine() ${what}`, () => assertEquals(commandLine(step, unready), line));
 }
 
 Deno.test("addLine() gives the line of an added server, whatever asks for it", () => {

@@ -2,18 +2,26 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { parseCompileOptions } from "../../../../tools/compile/options.ts";
 
 Deno.test("parseCompileOptions() makes both targets by default", () => {
-  assertEquals(parseCompileOptions([], undefined), { targets: ["x86_64", "aarch64"], output: undefined });
+  assertEquals(parseCompileOptions([], undefined), {
+    targets: ["x86_64", "aarch64"],
+    output: undefined,
+    commit: undefined,
+  });
 });
 
 Deno.test("parseCompileOptions() makes by default only what the given runtime is for", () => {
   assertEquals(parseCompileOptions([], "aarch64").targets, ["aarch64"]);
 });
 
-Deno.test("parseCompileOptions() takes one target, by either name, and where to write it", () => {
-  assertEquals(parseCompileOptions(["--target", "arm64", "--output", "/out/etcd-haproxy"], undefined), {
-    targets: ["aarch64"],
-    output: "/out/etcd-haproxy",
-  });
+Deno.test("parseCompileOptions() takes one target, by either name, where to write it, and its commit", () => {
+  assertEquals(
+    parseCompileOptions(["--target", "arm64", "--output", "/out/x", "--commit", "0123456"], undefined),
+    {
+      targets: ["aarch64"],
+      output: "/out/x",
+      commit: "0123456",
+    },
+  );
 });
 
 Deno.test("parseCompileOptions() refuses what cannot be made", () => {

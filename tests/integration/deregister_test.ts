@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type EtcdCluster, startEtcdCluster, startOrigin } from "../support/mod.ts";
 import { type Registered, startRegistered } from "../support/registered.ts";
 
-// Nodes are played by their keys here: what counts is what a leaving process makes of them.
+// Nodes are played by their keys here: what counts is what a process that deregisters makes of them.
 
 const PATIENT = ["--drain-timeout", "10m"];
 const COMMAND = ["/bin/sh", "-c", "trap 'echo stopping; exit 0' TERM; while :; do sleep 0.05; done"];
@@ -55,7 +55,7 @@ async function revisionOf(etcd: EtcdCluster, key: string): Promise<bigint> {
 }
 
 /** Sends SIGTERM, waits until the entry says drain, and returns the revision of that. */
-async function startLeaving(etcd: EtcdCluster, registered: Registered): Promise<bigint> {
+async function startDeregistering(etcd: EtcdCluster, registered: Registered): Promise<bigint> {
   registered.process.kill("SIGTERM");
   await registered.untilKey((value) => JSON.parse(value).state === "drain");
   return await revisionOf(etcd, registered.key);
@@ -68,7 +68,7 @@ Deno.test("register stops its command when every node has acknowledged, and no s
   await lb2.serves(1);
   await using registered = startRegistered(etcd, { port: 8080, args: PATIENT, command: COMMAND });
   await registered.untilKey();
-  const revision = await startLeaving(etcd, registered);
+  const revision = await startDeregistering(etcd, registered);
   await lb1.serves(revision);
   await lb2.serves(revision - 1n);
   assert(!registered.said("stopping"));
@@ -93,7 +93,7 @@ Deno.test("register tells the nodes once more where its key went at a revision t
   await etcd.etcdctl("del", registered.key);
   await origin[Symbol.asyncDispose]();
   await registered.untilSaid("registration withdrawn");
-  await lb1.serves(await startLeaving(etcd, registered));
+  await lb1.serves(await startDeregistering(etcd, registered));
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("drained: acknowledged by lb1 after"), registered.process.lines.join("\n"));
   assertEquals(await registered.read(), "");
@@ -106,7 +106,7 @@ Deno.test("register does not wait for a node whose lease has ended", async () =>
   await lb2.serves(1);
   await using registered = startRegistered(etcd, { port: 8080, args: PATIENT });
   await registered.untilKey();
-  await lb1.serves(await startLeaving(etcd, registered));
+  await lb1.serves(await startDeregistering(etcd, registered));
   assertEquals(registered.process.exited, undefined);
   await lb2.die();
   assertEquals(await registered.untilEnd(), 0);
@@ -120,7 +120,7 @@ Deno.test("register waits no longer than --drain-timeout, and names the nodes th
   const args = ["--drain-timeout", "1s"];
   await using registered = startRegistered(etcd, { port: 8080, args, command: COMMAND });
   await registered.untilKey();
-  await startLeaving(etcd, registered);
+  await startDeregistering(etcd, registered);
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("leaving although lb1 did not acknowledge in time"));
   assertEquals(await registered.read(), "");
@@ -133,7 +133,7 @@ Deno.test("register names the nodes that are behind whose keys have no lease", a
   await etcd.etcdctl("put", "/haproxy/nodes/lb2/applied", "1");
   await using registered = startRegistered(etcd, { port: 8080, args: ["--drain-timeout", "1s"] });
   await registered.untilKey();
-  await startLeaving(etcd, registered);
+  await startDeregistering(etcd, registered);
   assertEquals(await registered.untilEnd(), 0);
   const text = "leaving although lb1, lb2 did not acknowledge in time " +
     "(without a lease, waited for until somebody deletes their keys: lb2)";
@@ -146,7 +146,7 @@ Deno.test("register that gets a second signal stops its command without waiting"
   await lb1.serves(1);
   await using registered = startRegistered(etcd, { port: 8080, args: PATIENT, command: COMMAND });
   await registered.untilKey();
-  await startLeaving(etcd, registered);
+  await startDeregistering(etcd, registered);
   registered.process.kill("SIGINT");
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("leaving without waiting any longer"));
@@ -154,26 +154,26 @@ Deno.test("register that gets a second signal stops its command without waiting"
   assertEquals(await registered.read(), "");
 });
 
-Deno.test("register whose command ends while it leaves waits no longer", async () => {
+Deno.test("register whose command ends while it deregisters waits no longer", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const lb1 = await playNode(etcd, "lb1");
   await lb1.serves(1);
   const command = ["/bin/sh", "-c", "trap 'exit 9' USR1; while :; do sleep 0.05; done"];
   await using registered = startRegistered(etcd, { port: 8080, args: PATIENT, command });
   await registered.untilKey();
-  await startLeaving(etcd, registered);
+  await startDeregistering(etcd, registered);
   registered.process.kill("SIGUSR1");
   assertEquals(await registered.untilEnd(), 9);
   assertEquals(await registered.read(), "");
 });
 
-Deno.test("register goes on leaving when etcd restarts in the middle of it", async () => {
+Deno.test("register goes on deregistering when etcd restarts in the middle of it", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const lb1 = await playNode(etcd, "lb1");
   await lb1.serves(1);
   await using registered = startRegistered(etcd, { port: 8080, args: PATIENT, command: COMMAND });
   await registered.untilKey();
-  const revision = await startLeaving(etcd, registered);
+  const revision = await startDeregistering(etcd, registered);
   await etcd.member(0).kill();
   assertEquals(registered.process.exited, undefined);
   await etcd.member(0).start();
@@ -182,7 +182,7 @@ Deno.test("register goes on leaving when etcd restarts in the middle of it", asy
   assert(registered.said("drained: acknowledged by lb1 after"), registered.process.lines.join("\n"));
 });
 
-Deno.test("register that is asked to leave while etcd is away tells the nodes when it is back", async () => {
+Deno.test("register that is asked to stop while etcd is away tells the nodes when it is back", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const lb1 = await playNode(etcd, "lb1");
   await lb1.serves(1);
@@ -198,7 +198,7 @@ Deno.test("register that is asked to leave while etcd is away tells the nodes wh
   assertEquals(await registered.untilEnd(), 0);
 });
 
-Deno.test("register that is asked to leave while etcd is away leaves when its time is up", async () => {
+Deno.test("register that is asked to stop while etcd is away stops when its time is up", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const args = ["--drain-timeout", "1s"];
   await using registered = startRegistered(etcd, { port: 8080, args, command: COMMAND });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { checkDelayMs, CLOSED_GATE, nextGate } from "../../../lib/register/gate.ts";
+import { checkDelayMs, CLOSED_GATE, nextGate } from "../../../lib/register/health_gate.ts";
 
 const COUNTS = { rise: 2, fall: 3 };
 

@@ -12,14 +12,14 @@ const REJECTED = "169.254.1.1:80";
 /** A revision that nobody waits for stands 5 s after the one before. */
 const SOON_MS = 2_500;
 
-Deno.test("a leave for which HAProxy has nothing to do is published as soon as any other", async () => {
+Deno.test("an urgent change for which HAProxy has nothing to do is published as soon as any other", async () => {
   await using place = await setting();
   await using node = await testNode({ endpoints: place.etcd.endpoints, args: ARGS });
   await place.put("one", ADDRESS);
   await place.put("bad", REJECTED);
   node.start();
   await place.untilApplied("lb1", await place.override("one", { state: "drain" }));
-  const leaves: Record<string, (round: number) => Promise<bigint>> = {
+  const changes: Record<string, (round: number) => Promise<bigint>> = {
     "an entry that is overridden to drain, and drains": () =>
       place.put("one", { address: ADDRESS, state: "drain" }),
     "another override of what drains": (round) => place.override("one", { state: "drain", weight: round }),
@@ -30,9 +30,9 @@ Deno.test("a leave for which HAProxy has nothing to do is published as soon as a
   };
   const took: Record<string, number> = {};
   for (const round of [1, 2]) {
-    for (const [what, leave] of Object.entries(leaves)) {
+    for (const [what, change] of Object.entries(changes)) {
       const startedAt = performance.now();
-      await place.untilApplied("lb1", await leave(round));
+      await place.untilApplied("lb1", await change(round));
       took[what] = Math.min(took[what] ?? Infinity, performance.now() - startedAt);
     }
     await place.override("one", { state: "drain" });

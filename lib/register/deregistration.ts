@@ -1,7 +1,7 @@
 import { escapeText } from "../util/escape.ts";
 
-/** How the leaving of a server ended, which is when its process may stop. */
-export type Leaving =
+/** How deregistering a server ended; then its process may stop. */
+export type Deregistration =
   /** Every live node has stopped sending to it, and no request of theirs is left at it. */
   | { readonly kind: "acknowledged"; readonly nodes: readonly string[]; readonly tookMs: number }
   /** It was not registered: no node knows it. */
@@ -12,28 +12,28 @@ export type Leaving =
   | { readonly kind: "late"; readonly nodes: readonly string[]; readonly withoutLease: readonly string[] }
   /** The nodes could not be told, or not be asked; the time is up. */
   | { readonly kind: "unknown"; readonly reason: string }
-  /** Its operator did not want to wait any longer. */
+  /** A second signal asked not to wait any longer. */
   | { readonly kind: "hurried" };
 
-/** The leaving in words, safe to show. */
-export function leavingText(leaving: Leaving): string {
-  switch (leaving.kind) {
+/** The end in words, safe to show. */
+export function deregistrationText(end: Deregistration): string {
+  switch (end.kind) {
     case "acknowledged":
-      return `drained: acknowledged by ${leaving.nodes.join(", ")} after ${Math.round(leaving.tookMs)} ms`;
+      return `drained: acknowledged by ${end.nodes.join(", ")} after ${Math.round(end.tookMs)} ms`;
     case "unregistered":
       return "leaving at once: not registered";
     case "nobody":
       return "leaving at once: no load-balancer node lives";
     case "late":
-      return `leaving although ${leaving.nodes.join(", ")} did not acknowledge in time${leaseText(leaving)}`;
+      return `leaving although ${end.nodes.join(", ")} did not acknowledge in time${leaseText(end)}`;
     case "unknown":
-      return `leaving without an acknowledgement: ${escapeText(leaving.reason, 500)}`;
+      return `leaving without an acknowledgement: ${escapeText(end.reason, 500)}`;
     case "hurried":
       return "leaving without waiting any longer";
   }
 }
 
-function leaseText({ withoutLease }: Leaving & { kind: "late" }): string {
+function leaseText({ withoutLease }: Deregistration & { kind: "late" }): string {
   if (withoutLease.length === 0) return "";
   return ` (without a lease, waited for until somebody deletes their keys: ${withoutLease.join(", ")})`;
 }
