@@ -8,10 +8,10 @@ export const ORDER: readonly string[] = [
 const PURE: readonly string[] = [
   ...["util/errors", "util/escape", "util/backoff", "util/memo", "util/options", "util/log_options"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
-  ...["etcd/options", "haproxy/wire/"],
+  ...["etcd/options", "haproxy/health_line", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
   ...["register/leaving", "register/options", "register/progress", "register/step"],
-  ...["node/facts", "node/options", "node/own_status", "node/problems"],
+  ...["node/facts", "node/options", "node/own_status", "node/problems", "node/journal/"],
   ...["cli/nodes_options", "cli/nodes_table", "cli/override"],
 ];
 
