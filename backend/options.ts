@@ -1,4 +1,4 @@
-import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions } from "../lib/etcd/options.ts";
+import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions, withPassword } from "../lib/etcd/options.ts";
 import { fromEnvironment, type OptionSpec, usage } from "../lib/util/options.ts";
 import { nameOf } from "../lib/registry/entry_format.ts";
 import { readRegisterOptions, REGISTER_OPTIONS, type RegisterOptions } from "../lib/register/options.ts";
@@ -25,7 +25,7 @@ export function parseBackendOptions(env: Environment, hostname: string): Backend
   const given = OPTIONS.map((spec) => [spec.flag, fromEnvironment(spec, (variable) => env[variable])]);
   const raw = { ...DEFAULTS, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
   return {
-    etcd: { ...readEtcdOptions(raw), password: env.ETCD_PASSWORD },
+    etcd: withPassword(readEtcdOptions(raw), env.ETCD_PASSWORD),
     register: readRegisterOptions(raw, hostname),
     name: readName(env.BACKEND_NAME || nameOf(hostname)),
   };

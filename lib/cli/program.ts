@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeLines } from "../util/escape.ts";
-import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions } from "../etcd/options.ts";
+import { ETCD_OPTIONS, type EtcdSettings, readEtcdOptions, withPassword } from "../etcd/options.ts";
 import { LOG_OPTIONS, readLogOptions } from "../util/log_options.ts";
 import {
   OPERATOR_OPTIONS,
@@ -197,7 +197,7 @@ function readSettings(raw: RawOptions) {
 
 /** The password alone has no flag. */
 function etcdSettings(raw: RawOptions): EtcdSettings {
-  return { ...readEtcdOptions(raw), password: Deno.env.get("ETCD_PASSWORD") };
+  return withPassword(readEtcdOptions(raw), Deno.env.get("ETCD_PASSWORD"));
 }
 
 /** HAProxy is told these paths, and does not start in the same directory. */

@@ -82,6 +82,11 @@ export function readEtcdOptions(raw: RawOptions): EtcdSettings {
   return settings;
 }
 
+/** The settings with the password of the environment, if there is one: it has no flag. */
+export function withPassword(settings: EtcdSettings, password: string | undefined): EtcdSettings {
+  return password === undefined ? settings : { ...settings, password };
+}
+
 function holdEachOther(a: string, b: string): boolean {
   return a.startsWith(b) || b.startsWith(a);
 }

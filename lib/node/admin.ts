@@ -10,11 +10,16 @@ export interface AdminPorts {
   readonly metricsText: () => Promise<string>;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
+  /** The page of events, where there is a journal. */
+  readonly events?: ((request: Request) => Response | Promise<Response>) | undefined;
 }
+
+const PAGES = ["/healthz", "/readyz", "/metrics", "/api/state"];
+const EVENTS_PAGE = "/api/v1/events";
 
 /** The admin endpoints as one function from request to response. They only read. */
 export function createAdmin(
-  { facts, metricsText, now }: AdminPorts,
+  { facts, metricsText, now, events }: AdminPorts,
 ): (request: Request) => Response | Promise<Response> {
   const app = new Hono();
   app.get("/healthz", (context) => context.json({ status: "ok" }));
@@ -33,8 +38,8 @@ export function createAdmin(
     const text = asciiJson({ ...stateJson(known, now()), problems: problemsOf(known) });
     return context.body(text, 200, { "content-type": "application/json" });
   });
-  app.notFound((context) =>
-    context.json({ error: "no such page", pages: ["/healthz", "/readyz", "/metrics", "/api/state"] }, 404)
-  );
+  if (events !== undefined) app.get(EVENTS_PAGE, (context) => events(context.req.raw));
+  const pages = events === undefined ? PAGES : [...PAGES, EVENTS_PAGE];
+  app.notFound((context) => context.json({ error: "no such page", pages }, 404));
   return (request) => app.fetch(request);
 }

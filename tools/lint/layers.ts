@@ -9,10 +9,10 @@ const PURE: readonly string[] = [
   ...["util/errors", "util/escape", "util/backoff", "util/commit"],
   ...["util/memo", "util/options", "util/log_options"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
-  ...["etcd/options", "haproxy/wire/"],
+  ...["etcd/options", "haproxy/health_line", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
   ...["register/deregistration", "register/options", "register/progress", "register/step"],
-  ...["node/facts", "node/options", "node/own_status", "node/problems"],
+  ...["node/events", "node/facts", "node/journal/", "node/options", "node/own_status", "node/problems"],
   ...["cli/nodes_options", "cli/nodes_table", "cli/override"],
 ];
 

@@ -97,3 +97,17 @@ Deno.test("createAdmin() asks for the facts anew at each request", async () => {
   facts = SERVING;
   assertEquals([before, await ready()], [503, 200]);
 });
+
+Deno.test("createAdmin() hands /api/v1/events to the page of events, and names it where there is one", async () => {
+  const admin = createAdmin({
+    facts: () => SERVING,
+    metricsText: () => Promise.resolve(""),
+    now: () => 0,
+    events: (request) => new Response(new URL(request.url).search),
+  });
+  const ask = (path: string) => admin(new Request(`http://127.0.0.1:8405${path}`));
+  assertEquals(await (await ask("/api/v1/events?after=s1-3")).text(), "?after=s1-3");
+  const { pages } = await (await ask("/")).json();
+  assertEquals(pages.at(-1), "/api/v1/events");
+  assertEquals((await get("/api/v1/events")).status, 404);
+});
