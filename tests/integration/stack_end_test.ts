@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { findProgram, type LocalProcess, startProcess, tempDir, waitFor } from "../support/mod.ts";
+import { removeDir } from "../../tools/local/temp_dir.ts";
 import { ProcessFamily } from "../support/process_family.ts";
 
 const PROJECT_DIR = fileURLToPath(new URL("../../", import.meta.url));
@@ -103,13 +104,13 @@ Deno.test({
 
 /** Starts `up` with a full pipe as its standard output, which nobody reads. */
 function startUnread(dir: string): LocalProcess {
-  const fill =
-    `mkfifo ${dir}/out; exec 1<>${dir}/out; dd if=/dev/zero bs=64K count=1 oflag=nonblock 2>/dev/null`;
+  const fifo = `${dir}/out`;
+  const fill = `dd if=/dev/zero of=${fifo} bs=64K count=1 oflag=nonblock 2>/dev/null`;
   const command = `'${Deno.execPath()}' run -A tools/up.ts --any-ports`;
   return startProcess({
     name: "up",
     command: "/bin/sh",
-    args: ["-c", `${fill}; exec ${command}`],
+    args: ["-c", `mkfifo ${fifo}; exec 1<>${fifo}; ${fill}; exec ${command}`],
     cwd: PROJECT_DIR,
   });
 }
@@ -134,5 +135,9 @@ Deno.test({
     await untilRuns(family, /haproxy -W/, 2);
     up.kill("SIGKILL");
     await untilNothingIsLeft(family);
+    // Its files are all that it leaves.
+    const [stackDir] = /\/\S*\/eh-stack-\w+/.exec(family.commandLines.join("\n")) ?? [];
+    assert(stackDir !== undefined);
+    await removeDir(stackDir);
   },
 });

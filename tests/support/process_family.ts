@@ -51,7 +51,8 @@ export class ProcessFamily implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { pid } of await this.#running()) Deno.kill(pid, "SIGKILL");
+    await this.look();
+    for (const { pid } of await this.#running()) kill(pid);
   }
 
   async #running(): Promise<Relative[]> {
@@ -61,6 +62,15 @@ export class ProcessFamily implements AsyncDisposable {
   #ports(): number[] {
     const found = this.commandLines.flatMap((line) => [...line.matchAll(/127\.0\.0\.1:(\d+)/g)]);
     return [...new Set(found.map(([, port]) => Number(port)))];
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It ended by itself, or with its parent.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -78,7 +78,7 @@ export class EtcdMember {
       env: memberEnvironment(),
       ...(logFile === undefined ? {} : { logFile }),
       ...(detached === undefined ? {} : { detached }),
-      ...(detached ? { signalIfOrphaned: "SIGKILL" } : {}),
+      signalIfOrphaned: "SIGKILL",
       ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }),
     });
   }

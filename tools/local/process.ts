@@ -25,7 +25,8 @@ export interface ProcessOptions {
   detached?: boolean;
   /**
    * Sent to the process when this one ends without having stopped it, be it by a SIGKILL. It takes Linux and util-linux;
-   * elsewhere nothing is sent. The sender is a thread (prctl(2), PR_SET_PDEATHSIG): not for processes of a worker.
+   * elsewhere nothing is sent. The parent is the thread that started it (prctl(2), PR_SET_PDEATHSIG), such as that of a
+   * test file: the process cannot outlive it.
    */
   signalIfOrphaned?: "SIGTERM" | "SIGKILL";
   /** Called with each line of output, of either stream. */
