@@ -113,11 +113,13 @@ export class Contestant implements AsyncDisposable {
     await Deno.mkdir(`${dir}/state`);
     await Deno.writeTextFile(configPath, await this.#rendered());
     const args = ["-db", "-f", configPath];
-    this.#haproxy = startProcess({ name: "haproxy", command: requireProgram("haproxy"), args });
+    const command = requireProgram("haproxy");
+    this.#haproxy = startProcess({ name: "haproxy", command, args, signalIfOrphaned: "SIGKILL" });
     await this.untilServers("HAProxy", () => true);
     const [endpoint = ""] = this.#bench.etcd.endpoints;
     const floor = startProcess({
       name: "floor",
+      signalIfOrphaned: "SIGKILL",
       command: Deno.execPath(),
       args: ["run", "--quiet", "-A", FLOOR, endpoint, this.registry.prefix, runtimeSocket],
     });

@@ -8,7 +8,8 @@ import { createEtcdClient } from "../lib/etcd/client.ts";
 import { startEtcdCluster } from "../tools/local/etcd_cluster.ts";
 import { findProgram } from "../tools/local/programs.ts";
 import { tempDir } from "../tools/local/temp_dir.ts";
-import { EndSignal, listenForEnd } from "../tools/stack/end_signal.ts";
+import { complain, say } from "../tools/local/terminal.ts";
+import { exitWith, untilAskedToEnd } from "../tools/stack/main_program.ts";
 import type { Bench } from "./bench.ts";
 import { type BenchOptions, type Part, readOptions } from "./options.ts";
 import { FastOrigins } from "./origins.ts";
@@ -42,21 +43,15 @@ async function main(): Promise<number> {
   if (missing.length > 0) {
     const names = missing.map(({ program }) => program).join(", ");
     const packages = missing.map(({ debianPackage }) => debianPackage).join(" ");
-    console.error(
+    complain(
       `Cannot measure: ${names} not found. On Debian or Ubuntu, as root: apt-get install ${packages}`,
     );
     return 2;
   }
-  const ending = new AbortController();
-  using _signals = listenForEnd((signal) => ending.abort(signal));
-  try {
-    await measure(options, ending.signal);
+  return await untilAskedToEnd(async (signal) => {
+    await measure(options, signal);
     return 0;
-  } catch (error) {
-    if (ending.signal.reason instanceof EndSignal) return ending.signal.reason.exitCode;
-    console.error(error);
-    return 1;
-  }
+  });
 }
 
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<void> {
@@ -66,7 +61,6 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<void
   const etcd = stack.use(await startEtcdCluster({ members: 1, signal, detached: true }));
   const client = stack.adopt(createEtcdClient({ endpoints: etcd.endpoints }), (client) => client.close());
   const origins = stack.use(await FastOrigins.start(ORIGINS, dir));
-  const say = (line: string) => console.log(line);
   const bench: Bench = { etcd, client, origins, dir, quick: options.quick, signal, left: [], say };
   const findings: Findings[] = [];
   const loadBefore = load();
@@ -103,8 +97,8 @@ function leftFindings({ left }: Bench): Findings {
 }
 
 async function print(findings: readonly Findings[], { json }: BenchOptions): Promise<void> {
-  console.log(tableLines(findings).join("\n"));
+  say(tableLines(findings).join("\n"));
   if (json !== undefined) await Deno.writeTextFile(json, `${JSON.stringify(findings, null, 2)}\n`);
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await exitWith(main());

@@ -29,7 +29,8 @@ export class FastOrigins implements AsyncDisposable {
     const answer = `    http-request return status 200 content-type text/plain string "fast"\n`;
     await Deno.writeTextFile(config, `${CONFIG}${binds}${answer}`);
     const args = ["-db", "-f", config];
-    const process = startProcess({ name: "origins", command: requireProgram("haproxy"), args });
+    const command = requireProgram("haproxy");
+    const process = startProcess({ name: "origins", command, args, signalIfOrphaned: "SIGKILL" });
     await waitFor("the origins", async () => (await fetch(`http://${addresses[0]}/`)).text());
     return new FastOrigins(addresses, process);
   }

@@ -36,7 +36,8 @@ export class Wrk implements AsyncDisposable {
       ...(script === undefined ? [] : ["-s", script]),
       url,
     ];
-    this.#process = startProcess({ name: "wrk", command: requireProgram("wrk"), args });
+    const command = requireProgram("wrk");
+    this.#process = startProcess({ name: "wrk", command, args, signalIfOrphaned: "SIGKILL" });
   }
 
   /** Waits for the end of the time that was given, and returns the counts; throws when the signal aborts. */

@@ -1,14 +1,15 @@
 /**
  * Plays the scenarios of `tests/scenarios/`, all or those that are named, and prints what each fault came to.
  *
- * Exit codes: 0 every scenario that was played went as it should, 1 one did not, 2 wrong usage.
+ * Exit codes: 0 every scenario that was played went as it should, 1 one did not, 2 wrong usage, 128 + n after signal n.
  */
 import { Command, InvalidArgumentError } from "commander";
 import { missingRequirement } from "../tests/support/requirements.ts";
 import { playScenario, type Scenario } from "../tests/support/scenario.ts";
 import { listScenarios } from "../tests/support/scenario_list.ts";
 import { type ChaosResult, chaosTable, lateLines, replaceTable } from "./chaos/table.ts";
-import { bold, dim, duration, green, red, say } from "./local/terminal.ts";
+import { bold, complain, dim, duration, green, red, say } from "./local/terminal.ts";
+import { exitWith, untilAskedToEnd } from "./stack/main_program.ts";
 
 const PAGE = new URL("../docs/reliability.md", import.meta.url);
 
@@ -18,16 +19,16 @@ interface ChaosOptions {
   readonly write: boolean;
 }
 
-async function main(options: ChaosOptions): Promise<number> {
+async function main(options: ChaosOptions, signal: AbortSignal): Promise<number> {
   const all = await listScenarios();
   const unknown = options.names.filter((name) => !all.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
-    console.error(`Cannot play ${unknown.join(", ")}: there is ${all.map(({ name }) => name).join(", ")}`);
+    complain(`Cannot play ${unknown.join(", ")}: there is ${all.map(({ name }) => name).join(", ")}`);
     return 2;
   }
   const chosen = options.names.length === 0 ? all : all.filter(({ name }) => options.names.includes(name));
   const results: ChaosResult[] = [];
-  for (const scenario of chosen) results.push(await resultOf(scenario, options.times));
+  for (const scenario of chosen) results.push(await resultOf(scenario, options.times, signal));
   const table = chaosTable(results);
   say();
   say(table);
@@ -41,7 +42,7 @@ async function main(options: ChaosOptions): Promise<number> {
   return 0;
 }
 
-async function resultOf(scenario: Scenario, times: number): Promise<ChaosResult> {
+async function resultOf(scenario: Scenario, times: number, signal: AbortSignal): Promise<ChaosResult> {
   const { name, fault } = scenario;
   say(bold(`${name}: ${fault}`));
   const reason = await missingRequirement(scenario.needs);
@@ -51,22 +52,23 @@ async function resultOf(scenario: Scenario, times: number): Promise<ChaosResult>
   }
   let worst: ChaosResult | undefined;
   for (let round = 0; round < times; round++) {
-    const result = await play(scenario);
+    const result = await play(scenario, signal);
     if (result.kind !== "played") return result;
     worst = worst === undefined ? result : worse(worst, result);
   }
   return worst ?? { kind: "broken", name, fault, reason: "it was not played" };
 }
 
-async function play(scenario: Scenario): Promise<ChaosResult> {
+async function play(scenario: Scenario, signal: AbortSignal): Promise<ChaosResult> {
   const { name, fault, mayFail } = scenario;
   try {
-    const report = await playScenario(scenario, { onNote: (text) => say(dim(`   ${text}`)) });
+    const report = await playScenario(scenario, { onNote: (text) => say(dim(`   ${text}`)), signal });
     const { requests, failed, noticedMs, rightMs, tookMs } = report;
     const failures = failed === 0 ? "none failed" : `failed: ${report.failures.join(", ")}`;
     say(green(`   ${requests} requests, ${failures}; took ${duration(tookMs)}`));
     return { kind: "played", name, fault, requests, failed, mayFail, noticedMs, rightMs };
   } catch (error) {
+    signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
     say(red(`   ${reason}`));
     return { kind: "broken", name, fault, reason };
@@ -110,4 +112,7 @@ function parse(args: string[]): ChaosOptions {
   return { names: command.args, times, write };
 }
 
-if (import.meta.main) Deno.exit(await main(parse(Deno.args)));
+if (import.meta.main) {
+  const options = parse(Deno.args);
+  await exitWith(untilAskedToEnd((signal) => main(options, signal)));
+}

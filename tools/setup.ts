@@ -4,9 +4,10 @@
  * Exit codes: 0 all is there, 1 the installation failed, 2 somebody has to install something.
  */
 import { findProgram } from "./local/programs.ts";
-import { say } from "./local/terminal.ts";
+import { complain, say } from "./local/terminal.ts";
 import { aptInstall, findAptAccess } from "./setup/apt.ts";
 import { type Need, NEEDS } from "./setup/needs.ts";
+import { exitWith } from "./stack/main_program.ts";
 
 async function setUp(): Promise<number> {
   const missing = missingNeeds();
@@ -14,13 +15,13 @@ async function setUp(): Promise<number> {
   say(`Set-up: ${missing.map((need) => need.program).join(", ")} not found`);
   const run = await findAptAccess();
   if (run === undefined) {
-    console.error(instructions(missing));
+    complain(instructions(missing));
     return 2;
   }
   try {
     await aptInstall(missing, run, (line) => say(`Set-up: ${line}`));
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    complain(error instanceof Error ? error.message : String(error));
     return 1;
   }
   return report(missing);
@@ -32,7 +33,7 @@ function report(installed: readonly Need[]): number {
   }
   const missing = missingNeeds();
   if (missing.length === 0) return 0;
-  console.error(instructions(missing));
+  complain(instructions(missing));
   return 2;
 }
 
@@ -53,4 +54,4 @@ function instructions(missing: readonly Need[]): string {
   ].join("\n");
 }
 
-if (import.meta.main) Deno.exit(await setUp());
+if (import.meta.main) await exitWith(setUp());

@@ -2,17 +2,18 @@
  * Lets a node live through random faults for some time, and compares what its processes hold in the first and in the last
  * third of it.
  *
- * Exit codes: 0 all was steady and no request failed that must not, 1 otherwise, 2 wrong usage.
+ * Exit codes: 0 all was steady and no request failed that must not, 1 otherwise, 2 wrong usage, 128 + n after signal n.
  */
 import { Command, InvalidArgumentError } from "commander";
 import { Stage } from "../tests/support/stage.ts";
 import { startEtcdCluster } from "./local/etcd_cluster.ts";
 import { bold, dim, duration, green, red, say } from "./local/terminal.ts";
-import { pause } from "./local/wait.ts";
+import { pause, unlessAborted } from "./local/wait.ts";
 import { FAULTS, type SoakFault } from "./soak/faults.ts";
 import { seededRandom } from "./soak/random.ts";
 import { sample } from "./soak/sample.ts";
 import { judge, type Sample, verdictTable } from "./soak/verdict.ts";
+import { exitWith, untilAskedToEnd } from "./stack/main_program.ts";
 
 interface SoakOptions {
   readonly minutes: number;
@@ -26,12 +27,16 @@ const EXCUSED = "excused";
 /** Programs read their code and fill their caches first: what comes after counts. */
 const WARM_UP_MS = 30_000;
 
-async function main({ minutes, seed }: SoakOptions): Promise<number> {
-  say(bold(`Soak of ${minutes} minutes, seed ${seed}`));
-  await using etcd = await startEtcdCluster({ members: 3 });
+async function main(options: SoakOptions, signal: AbortSignal): Promise<number> {
+  say(bold(`Soak of ${options.minutes} minutes, seed ${options.seed}`));
+  await using etcd = await startEtcdCluster({ members: 3, signal });
   const scenario = { leaseSeconds: 30 };
   const onNote = (text: string) => say(dim(`   ${text}`));
   await using stage = new Stage(etcd, { scenario, namespace: undefined, onNote });
+  return await unlessAborted(soak(stage, options), signal);
+}
+
+async function soak(stage: Stage, options: SoakOptions): Promise<number> {
   await stage.addOrigins(3);
   await stage.addNodes(1);
   await stage.startNodes();
@@ -39,7 +44,7 @@ async function main({ minutes, seed }: SoakOptions): Promise<number> {
   const done = new AbortController();
   const samples: Sample[] = [];
   const sampling = takeSamples(stage, samples, done.signal);
-  const counts = await breakThings(stage, { minutes, seed, seen: () => samples.length });
+  const counts = await breakThings(stage, { ...options, seen: () => samples.length });
   done.abort();
   await sampling;
   await stage.stopLoad();
@@ -145,4 +150,7 @@ function newSeed(): number {
   return 1 + Math.floor(Math.random() * 1_000_000);
 }
 
-if (import.meta.main) Deno.exit(await main(parse(Deno.args)));
+if (import.meta.main) {
+  const options = parse(Deno.args);
+  await exitWith(untilAskedToEnd((signal) => main(options, signal)));
+}

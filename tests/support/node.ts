@@ -106,6 +106,8 @@ export class TestNode implements AsyncDisposable {
       name: "controller",
       command,
       keepLines: 2_000,
+      // Killed, it would leave its HAProxy behind.
+      signalIfOrphaned: "SIGTERM",
       args: [
         ...before,
         "run",

@@ -1,4 +1,5 @@
 import { type EtcdPlace, startEtcdCluster } from "../../tools/local/etcd_cluster.ts";
+import { unlessAborted } from "../../tools/local/wait.ts";
 import { makeNamespace, type Namespace } from "./namespace.ts";
 import type { Requirement } from "./requirements.ts";
 import { Stage, type StageReport } from "./stage.ts";
@@ -41,6 +42,13 @@ export interface ScenarioReport extends StageReport {
   readonly tookMs: number;
 }
 
+export interface PlayOptions {
+  /** Told what is going on. */
+  readonly onNote?: (text: string) => void;
+  /** Aborting it ends the scenario where it is, and everything is taken down. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Plays a scenario on real etcd, HAProxy and clients.
  *
@@ -48,7 +56,7 @@ export interface ScenarioReport extends StageReport {
  */
 export async function playScenario(
   scenario: Scenario,
-  { onNote = () => {} }: { onNote?: (text: string) => void } = {},
+  { onNote = () => {}, signal }: PlayOptions = {},
 ): Promise<ScenarioReport> {
   const startedAt = performance.now();
   await using closing = new AsyncDisposableStack();
@@ -61,6 +69,16 @@ export async function playScenario(
     }),
   );
   await using stage = new Stage(etcd, { scenario, namespace, onNote });
+  const played = play(scenario, stage);
+  await (signal === undefined ? played : unlessAborted(played, signal));
+  const report = await stage.finish();
+  if (report.failed > 0 && scenario.mayFail === undefined) {
+    throw new Error(`${report.failed} of ${report.requests} requests failed: ${report.failures.join(", ")}`);
+  }
+  return { ...report, scenario, tookMs: performance.now() - startedAt };
+}
+
+async function play(scenario: Scenario, stage: Stage): Promise<void> {
   await stage.addOrigins(scenario.origins ?? 2);
   await stage.addNodes(scenario.nodes ?? 1);
   if (!scenario.ownStart) {
@@ -68,11 +86,6 @@ export async function playScenario(
     await stage.startLoad();
   }
   await scenario.run(stage);
-  const report = await stage.finish();
-  if (report.failed > 0 && scenario.mayFail === undefined) {
-    throw new Error(`${report.failed} of ${report.requests} requests failed: ${report.failures.join(", ")}`);
-  }
-  return { ...report, scenario, tookMs: performance.now() - startedAt };
 }
 
 /** All members can reach each other: those outside listen on this machine's end of the cable. */

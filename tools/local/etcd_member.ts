@@ -78,6 +78,7 @@ export class EtcdMember {
       env: memberEnvironment(),
       ...(logFile === undefined ? {} : { logFile }),
       ...(detached === undefined ? {} : { detached }),
+      signalIfOrphaned: "SIGKILL",
       ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }),
     });
   }

@@ -1,3 +1,4 @@
+import { boundToParent } from "./bound_to_parent.ts";
 import { requireProgram } from "./programs.ts";
 
 // Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
@@ -18,8 +19,13 @@ export interface MemberStatus {
  */
 export async function runEtcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
   const where = endpoints.length === 0 ? [] : ["--endpoints", endpoints.join()];
-  const output = await new Deno.Command(requireProgram("etcdctl"), {
+  const { command, args: allArgs } = boundToParent({
+    command: requireProgram("etcdctl"),
     args: [...where, "--command-timeout", COMMAND_TIMEOUT, ...args],
+    signalIfOrphaned: "SIGKILL",
+  });
+  const output = await new Deno.Command(command, {
+    args: [...allArgs],
     env: etcdctlEnvironment(),
     clearEnv: true,
     stdin: "null",

@@ -1,7 +1,10 @@
+import { boundToParent } from "./bound_to_parent.ts";
 import { pause } from "./wait.ts";
 
 const DEFAULT_LINES = 200;
 const DEFAULT_STOP_MS = 5_000;
+// A controller that is killed leaves its HAProxy behind.
+const LAST_STOP_MS = 10_000;
 // A grandchild that outlives the process may hold its output open: do not wait for the end of output any longer.
 const OUTPUT_END_MS = 200;
 
@@ -20,11 +23,20 @@ export interface ProcessOptions {
   keepLines?: number;
   /** In a session of its own: Ctrl-C on the terminal then does not reach it. */
   detached?: boolean;
+  /**
+   * Sent to the process when this one ends without having stopped it, be it by a SIGKILL. It takes Linux and util-linux;
+   * elsewhere nothing is sent. The parent is the thread that started it (prctl(2), PR_SET_PDEATHSIG), such as that of a
+   * test file: the process cannot outlive it.
+   */
+  signalIfOrphaned?: "SIGTERM" | "SIGKILL";
   /** Called with each line of output, of either stream. */
   onLine?: (line: string) => void;
   /** Called when the process ends and neither `stop()` nor `kill()` had been called. */
   onUnexpectedExit?: (process: LocalProcess, status: Deno.CommandStatus) => void;
 }
+
+/** Those that were started and have not ended. */
+const running = new Set<LocalProcess>();
 
 /**
  * Starts a child process whose output is kept.
@@ -33,10 +45,19 @@ export interface ProcessOptions {
  */
 export function startProcess(options: ProcessOptions): LocalProcess {
   try {
-    return new LocalProcess(options);
+    const process = new LocalProcess(options);
+    running.add(process);
+    const remove = () => running.delete(process);
+    process.status.then(remove, remove);
+    return process;
   } catch (cause) {
     throw new Error(`Cannot start ${options.name}: ${options.command} does not run`, { cause });
   }
+}
+
+/** Stops every process that was started here and still runs, as `LocalProcess.stop()` does. */
+export async function stopProcesses(): Promise<void> {
+  await Promise.all([...running].map((process) => process.stop({ deadlineMs: LAST_STOP_MS })));
 }
 
 /** A running child process. Disposing it stops it. */
@@ -54,7 +75,8 @@ export class LocalProcess implements AsyncDisposable {
   #endExpected = false;
 
   constructor(options: ProcessOptions) {
-    const { name, command, args, env, cwd, logFile, detached } = options;
+    const { name, env, cwd, logFile, detached } = options;
+    const { command, args } = boundToParent(options);
     this.name = name;
     this.#options = options;
     this.#log = logFile === undefined
@@ -132,8 +154,16 @@ export class LocalProcess implements AsyncDisposable {
   #keep(line: string): void {
     this.#lines.push(line);
     if (this.#lines.length > (this.#options.keepLines ?? DEFAULT_LINES)) this.#lines.shift();
-    this.#log?.writeSync(new TextEncoder().encode(`${this.name} | ${line}\n`));
+    this.#writeLog(line);
     this.#options.onLine?.(line);
+  }
+
+  #writeLog(line: string): void {
+    try {
+      this.#log?.writeSync(new TextEncoder().encode(`${this.name} | ${line}\n`));
+    } catch {
+      // A full disk costs the line. Thrown on, it would end this process and leave the child without a parent.
+    }
   }
 }
 

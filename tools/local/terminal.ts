@@ -1,4 +1,5 @@
 // What a person sees: colours only where they can be shown and are wanted.
+import { put } from "./output.ts";
 
 const coloured = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
 
@@ -11,15 +12,20 @@ export const dim = style(2);
 /** Marks text as a headline. */
 export const bold = style(1);
 
-/** Writes one line to standard output. */
+/** Writes one line to standard output, as `put()` does. */
 export function say(line = ""): void {
-  console.log(line);
+  put("stdout", `${line}\n`);
+}
+
+/** Writes one line to standard error, as `put()` does. */
+export function complain(line: string): void {
+  put("stderr", `${line}\n`);
 }
 
 /** Writes what is being done, does it, and adds how long it took, or that it was not done. */
 export async function step<T>(title: string, work: () => Promise<T>): Promise<T> {
   const started = performance.now();
-  Deno.stdout.writeSync(new TextEncoder().encode(`  ${title} ... `));
+  put("stdout", `  ${title} ... `);
   try {
     const result = await work();
     say(dim(duration(performance.now() - started)));

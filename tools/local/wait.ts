@@ -58,6 +58,22 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return promise;
 }
 
+/**
+ * Settles as `work` does, or rejects with the signal's reason as soon as it aborts. Nobody waits for `work` then, which
+ * goes on until something that it needs is gone.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 interface Look<T> {
   value?: T;
   text: string;

@@ -30,6 +30,8 @@ export class Backend {
         LEASE_TTL: String(LEASE_TTL),
         BACKEND_NAME: name,
       },
+      // Asked to end, it would wait for nodes that end as well.
+      signalIfOrphaned: "SIGKILL",
     });
   }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type LocalProcess, startProcess } from "../local/process.ts";
+import type { StackLayout } from "./layout.ts";
 
 /** The folder of the project, in which its programs are started. */
 export const PROJECT_DIR = fileURLToPath(new URL("../../", import.meta.url));
@@ -14,6 +15,8 @@ export interface StackContext {
   dir: string;
   /** Where each process has its log file. */
   logDir: string;
+  /** The ports that it uses. */
+  layout: StackLayout;
   /** Aborts when the stack has to stop, with the reason. */
   signal: AbortSignal;
   /** To be called when a process ends that should not. */
@@ -26,6 +29,8 @@ export interface DenoProcessOptions {
   /** `deno run`'s flags, the program and its arguments. */
   args: readonly string[];
   env: Readonly<Record<string, string>>;
+  /** As in `ProcessOptions`. */
+  signalIfOrphaned: "SIGTERM" | "SIGKILL";
 }
 
 /**
@@ -43,6 +48,7 @@ export function startDeno(context: StackContext, options: DenoProcessOptions): L
     cwd: PROJECT_DIR,
     logFile: `${logDir}/${options.name}.log`,
     detached: true,
+    signalIfOrphaned: options.signalIfOrphaned,
     onUnexpectedExit,
   });
 }

@@ -38,6 +38,8 @@ export class LoadBalancerNode {
         HAPROXY_BIN: Deno.env.get("HAPROXY_BIN") ?? requireProgram("haproxy"),
         LOG_FORMAT: Deno.env.get("LOG_FORMAT") ?? "text",
       },
+      // Killed, it would leave its HAProxy behind.
+      signalIfOrphaned: "SIGTERM",
     });
   }
 

@@ -30,6 +30,7 @@ export class RegistryWatch implements AsyncDisposable {
       env: etcdctlEnvironment(),
       logFile: `${context.logDir}/registry-watch.log`,
       detached: true,
+      signalIfOrphaned: "SIGKILL",
       onLine: (line) => this.#events.push(...readEvents(line, performance.now())),
       onUnexpectedExit: context.onUnexpectedExit,
     });

@@ -1,8 +1,8 @@
 import type { LocalProcess } from "../local/process.ts";
 import { makeShortTempDir, removeDir } from "../local/temp_dir.ts";
-import { dim, red, say, step } from "../local/terminal.ts";
+import { complain, dim, red, say, step } from "../local/terminal.ts";
 import { EndSignal, listenForEnd } from "./end_signal.ts";
-import { takenPorts } from "./layout.ts";
+import { type StackLayout, takenPorts } from "./layout.ts";
 import { ProcessFailure } from "./process_failure.ts";
 import { Stack } from "./stack.ts";
 
@@ -15,6 +15,8 @@ export type StackWork = (stack: Stack) => Promise<number>;
 export interface RunOptions {
   /** How many backends to start with. */
   backends: number;
+  /** The ports to use. */
+  layout: StackLayout;
   /** When a process ends unexpectedly while the work is done: `stop` everything, or `tell` and go on. */
   onExit: "stop" | "tell";
 }
@@ -22,13 +24,13 @@ export interface RunOptions {
 /**
  * Starts the stack, does `work` with it, and stops all of it, whatever happens.
  *
- * @returns the exit code: that of `work`; 1 when a port is taken or something failed; 130 or 143 when a signal ended it.
+ * @returns the exit code: that of `work`; 1 when a port is taken or something failed; 128 + n when signal n ended it.
  */
 export async function runStack(options: RunOptions, work: StackWork): Promise<number> {
-  const taken = takenPorts();
+  const taken = takenPorts(options.layout);
   if (taken.length > 0) {
-    for (const line of taken) console.error(red(line));
-    console.error("Nothing was started. Free the ports and try again.");
+    for (const line of taken) complain(red(line));
+    complain("Nothing was started. Free the ports and try again, or take others with --any-ports.");
     return 1;
   }
   const dir = await makeShortTempDir("eh-stack-");
@@ -62,7 +64,7 @@ async function runStackIn(
     if (working && options.onExit === "tell") say(failure.message);
     else ending.abort(failure);
   };
-  const stack = new Stack({ dir, logDir, signal: ending.signal, onUnexpectedExit });
+  const stack = new Stack({ dir, logDir, layout: options.layout, signal: ending.signal, onUnexpectedExit });
   try {
     await stack.start(options);
     working = true;
@@ -91,7 +93,7 @@ function explain(reason: unknown): number {
     say();
     return reason.exitCode;
   }
-  console.error(red(reason instanceof Error ? reason.message : String(reason)));
+  complain(red(reason instanceof Error ? reason.message : String(reason)));
   if (reason instanceof ProcessFailure) showLastLines(reason.process);
   return 1;
 }
@@ -99,6 +101,6 @@ function explain(reason: unknown): number {
 function showLastLines(process: LocalProcess): void {
   const lines = process.lines.slice(-SHOWN_LINES);
   if (lines.length === 0) return;
-  console.error(`The last lines of ${process.name}:`);
-  for (const line of lines) console.error(dim(`  ${line}`));
+  complain(`The last lines of ${process.name}:`);
+  for (const line of lines) complain(dim(`  ${line}`));
 }

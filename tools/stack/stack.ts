@@ -2,7 +2,6 @@ import { type EtcdCluster, startEtcdCluster } from "../local/etcd_cluster.ts";
 import { step } from "../local/terminal.ts";
 import { Backend } from "./backend.ts";
 import { PROJECT_DIR, type StackContext } from "./context.ts";
-import { ETCD_CLIENT_PORTS, NODES } from "./layout.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { LoadBalancerNode } from "./node.ts";
 import { blaming } from "./process_failure.ts";
@@ -85,17 +84,18 @@ export class Stack {
 
   /** Stops everything that was started, and waits for its end. */
   async stop(): Promise<void> {
+    // Also when one of them cannot be stopped, the others are.
+    await using _others = this.#cleanUp;
     await Promise.all(this.backends.map((backend) => backend.kill()));
     await Promise.all(this.#nodes.map((node) => node.stop()));
-    await this.#cleanUp.disposeAsync();
   }
 
   async #startEtcd(): Promise<void> {
-    const { dir, logDir, signal, onUnexpectedExit } = this.context;
+    const { dir, logDir, layout, signal, onUnexpectedExit } = this.context;
     this.#etcd = await startEtcdCluster({
       members: 3,
       dir: `${dir}/etcd`,
-      clientPorts: ETCD_CLIENT_PORTS,
+      clientPorts: layout.etcdClientPorts,
       logDir,
       detached: true,
       signal,
@@ -106,7 +106,7 @@ export class Stack {
   }
 
   async #startNodes(): Promise<void> {
-    this.#nodes = NODES.map((layout) => {
+    this.#nodes = this.context.layout.nodes.map((layout) => {
       const node = new LoadBalancerNode(this.context, layout, this.etcd.endpoints);
       this.#cleanUp.defer(() => node.stop());
       return node;
