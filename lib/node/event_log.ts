@@ -7,26 +7,17 @@ const LOGGED_REJECTIONS = 100;
 /** How many servers one log line shows. */
 const LOGGED_SERVERS = 20;
 
-/** Writes the log: a line for each event that an operator should read, with a constant message. */
-export interface EventLog {
-  /** The events of one pass, together: what it did to many servers is one line. */
-  pass(events: readonly NodeEvent[]): void;
-  event(event: NodeEvent): void;
+/**
+ * Writes the log: a line, with a constant message, for each event that an operator should read. What a pass did to many
+ * servers or entries is one line, or few.
+ */
+export function logEvents(events: readonly NodeEvent[]): void {
+  logRejections(events);
+  logHeld(events);
+  for (const event of events) if (!TOGETHER.has(event.kind)) logEvent(event);
 }
 
-/** Creates the log of one node. */
-export function createEventLog(): EventLog {
-  return {
-    event: logEvent,
-    pass: (events) => {
-      logRejections(events);
-      logHeld(events);
-      for (const event of events) if (!TOGETHER.has(event.kind)) logEvent(event);
-    },
-  };
-}
-
-/** Events that are logged together, or not at all: the line of their pass tells them. */
+/** Events that are logged together. */
 const TOGETHER: ReadonlySet<NodeEvent["kind"]> = new Set(["rejected", "held", "released"]);
 
 type Rejected = Extract<NodeEvent, { readonly kind: "rejected" | "rejection-gone" }>;

@@ -44,7 +44,10 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
     startedWith: dir.startedWith,
     output: dir.output,
     files,
-    onLine: logHaproxyLine,
+    onLine: (line: string) => {
+      logHaproxyLine(line);
+      recorder.onHaproxyLine(line);
+    },
     onUnheard: (reason: string) => log().warn("what haproxy says is not logged", { reason }),
   };
   const noteInherited = async () => {

@@ -22,7 +22,9 @@ export interface Journal<E extends JournalEvent> extends JournalReader {
    * second is over. Neither the event nor what it refers to may change later.
    */
   put(event: E): void;
-  /** Keeps nothing more; `onEvent` is still called. */
+  /** The same for events that belong together, such as those of one pass. */
+  putAll(events: readonly E[]): void;
+  /** Keeps nothing more; `onEvents` is still called. */
   stop(): void;
 }
 
@@ -37,15 +39,15 @@ export interface JournalOptions<E extends JournalEvent> {
   readonly startId: string;
   /** Wall clock in milliseconds. */
   readonly wall: () => number;
-  /** Told each event at once, also those that are only counted. */
-  readonly onEvent?: (event: E) => void;
+  /** Told all events at once, as they were put, also those that are only counted: the log is written from here. */
+  readonly onEvents?: (events: readonly E[]) => void;
 }
 
 const WINDOW_MS = 1_000;
 
 /** Creates an empty journal. */
 export function createJournal<E extends JournalEvent>(
-  { startId, wall, onEvent = () => {} }: JournalOptions<E>,
+  { startId, wall, onEvents = () => {} }: JournalOptions<E>,
 ): Journal<E> {
   const rings = createRings();
   const window = createWindow();
@@ -62,14 +64,16 @@ export function createJournal<E extends JournalEvent>(
     for (const event of window.end()) keep(event);
     rings.settle();
   };
+  const putAll = (events: readonly E[]) => {
+    onEvents(events);
+    if (isStopped || events.length === 0) return;
+    windowTimer ??= setTimeout(endWindow, WINDOW_MS);
+    for (const event of events) if (window.admit(event)) keep(event);
+  };
   return {
     startId,
-    put: (event) => {
-      onEvent(event);
-      if (isStopped) return;
-      windowTimer ??= setTimeout(endWindow, WINDOW_MS);
-      if (window.admit(event)) keep(event);
-    },
+    put: (event) => putAll([event]),
+    putAll,
     locate: (id) => {
       if (id === undefined) return { kind: "after", number: 0, isRestarted: false };
       const known = parseId(id);

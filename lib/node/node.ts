@@ -21,12 +21,16 @@ import { readCommit, VERSION } from "../util/version.ts";
 import { createAdmin } from "./admin.ts";
 import { createNodeKeys, type NodeKeys } from "./announce.ts";
 import { runController } from "./controller.ts";
-import { createEventLog } from "./event_log.ts";
+import { logEvents } from "./event_log.ts";
+import { createEventsApi } from "./events_api.ts";
+import type { NodeEvent } from "./events.ts";
 import { isReached } from "./facts.ts";
 import { guardPort } from "./guard.ts";
 import { type NodeHaproxy, openHaproxy } from "./haproxy.ts";
 import { builtIn } from "./haproxy_process.ts";
 import { createHealthCache } from "./health_cache.ts";
+import { createJournal } from "./journal.ts";
+import { startIdOf } from "./journal/id.ts";
 import { createLag, type Lag } from "./lag.ts";
 import { remoteUrl } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
@@ -100,10 +104,14 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   const admission = admissionOf(run, stateDir.dir.runtimeSocket, stopProbing.signal);
   const node = run.nodeId ?? world.hostname;
   const attached = run.attach !== undefined;
+  const journal = createJournal<NodeEvent>({
+    startId: startIdOf({ at: Date.now(), random: Math.random() }),
+    wall: Date.now,
+    onEvents: logEvents,
+  });
   const recorder = createRecorder({ node, version: VERSION, haproxyVersion }, {
     metrics,
-    log: createEventLog(),
-    put: () => {},
+    journal,
     attached,
     lagMs: lag.ageMs,
     admissionsWaiting: admission.probing,
@@ -139,10 +147,15 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
 
   const seen = createHealthCache(port);
   const factsNow = async ({ health }: { readonly health: boolean }) => {
-    return health ? { ...recorder.facts(), seen: await seen() } : recorder.facts();
+    if (!health) return recorder.facts();
+    const observed = await seen();
+    if (observed !== undefined) recorder.onSeen(observed);
+    return { ...recorder.facts(), seen: observed };
   };
+  const events = createEventsApi(journal);
   const admin = createAdmin({
     facts: factsNow,
+    events: events.respond,
     metricsText: async () => metrics.text(await factsNow({ health: true }), Date.now()),
     now: Date.now,
   });
@@ -203,7 +216,10 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         probes(stopProbing),
         controller({ trigger, lag, source, ports, recorder, keys }),
       ];
+      // Whoever reads events would keep the admin server open.
+      aborted(stop).then(events.close);
       await runParts(parts, leaving({ stop, hurry }, recorder, run.stopDelayMs));
+      journal.stop();
       client.close();
       await haproxy.forget();
     },

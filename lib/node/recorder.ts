@@ -1,10 +1,12 @@
 import type { PublisherEvent } from "../ack/publisher.ts";
 import type { MirrorEvent } from "../etcd/mirror.ts";
 import type { StateDirSeen } from "../haproxy/state/keeper.ts";
-import { eventsBetween } from "../reconcile/events.ts";
+import { readHealthLine } from "../haproxy/health_line.ts";
+import type { Observed } from "../plan/observed.ts";
+import { eventsBetween, healthBetween } from "../reconcile/events.ts";
+import { lastObserved } from "../reconcile/pass.ts";
 import type { Pass } from "../reconcile/pass.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
-import type { EventLog } from "./event_log.ts";
 import {
   etcdEvent,
   haproxyEvent,
@@ -14,6 +16,8 @@ import {
   socketEvents,
   stateDirEvent,
 } from "./events.ts";
+import { createHealthNews } from "./health_news.ts";
+import type { Journal } from "./journal.ts";
 import { type EtcdState, isReached, type NodeFacts, type NodeKeysState } from "./facts.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Problem, problemsOf } from "./problems.ts";
@@ -23,6 +27,10 @@ export interface NodeRecorder {
   facts(): NodeFacts;
   onPassStart(): void;
   onPass(pass: Pass): void;
+  /** HAProxy was asked how its servers are, without a pass. */
+  onSeen(observed: Observed): void;
+  /** HAProxy wrote a line. */
+  onHaproxyLine(line: string): void;
   onPassError(error: { message: string; retryInMs: number }): void;
   onEtcdEvent(event: MirrorEvent): void;
   onHaproxyState(state: HaproxyState): void;
@@ -38,9 +46,7 @@ export interface NodeRecorder {
 /** Where what happens is told. */
 export interface RecorderPorts {
   readonly metrics: Metrics;
-  readonly log: EventLog;
-  /** Keeps an event. */
-  readonly put: (event: NodeEvent) => void;
+  readonly journal: Pick<Journal<NodeEvent>, "putAll">;
   /** HAProxy's life is not the node's to decide. */
   readonly attached: boolean;
   readonly lagMs: () => number;
@@ -60,6 +66,7 @@ export function createRecorder(
   let facts = firstFacts(start);
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
+  let seen: Observed | undefined;
 
   const current = (): NodeFacts => ({
     ...facts,
@@ -67,16 +74,19 @@ export function createRecorder(
     admissionsWaiting: ports.admissionsWaiting(),
     passRunningMs: passStartedAt === undefined ? 0 : performance.now() - passStartedAt,
   });
+  const isNews = createHealthNews();
+  const tellAll = (events: readonly NodeEvent[]): void => {
+    const news = events.filter(isNews);
+    if (news.length > 0) ports.journal.putAll(news);
+  };
   const tell = (event: NodeEvent | undefined): void => {
-    if (event === undefined) return;
-    ports.put(event);
-    ports.log.event(event);
+    if (event !== undefined) tellAll([event]);
   };
   const change = (changed: Partial<NodeFacts>): void => {
     facts = { ...facts, ...changed };
     const before = problems;
     problems = problemsOf(current());
-    problemEvents(before, problems).forEach(tell);
+    tellAll(problemEvents(before, problems));
   };
 
   return {
@@ -88,7 +98,7 @@ export function createRecorder(
     onInherited: (verifiedAt) => change({ inheritedAt: verifiedAt }),
     onHaproxyVersion: (version) => change({ haproxyVersion: version }),
     onSockets: (sockets) => {
-      socketEvents(facts.sockets, sockets).forEach(tell);
+      tellAll(socketEvents(facts.sockets, sockets));
       change({ sockets });
     },
     onStateDir: (seen) => {
@@ -99,10 +109,19 @@ export function createRecorder(
     onPass: (pass) => {
       passStartedAt = undefined;
       metrics.onPass(pass);
-      const events = eventsBetween(facts.lastPass, pass);
-      events.forEach(ports.put);
-      ports.log.pass(events);
+      tellAll(eventsBetween(facts.lastPass, pass));
+      seen = lastObserved(pass);
       change(factsAfter(pass, facts, ports.now()));
+    },
+    onSeen: (observed) => {
+      if (seen !== undefined) tellAll(healthBetween(seen, observed));
+      seen = observed;
+    },
+    onHaproxyLine: (line) => {
+      const health = readHealthLine(line);
+      if (health === undefined) return;
+      const { backend: service, server, up, reason } = health;
+      tell({ kind: up ? "server-up" : "server-down", service, server, reason });
     },
     onPassError: ({ message, retryInMs }) => {
       passStartedAt = undefined;

@@ -2,7 +2,7 @@ import { backoffDelay } from "../util/backoff.ts";
 import { messageOf } from "../util/errors.ts";
 import { log } from "../util/log.ts";
 import type { Bind } from "../util/options.ts";
-import { sleep } from "../util/time.ts";
+import { resolvesWithin, sleep } from "../util/time.ts";
 import { hasIpv6, listenHost } from "./listen.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -14,6 +14,7 @@ export interface AdminServer extends AsyncDisposable {
   readonly address: string | undefined;
 }
 
+const SHUTDOWN_MS = 1_000;
 const RETRY = { minMs: 100, maxMs: 2_000 };
 
 /**
@@ -41,7 +42,8 @@ export function serveAdmin(bind: Bind, handler: Handler): AdminServer {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await serving;
-      if (server.kind === "serving") await server.server[Symbol.asyncDispose]();
+      // A client that does not read its answer must not keep the node from ending.
+      if (server.kind === "serving") await resolvesWithin(server.server.shutdown(), SHUTDOWN_MS);
     },
   };
 }

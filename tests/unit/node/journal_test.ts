@@ -26,7 +26,7 @@ function withJournal(name: string, run: (bench: Bench) => Promise<void>): void {
       const journal = createJournal<TestEvent>({
         startId: "s1",
         wall: () => 5_000,
-        onEvent: (event) => told.push(event),
+        onEvents: (events) => told.push(...events),
       });
       await run({ journal, clock, told });
       journal.stop();
