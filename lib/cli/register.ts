@@ -13,7 +13,7 @@ import type { RegisterOptions } from "../register/options.ts";
 import { type Child, startChild, type StopLimits } from "../register/child.ts";
 import { connectEtcd } from "./connect.ts";
 import { watchHealth } from "../register/health_gate.ts";
-import { listenForStop, passSignalsOn, type StopSignals } from "../register/signals.ts";
+import { listenForStop, passSignalsOn, type StopSignals } from "./signals.ts";
 import { logDeregistration, logEnding, logRegistration, logRemoval } from "../register/log.ts";
 
 export interface RegisterSettings {
