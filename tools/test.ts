@@ -8,7 +8,7 @@ import { green, red, say } from "./local/terminal.ts";
 import { splitArguments } from "./test/arguments.ts";
 import { findTestFiles } from "./test/files.ts";
 import { readJunit } from "./test/junit.ts";
-import { endLeftovers, removeRunDir } from "./test/leftovers.ts";
+import { endLeftovers, removeRunDir, type RunMarks } from "./test/leftovers.ts";
 import { inStartOrder } from "./test/order.ts";
 import { readOutputLine } from "./test/output_line.ts";
 import { NO_PROGRESS, progressBy, progressLine } from "./test/progress.ts";
@@ -89,9 +89,10 @@ async function runDeno({ dir, files, args }: DenoRun): Promise<DenoResult> {
     stderr: "piped",
   }).spawn();
   const marks = { session: deno.pid, dir };
-  endOnSignal(marks);
+  const untilInterrupted = endOnSignal(marks);
   const outputs = Promise.all([readLines(deno.stdout, onLine), readLines(deno.stderr, onLine)]);
   const { code } = await deno.status;
+  await untilInterrupted();
   const left = await endLeftovers(marks);
   await outputs;
   screen.close();
@@ -116,17 +117,17 @@ async function makeRunDir(): Promise<string> {
   }
 }
 
-function endOnSignal(marks: { session: number; dir: string }): void {
-  let isEnding = false;
-  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-    Deno.addSignalListener(signal, async () => {
-      if (isEnding) return;
-      isEnding = true;
-      await endLeftovers(marks);
-      await removeRunDir(marks.dir);
-      Deno.exit(code);
-    });
-  }
+/** Ends the run, and this process, at Ctrl-C. What it returns waits for that end, if it has begun. */
+function endOnSignal(marks: RunMarks): () => Promise<void> {
+  let ending: Promise<void> | undefined;
+  const end = async (code: number) => {
+    await endLeftovers(marks);
+    await removeRunDir(marks.dir);
+    Deno.exit(code);
+  };
+  Deno.addSignalListener("SIGINT", () => void (ending ??= end(130)));
+  Deno.addSignalListener("SIGTERM", () => void (ending ??= end(143)));
+  return async () => await ending;
 }
 
 /** What is seen of a run: on a terminal one line that changes, elsewhere a line every ten seconds; failures at once. */
