@@ -5,10 +5,10 @@
 // Test files run beside each other: each takes a share of the range for itself, so that none picks a port which another
 // has found free and not bound yet.
 
-const LOWEST = 20_000;
+const LOWEST = 10_000;
 const HIGHEST = 65_535;
 const ENOUGH = 1_000;
-const SHARES = 6;
+const SHARES = 24;
 
 interface PortRange {
   readonly from: number;
