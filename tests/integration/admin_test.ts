@@ -6,7 +6,7 @@ Deno.test("a node whose admin port another process has serves all the same, and 
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   const other = Deno.listen({ hostname: "127.0.0.1", port: node.adminPort });
   try {
     node.start();

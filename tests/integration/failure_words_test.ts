@@ -14,21 +14,28 @@ import { protectEtcd, startTlsEtcd } from "../support/secured_etcd.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 
 const KEY = "/services/api/one";
-const BOUNDS = { limitMs: 5_000 };
+/** Long enough for an etcd that answers, on a slow machine. */
+const BOUNDS = { limitMs: 20_000 };
+/** For an etcd that does not. */
+const SHORT = { limitMs: 1_000 };
 const RAW = /\b\d+ [A-Z]+(_[A-Z]+)*:|rpc error|code = |etcdserver|RST_STREAM/;
 
 type Way = "call" | "transaction" | "grant" | "renew" | "watch";
 
 /** What is told by each way; undefined for one that works. */
-async function told(client: EtcdClient, leaseId = "1234"): Promise<Record<Way, string | undefined>> {
+async function told(
+  client: EtcdClient,
+  { leaseId = "1234", limitMs = BOUNDS.limitMs }: { leaseId?: string; limitMs?: number } = {},
+): Promise<Record<Way, string | undefined>> {
   const { kv } = client;
+  const bounds = { limitMs };
   return {
     call: await failure(kv.get(KEY).exec()),
     transaction: await failure(
-      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds: BOUNDS }),
+      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds }),
     ),
-    grant: await failure(grantLease(kv, 10, BOUNDS)),
-    renew: await failure(renewLease(kv, leaseId, { limitMs: 1_000 })),
+    grant: await failure(grantLease(kv, 10, bounds)),
+    renew: await failure(renewLease(kv, leaseId, bounds)),
     watch: await watchEnd(client),
   };
 }
@@ -85,7 +92,7 @@ Deno.test("a frozen etcd is told by every way", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   etcd.member(0).process?.freeze();
-  const all = await told(asking.client, lease.id);
+  const all = await told(asking.client, { leaseId: lease.id, ...SHORT });
   etcd.member(0).process?.resume();
   assertTold(all, [
     ...each(new RegExp(`^etcd at ${url} gives no answer$`), ["call", "transaction", "grant", "renew"]),
@@ -142,7 +149,7 @@ Deno.test("etcd that is out of space says so to whoever wants to write", async (
     for (let i = 0; i < 10; i++) await kv.put(`/big/${i}`).value("x".repeat(1_000_000)).exec();
   };
   assertMatch(await failure(fill()) ?? "no failure", full);
-  const all = await told(asking.client, lease.id);
+  const all = await told(asking.client, { leaseId: lease.id });
   assertTold(all, each(full, ["transaction", "grant"]));
   assert(all.call === undefined && all.renew === undefined && all.watch === undefined);
 });
@@ -153,7 +160,7 @@ Deno.test("a member without a leader is told", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   await Promise.all([etcd.member(1).stop(), etcd.member(2).stop()]);
-  assertTold(await told(asking.client, lease.id), [
+  assertTold(await told(asking.client, { leaseId: lease.id, ...SHORT }), [
     ...each(new RegExp(`^etcd at ${url} `), ["call", "transaction", "grant", "renew"]),
   ]);
 });

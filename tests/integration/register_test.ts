@@ -338,7 +338,7 @@ Deno.test("register puts its key back when somebody deletes it", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using registered = startRegistered(etcd, { port: 8080 });
   await registered.untilKey();
-  await etcd.etcdctl("del", registered.key);
+  await etcd.delete(registered.key);
   await registered.untilKey();
   await registered.untilSaid("somebody deleted the key");
 });
@@ -349,11 +349,11 @@ Deno.test("register never touches an override, from its start to its end", async
   const override = registered.key.replace("/services/", "/haproxy/settings/servers/");
   const stored = () =>
     etcd.etcdctl("get", override, "-w", "fields").then((text) => /"Key"[^]*$/.exec(text)?.[0]);
-  await etcd.etcdctl("put", override, '{"state":"drain"}');
+  await etcd.put(override, '{"state":"drain"}');
   const before = await stored();
   assertStringIncludes(before ?? "", "drain");
   await registered.untilKey();
-  await etcd.etcdctl("del", registered.key);
+  await etcd.delete(registered.key);
   await registered.untilSaid("putting it back");
   await registered.untilKey();
   registered.process.kill("SIGTERM");
@@ -397,7 +397,7 @@ Deno.test("register runs its command while etcd is away, says so, and registers 
 Deno.test("register says that etcd has no space for it, and registers when there is some", async () => {
   await using etcd = await startEtcdCluster({ members: 1, args: ["--quota-backend-bytes", "4194304"] });
   await waitFor("etcd to refuse a write", async () => {
-    const put = etcd.etcdctl("put", "/elsewhere", "x".repeat(100_000));
+    const put = etcd.put("/elsewhere", "x".repeat(100_000));
     return await put.then(() => false, (error) => String(error).includes("database space exceeded"));
   }, { deadlineMs: 60_000, everyMs: 0 });
   await using registered = startRegistered(etcd, { port: 8080 });

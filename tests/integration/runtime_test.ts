@@ -7,12 +7,8 @@ import { type TestNode, testNode } from "../support/node.ts";
 function registry(etcd: EtcdCluster) {
   return {
     put: (id: string, value: string | Record<string, unknown>) =>
-      etcd.etcdctl(
-        "put",
-        `/services/backend/${id}`,
-        typeof value === "string" ? value : JSON.stringify(value),
-      ),
-    del: (id: string) => etcd.etcdctl("del", `/services/backend/${id}`),
+      etcd.put(`/services/backend/${id}`, typeof value === "string" ? value : JSON.stringify(value)),
+    del: (id: string) => etcd.delete(`/services/backend/${id}`),
   };
 }
 
@@ -27,7 +23,7 @@ async function stat(node: TestNode, server: string, column: string): Promise<str
 function loadOn(node: TestNode): Load {
   return new Load({
     targets: [{ name: "node", url: node.url, keepAliveClients: 4, oneShotClients: 4 }],
-    pauseMs: 3,
+    pauseMs: 15,
   });
 }
 
@@ -65,10 +61,11 @@ for (const mode of ["auto", "reload"]) {
         async () => (await node.runningServers("backend")).every(({ weight }) => weight === 100),
       );
       // A service that is new changes the base, which is a reload.
-      await etcd.etcdctl("put", `/services/other${round}/x`, guest.address);
+      await etcd.put(`/services/other${round}/x`, guest.address);
       await node.untilServers(`other${round}`, ["x"]);
       await del("guest");
       await node.untilServers("backend", ["fixed"]);
+      await waitFor("enough requests", () => load.chapter.all.requests > 100);
       assertNoFailure(load);
     }
     await load.stop();
@@ -81,18 +78,20 @@ for (const mode of ["auto", "reload"]) {
 Deno.test("a running request outlives the removal of its server, whose name comes back with another address", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
-  await using slow = startOrigin("slow", { delayMs: 2_500 });
+  await using slow = startOrigin("slow");
   await using other = startOrigin("other");
   const { put, del } = registry(etcd);
   await put("web", slow.address);
   node.start();
-  await node.untilServers("backend", ["web"]);
+  await node.untilAnswer("slow");
+  slow.hold();
   const running = node.request();
   await waitFor("the request", () => slow.inFlight === 1);
   await del("web");
   await waitFor("a pending removal", () => node.metric("pending_removals"));
   await put("web", other.address);
   await node.untilAnswer("other");
+  slow.release();
   assertEquals(await running, { status: 200, body: "slow" });
   assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
   await del("web");
@@ -125,7 +124,7 @@ Deno.test("a WebSocket outlives the removal of its server, and a reload", async 
   await del("ws");
   await waitFor("a pending removal", () => node.metric("pending_removals"));
   await talk("after the removal");
-  await etcd.etcdctl("put", "/services/other/x", `127.0.0.1:${port}`);
+  await etcd.put("/services/other/x", `127.0.0.1:${port}`);
   await node.untilServers("other", ["x"]);
   await talk("after the reload");
   socket.close();
@@ -261,13 +260,13 @@ Deno.test("a service that goes and comes back costs no reload", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   node.start();
-  await etcd.etcdctl("put", "/services/api/x", "127.0.0.1:9001");
+  await etcd.put("/services/api/x", "127.0.0.1:9001");
   await node.untilServers("api", ["x"]);
   await node.untilServed();
   const before = await node.metric('plans_total{kind="reload"}');
-  await etcd.etcdctl("del", "/services/api/x");
+  await etcd.delete("/services/api/x");
   await node.untilServers("api", []);
-  await etcd.etcdctl("put", "/services/api/y", "127.0.0.1:9002");
+  await etcd.put("/services/api/y", "127.0.0.1:9002");
   await node.untilServers("api", ["y"]);
   assertEquals(await node.metric('plans_total{kind="reload"}'), before);
 });
@@ -277,9 +276,9 @@ Deno.test("endpoints follow at run time while a new base waits for its reload", 
   await using node = await testNode({ endpoints: etcd.endpoints });
   node.start({ args: ["--reload-interval", "10m"] });
   await node.untilState("readiness", ({ readiness }) => readiness.ready);
-  await etcd.etcdctl("put", "/services/first/x", "127.0.0.1:9001");
+  await etcd.put("/services/first/x", "127.0.0.1:9001");
   await node.untilServers("first", ["x"]);
-  await etcd.etcdctl("put", "/services/second/x", "127.0.0.1:9001");
+  await etcd.put("/services/second/x", "127.0.0.1:9001");
   await registry(etcd).put("one", "127.0.0.1:9002");
   await node.untilServers("backend", ["one"]);
   assertEquals(await node.runningServers("second"), []);
@@ -363,7 +362,7 @@ Deno.test("a reload keeps the health that servers have by then, be it up or down
   load.start();
   await load.firstAnswerFrom("late");
   load.mark("reload");
-  await etcd.etcdctl("put", "/services/other/x", `127.0.0.1:${port}`);
+  await etcd.put("/services/other/x", `127.0.0.1:${port}`);
   await node.untilServers("other", ["x"]);
   await node.untilServed();
   const seen = load.chapter.all.requests;

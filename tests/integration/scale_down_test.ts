@@ -32,7 +32,7 @@ function startLoad(nodes: Readonly<Record<string, TestNode>>): Load {
     keepAliveClients: 4,
     oneShotClients: 4,
   }));
-  const load = new Load({ targets, pauseMs: 10 });
+  const load = new Load({ targets, pauseMs: 20 });
   load.start();
   return load;
 }
@@ -147,7 +147,7 @@ async function patientTemplate(dir: string): Promise<string> {
 async function connectOverReload(etcd: EtcdCluster, node: TestNode): Promise<HttpConnection[]> {
   const clients = await Promise.all(Array.from({ length: 4 }, () => HttpConnection.open(new URL(node.url))));
   for (const client of clients) await client.get("/", { keepAlive: true });
-  await etcd.etcdctl("put", "/services/another/a", "127.0.0.1:9");
+  await etcd.put("/services/another/a", "127.0.0.1:9");
   await node.untilServers("another", ["a"]);
   await waitFor("a retired worker", async () => {
     return /# old workers\n\d+/.test(await ask(node.masterSocket, "show proc;quit"));

@@ -48,7 +48,7 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
     keepLines: 1_000,
   });
   const key = `/services/backend/${id}`;
-  const read = () => etcd.etcdctl("get", key, "--print-value-only");
+  const read = async () => (await etcd.get(key))?.value ?? "";
   const said = (text: string) => process.lines.some((line) => line.includes(text));
   const waiting = async <T>(what: string, condition: () => T | Promise<T>) => {
     try {

@@ -42,13 +42,13 @@ export interface ScenarioReport extends StageReport {
 }
 
 /**
- * Plays a scenario on real etcd, HAProxy and clients.
+ * Plays a scenario on real etcd, HAProxy and clients, which wait `pauseMs` between an answer and the next request.
  *
  * @throws when the node did not do what the scenario waits for, or when requests failed that must not
  */
 export async function playScenario(
   scenario: Scenario,
-  { onNote = () => {} }: { onNote?: (text: string) => void } = {},
+  { onNote = () => {}, pauseMs = 0 }: { onNote?: (text: string) => void; pauseMs?: number } = {},
 ): Promise<ScenarioReport> {
   const startedAt = performance.now();
   await using closing = new AsyncDisposableStack();
@@ -60,7 +60,7 @@ export async function playScenario(
       ...(namespace === undefined ? {} : { places: placesAround(namespace, scenario.etcd) }),
     }),
   );
-  await using stage = new Stage(etcd, { scenario, namespace, onNote });
+  await using stage = new Stage(etcd, { scenario, namespace, pauseMs, onNote });
   await stage.addOrigins(scenario.origins ?? 2);
   await stage.addNodes(scenario.nodes ?? 1);
   if (!scenario.ownStart) {

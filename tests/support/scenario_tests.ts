@@ -2,6 +2,9 @@ import { missingRequirement } from "./requirements.ts";
 import { playScenario } from "./scenario.ts";
 import { listScenarios } from "./scenario_list.ts";
 
+/** Some 300 requests a second: as many as tell, and a core that is left to other tests. */
+const PAUSE_MS = 20;
+
 /** Makes a test of each short scenario whose name is wanted; those that need more than the machine grants are skipped by name. */
 export async function testScenarios(isWanted: (name: string) => boolean): Promise<void> {
   for (const scenario of await listScenarios()) {
@@ -11,7 +14,7 @@ export async function testScenarios(isWanted: (name: string) => boolean): Promis
     Deno.test({
       name: missing === undefined ? title : `${title} (skipped: ${missing})`,
       ignore: missing !== undefined,
-      fn: async () => void await playScenario(scenario),
+      fn: async () => void await playScenario(scenario, { pauseMs: PAUSE_MS }),
     });
   }
 }
