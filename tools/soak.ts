@@ -31,7 +31,7 @@ async function main({ minutes, seed }: SoakOptions): Promise<number> {
   await using etcd = await startEtcdCluster({ members: 3 });
   const scenario = { leaseSeconds: 30 };
   const onNote = (text: string) => say(dim(`   ${text}`));
-  await using stage = new Stage(etcd, { scenario, namespace: undefined, onNote });
+  await using stage = new Stage(etcd, { scenario, namespace: undefined, pauseMs: 0, onNote });
   await stage.addOrigins(3);
   await stage.addNodes(1);
   await stage.startNodes();

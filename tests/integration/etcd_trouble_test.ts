@@ -133,7 +133,7 @@ Deno.test("a node serves before it tries etcd", async () => {
   node.start();
   await Promise.race([
     etcd.accepting,
-    waitFor("the first connection to etcd", () => answers.length > 0, { deadlineMs: 20_000 }),
+    waitFor("the first connection to etcd", () => answers.length > 0, { deadlineMs: 30_000 }),
   ]);
   assertEquals(answers, [503]);
 });
@@ -147,7 +147,7 @@ Deno.test("an endpoint that drops every connection is said so, and tried again u
     await using _dropping = startDropping(port, () => void connections++);
     node.start();
     await node.untilState("etcd lost", ({ etcd }) => etcd.kind === "lost");
-    await waitFor("several attempts", () => connections > 5, { deadlineMs: 20_000 });
+    await waitFor("several attempts", () => connections > 5, { deadlineMs: 30_000 });
     assertEquals((await node.request()).status, 503);
   }
   await using etcd = await startEtcdCluster({ members: 1, clientPorts: [port] });

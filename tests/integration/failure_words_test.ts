@@ -16,8 +16,8 @@ import { startTcpProxy } from "../support/tcp_proxy.ts";
 const KEY = "/services/api/one";
 /** Long enough for an etcd that answers, on a slow machine. */
 const BOUNDS = { limitMs: 20_000 };
-/** For an etcd that does not. */
-const SHORT = { limitMs: 1_000 };
+/** For a renewal that an etcd does not answer; no shorter limit is set to it. */
+const UNANSWERED = { renewalMs: 1_000 };
 const RAW = /\b\d+ [A-Z]+(_[A-Z]+)*:|rpc error|code = |etcdserver|RST_STREAM/;
 
 type Way = "call" | "transaction" | "grant" | "renew" | "watch";
@@ -25,17 +25,16 @@ type Way = "call" | "transaction" | "grant" | "renew" | "watch";
 /** What is told by each way; undefined for one that works. */
 async function told(
   client: EtcdClient,
-  { leaseId = "1234", limitMs = BOUNDS.limitMs }: { leaseId?: string; limitMs?: number } = {},
+  { leaseId = "1234", renewalMs = BOUNDS.limitMs }: { leaseId?: string; renewalMs?: number } = {},
 ): Promise<Record<Way, string | undefined>> {
   const { kv } = client;
-  const bounds = { limitMs };
   return {
     call: await failure(kv.get(KEY).exec()),
     transaction: await failure(
-      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds }),
+      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds: BOUNDS }),
     ),
-    grant: await failure(grantLease(kv, 10, bounds)),
-    renew: await failure(renewLease(kv, leaseId, bounds)),
+    grant: await failure(grantLease(kv, 10, BOUNDS)),
+    renew: await failure(renewLease(kv, leaseId, { limitMs: renewalMs })),
     watch: await watchEnd(client),
   };
 }
@@ -92,7 +91,7 @@ Deno.test("a frozen etcd is told by every way", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   etcd.member(0).process?.freeze();
-  const all = await told(asking.client, { leaseId: lease.id, ...SHORT });
+  const all = await told(asking.client, { leaseId: lease.id, ...UNANSWERED });
   etcd.member(0).process?.resume();
   assertTold(all, [
     ...each(new RegExp(`^etcd at ${url} gives no answer$`), ["call", "transaction", "grant", "renew"]),
@@ -160,7 +159,7 @@ Deno.test("a member without a leader is told", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   await Promise.all([etcd.member(1).stop(), etcd.member(2).stop()]);
-  assertTold(await told(asking.client, { leaseId: lease.id, ...SHORT }), [
+  assertTold(await told(asking.client, { leaseId: lease.id, ...UNANSWERED }), [
     ...each(new RegExp(`^etcd at ${url} `), ["call", "transaction", "grant", "renew"]),
   ]);
 });

@@ -14,7 +14,7 @@ async function untilAnswersFrom(node: TestNode, names: readonly string[]): Promi
       .sort();
     if (seen.join() !== [...names].sort().join()) throw new Error(`answers from ${seen}`);
     return true;
-  }, { deadlineMs: 20_000 });
+  }, { deadlineMs: 30_000 });
 }
 
 Deno.test("a node answers 503 first, then follows servers that come, change and go", async () => {

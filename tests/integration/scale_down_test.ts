@@ -74,7 +74,7 @@ Deno.test("a service scales down from 5 to 1 under load, and no request fails", 
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1, lb2 });
-  await load.firstAnswerFrom("web5", { deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { deadlineMs: 30_000 });
   await leaveButFirst(webs);
   await load.stop();
   const acknowledged = acknowledgements(webs);
@@ -93,7 +93,7 @@ Deno.test("a service scales down from 5 to 1 while a node is frozen: its lease r
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1 });
-  await load.firstAnswerFrom("web5", { deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { deadlineMs: 30_000 });
   lb2.controller.freeze();
   await leaveButFirst(webs);
   await load.stop();
@@ -114,7 +114,7 @@ Deno.test("a service scales down from 5 to 1 while a node is cut off from etcd, 
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1, lb2 });
-  await load.firstAnswerFrom("web5", { target: "lb2", deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { target: "lb2", deadlineMs: 30_000 });
   proxy.cut();
   await leaveButFirst(webs);
   const chapter = load.mark("all have left");

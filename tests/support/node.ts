@@ -188,7 +188,7 @@ export class TestNode implements AsyncDisposable {
   async untilState(
     what: string,
     wanted: (state: NodeState) => boolean,
-    deadlineMs = 20_000,
+    deadlineMs = 30_000,
   ): Promise<NodeState> {
     try {
       return await waitFor(what, async () => {
@@ -203,11 +203,14 @@ export class TestNode implements AsyncDisposable {
 
   /** Waits until the controller has written a line like this one, and returns it. */
   async untilLine(like: RegExp): Promise<string> {
-    const { signal } = this.#ended;
-    return await waitFor(`a line like ${like}`, () => this.controller.lines.find((line) => like.test(line)), {
-      deadlineMs: 20_000,
-      signal,
-    });
+    const { lines } = this.controller;
+    let seen = 0;
+    const look = () => {
+      const fresh = lines.slice(seen);
+      seen = lines.length;
+      return fresh.find((line) => like.test(line));
+    };
+    return await waitFor(`a line like ${like}`, look, { signal: this.#ended.signal });
   }
 
   /** Waits until every change that is known is served. */
@@ -225,7 +228,7 @@ export class TestNode implements AsyncDisposable {
         throw new Error(`HAProxy runs ${seen}\n${this.controller.lines.slice(-15).join("\n")}`);
       }
       return true;
-    }, { deadlineMs: 20_000, everyMs: 50 });
+    }, { everyMs: 50 });
   }
 
   /** The servers of a backend as HAProxy runs them, with weight and administrative state. */
@@ -259,10 +262,7 @@ export class TestNode implements AsyncDisposable {
   /** Waits until a request is answered with this body. */
   async untilAnswer(body: string): Promise<void> {
     const { signal } = this.#ended;
-    await waitFor(`an answer of ${body}`, async () => (await this.request()).body === body, {
-      deadlineMs: 20_000,
-      signal,
-    });
+    await waitFor(`an answer of ${body}`, async () => (await this.request()).body === body, { signal });
   }
 
   /** Ends the controller, and a HAProxy that it may have left behind. */

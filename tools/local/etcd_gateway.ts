@@ -2,6 +2,8 @@
 
 // Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
 const CALL_LIMIT_MS = 15_000;
+/** gRPC's code for "another one may know": no leader, or a write that was lost with it. */
+const UNAVAILABLE = 14;
 
 /** What a member says of itself. Ids are written as etcdctl writes them. */
 export interface MemberStatus {
@@ -24,12 +26,14 @@ interface GatewayAnswer {
   readonly kvs?: readonly { readonly key: string; readonly value?: string; readonly mod_revision: string }[];
   /** The reason of a refusal. */
   readonly error?: string;
+  /** gRPC's code of it. */
+  readonly code?: number;
 }
 
 /**
- * Puts a key, without a lease. Of these endpoints, the first that can be reached is asked.
+ * Puts a key, without a lease. One endpoint after the other is asked, until one can do it.
  *
- * @throws {Error} when none can be reached, or etcd refuses
+ * @throws {Error} when none can, or one refuses
  */
 export async function putKey(endpoints: readonly string[], key: string, value: string): Promise<void> {
   await call(endpoints, "kv/put", { key: encode(key), value: encode(value) });
@@ -73,7 +77,9 @@ async function call(endpoints: readonly string[], method: string, body: unknown)
     }
     const answer: GatewayAnswer = await response.json();
     if (response.ok) return answer;
-    throw new Error(`Cannot call ${method} of etcd at ${endpoint}: ${answer.error}`);
+    failure = `${endpoint}: ${answer.error}`;
+    // A member that was frozen may not know yet who leads; another one does.
+    if (answer.code !== UNAVAILABLE) break;
   }
   throw new Error(`Cannot call ${method} of etcd: ${failure}`);
 }

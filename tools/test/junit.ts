@@ -3,10 +3,11 @@ export interface ReportedTest {
   readonly file: string;
   readonly name: string;
   readonly seconds: number;
-  readonly isSkipped: boolean;
+  readonly result: "passed" | "failed" | "skipped";
 }
 
 const SUITE = /<testsuite name="([^"]*)"[^>]*>(.*?)<\/testsuite>/gs;
+/** Tests that a filter left out have no time. */
 const CASE = /<testcase name="([^"]*)"[^>]*? time="([\d.]+)"[^>]*>(.*?)<\/testcase>/gs;
 
 /** Reads the tests out of a JUnit report that Deno wrote, without steps and without tests that a filter left out. */
@@ -19,10 +20,15 @@ function readSuite(file: string, body: string): ReportedTest[] {
     file,
     name: unescape(name),
     seconds: Number(time),
-    isSkipped: content.includes("<skipped"),
+    result: resultOf(content),
   }));
   const names = new Set(tests.map(({ name }) => name));
   return tests.filter(({ name }) => !isStep(name, names));
+}
+
+function resultOf(content: string): ReportedTest["result"] {
+  if (content.includes("<skipped")) return "skipped";
+  return /<(failure|error)\b/.test(content) ? "failed" : "passed";
 }
 
 /** A step is reported beside its test, as `test > step`. */

@@ -3,15 +3,15 @@ import { pause } from "../local/wait.ts";
 const ROUNDS = 50;
 const ROUND_MS = 100;
 
-/** What tells the processes of one run from all others. */
+/** What tells the processes of some tests from all others. */
 export interface RunMarks {
-  /** The process that leads the session of the run. */
-  readonly session: number;
-  /** The directory of the run; programs that lead sessions of their own have it in their arguments. */
+  /** The processes that lead the sessions in which the tests run. */
+  readonly sessions: readonly number[];
+  /** The directory of the tests; programs that lead sessions of their own have it in their arguments. */
   readonly dir: string;
 }
 
-/** Ends every process of a run (SIGKILL), and returns what ran, as `<pid> <arguments>`. */
+/** Ends every process of some tests (SIGKILL), and returns what ran, as `<pid> <arguments>`. */
 export async function endLeftovers(marks: RunMarks): Promise<string[]> {
   const seen = new Map<number, string>();
   for (let round = 0; round < ROUNDS; round++) {
@@ -32,16 +32,14 @@ interface Process {
   readonly args: string;
 }
 
-/** The processes of the run's session, and of those whose leader has the directory of the run in its arguments. */
-function processesOf({ session, dir }: RunMarks): Process[] {
+/** The processes of the sessions, and of those whose leader has the directory of the run in its arguments. */
+function processesOf({ sessions, dir }: RunMarks): Process[] {
   const processes = [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name))
     .map(({ name }) => readProcess(name)).filter((process) => process !== undefined);
   const named = processes.filter(({ args }) => args.includes(dir));
-  const sessions = new Set([
-    session,
-    ...named.filter(({ pid, session }) => pid === session).map(({ pid }) => pid),
-  ]);
-  return processes.filter((process) => named.includes(process) || sessions.has(process.session));
+  const leaders = named.filter(({ pid, session }) => pid === session).map(({ pid }) => pid);
+  const all = new Set([...sessions, ...leaders]);
+  return processes.filter((process) => named.includes(process) || all.has(process.session));
 }
 
 /** Undefined for a process that has ended, also when nobody has taken note of its end yet. */

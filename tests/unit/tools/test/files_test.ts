@@ -1,6 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { findTestFiles } from "../../../../tools/test/files.ts";
-import { inStartOrder } from "../../../../tools/test/order.ts";
 import { tempDir } from "../../../support/mod.ts";
 
 Deno.test("findTestFiles() finds tests below folders, without those that are left out", async () => {
@@ -23,9 +22,4 @@ Deno.test("findTestFiles() finds a file that is asked for by its name, though it
 
 Deno.test("findTestFiles() refuses a path that is not there", async () => {
   await assertRejects(() => findTestFiles(["tests/nowhere"], []), Deno.errors.NotFound);
-});
-
-Deno.test("inStartOrder() puts what waits before what computes", () => {
-  const files = ["tests/unit/a_test.ts", "./tests/integration/b_test.ts", "tests/scenarios/c_test.ts"];
-  assertEquals(inStartOrder(files), files.toReversed());
 });
