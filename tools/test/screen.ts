@@ -19,7 +19,9 @@ export function progressLine({ counts, ms, waiting, running }: Progress): string
   return `${Math.round(ms / 1_000)} s: ${tests}; ${waiting} files wait; running ${names.join(", ")}`;
 }
 
-/** What is seen of a run: a line for each job that has ended, and on a terminal a last one that tells how far it is. */
+const EVERY_MS = { terminal: 1_000, log: 20_000 };
+
+/** What is seen of a run: a line for each job that has ended, and now and then one that tells how far the run is. */
 export interface Screen {
   print(line: string): void;
   /** Shows what came of a job, and all that it wrote when it failed. */
@@ -32,12 +34,15 @@ export function createScreen(progress: () => Progress): Screen {
   const isTerminal = Deno.stdout.isTerminal();
   const write = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
   const clear = () => isTerminal && write("\r\x1b[K");
+  const line = () => progressLine(progress());
   const show = () => {
     if (!isTerminal) return;
     clear();
-    write(progressLine(progress()).slice(0, Deno.consoleSize().columns - 1));
+    write(line().slice(0, Deno.consoleSize().columns - 1));
   };
-  const timer = isTerminal ? setInterval(show, 1_000) : undefined;
+  const timer = isTerminal
+    ? setInterval(show, EVERY_MS.terminal)
+    : setInterval(() => say(line()), EVERY_MS.log);
   const print = (line: string) => {
     clear();
     say(line);
