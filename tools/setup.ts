@@ -1,16 +1,25 @@
 /**
  * Makes sure that the programs which demo and tests run are there, and installs Debian's packages where it may.
  *
- * Exit codes: 0 all is there, 1 the installation failed, 2 somebody has to install something.
+ * With `--all` also those that only some tests need, which are skipped where they are missing. Exit codes: 0 all is
+ * there, 1 the installation failed, 2 you have to install something, or the usage is wrong.
  */
 import { findProgram } from "./local/programs.ts";
 import { complain, say } from "./local/terminal.ts";
 import { aptInstall, findAptAccess } from "./setup/apt.ts";
-import { type Need, NEEDS } from "./setup/needs.ts";
+import { MORE_NEEDS, type Need, NEEDS } from "./setup/needs.ts";
 import { exitWith } from "./stack/main_program.ts";
 
-async function setUp(): Promise<number> {
-  const missing = missingNeeds();
+async function main(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => arg !== "--all")) {
+    complain(`Cannot set up with ${args.join(" ")}: "--all" is the only option`);
+    return 2;
+  }
+  return await setUp(args.length > 0 ? [...NEEDS, ...MORE_NEEDS] : NEEDS);
+}
+
+async function setUp(needs: readonly Need[]): Promise<number> {
+  const missing = missingOf(needs);
   if (missing.length === 0) return 0;
   say(`Set-up: ${missing.map((need) => need.program).join(", ")} not found`);
   const run = await findAptAccess();
@@ -27,22 +36,22 @@ async function setUp(): Promise<number> {
   return report(missing);
 }
 
-function report(installed: readonly Need[]): number {
-  for (const { program } of installed) {
+function report(needs: readonly Need[]): number {
+  for (const { program } of needs) {
     say(`Set-up: ${program} is ${findProgram(program) ?? "still missing"}`);
   }
-  const missing = missingNeeds();
+  const missing = missingOf(needs);
   if (missing.length === 0) return 0;
   complain(instructions(missing));
   return 2;
 }
 
-function missingNeeds(): Need[] {
-  return NEEDS.filter((need) => findProgram(need.program) === undefined);
+function missingOf(needs: readonly Need[]): Need[] {
+  return needs.filter((need) => findProgram(need.program) === undefined);
 }
 
 function instructions(missing: readonly Need[]): string {
-  const programs = missing.map(({ program, description }) => `  ${program.padEnd(8)} ${description}`);
+  const programs = missing.map(({ program, description }) => `  ${program.padEnd(15)} ${description}`);
   const packages = missing.map((need) => need.debianPackage).join(" ");
   return [
     "Cannot go on: these programs are missing, and this user may not install them here:",
@@ -54,4 +63,4 @@ function instructions(missing: readonly Need[]): string {
   ].join("\n");
 }
 
-if (import.meta.main) await exitWith(setUp());
+if (import.meta.main) await exitWith(main(Deno.args));

@@ -6,11 +6,11 @@ Deno.test("a node whose admin port another process has serves all the same, and 
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   const other = Deno.listen({ hostname: "127.0.0.1", port: node.adminPort });
   try {
     node.start();
-    await waitFor("an answer", async () => (await node.request()).body === "one", { deadlineMs: 20_000 });
+    await waitFor("an answer", async () => (await node.request()).body === "one", { deadlineMs: 30_000 });
     await waitFor(
       "the error",
       () => node.controller.lines.some((line) => line.includes("trying on") && line.includes("in use")),
@@ -27,6 +27,6 @@ Deno.test("a node whose admin port another process has can be stopped", async ()
   using _other = Deno.listen({ hostname: "127.0.0.1", port: node.adminPort });
   const controller = node.start();
   await waitFor("the start", () => controller.lines.some((line) => line.includes("node started")));
-  const { code } = await controller.stop({ deadlineMs: 20_000 });
+  const { code } = await controller.stop({ deadlineMs: 30_000 });
   assertEquals(code, 0);
 });

@@ -66,8 +66,8 @@ function untilServing({ url }: Backend): Promise<unknown> {
   return waitFor("the backend to answer", () => get(url), LONG);
 }
 
-function read(etcd: EtcdCluster, key: string): Promise<string> {
-  return etcd.etcdctl("get", key, "--print-value-only");
+async function read(etcd: EtcdCluster, key: string): Promise<string> {
+  return (await etcd.get(key))?.value ?? "";
 }
 
 function untilRegistered(etcd: EtcdCluster, { key }: Backend): Promise<string> {
@@ -131,8 +131,8 @@ const STATUS = {
 };
 
 async function playNode(etcd: EtcdCluster): Promise<void> {
-  await etcd.etcdctl("put", NODE_STATUS, JSON.stringify(STATUS));
-  await etcd.etcdctl("put", NODE, "1");
+  await etcd.put(NODE_STATUS, JSON.stringify(STATUS));
+  await etcd.put(NODE, "1");
 }
 
 function untilDraining(etcd: EtcdCluster, { key }: Backend): Promise<string> {
@@ -152,7 +152,7 @@ test("backend that gets SIGTERM drains, answers on until nodes acknowledge, ends
   assertEquals(JSON.parse(value), { address: backend.address, state: "drain" });
   assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
   const fields = await etcd.etcdctl("get", backend.key, "-w", "fields");
-  await etcd.etcdctl("put", NODE, /"ModRevision" : (\d+)/.exec(fields)?.[1] ?? "");
+  await etcd.put(NODE, /"ModRevision" : (\d+)/.exec(fields)?.[1] ?? "");
   assertEquals(await untilEnd(backend), 0);
   await said(backend, "drained: acknowledged by lb1 after");
   assertEquals(await read(etcd, backend.key), "");

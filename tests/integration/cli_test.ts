@@ -74,8 +74,8 @@ Deno.test("version prints the version of deno.json, and the commit", async () =>
 Deno.test("render prints the configuration of the registry, and the rejections beside it", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
-  await etcd.etcdctl("put", "/services/web/a", "10.0.0.5:8080");
-  await etcd.etcdctl("put", "/services/web/b", "10.0.0.5");
+  await etcd.put("/services/web/a", "10.0.0.5:8080");
+  await etcd.put("/services/web/b", "10.0.0.5");
   const { code, stdout, stderr } = await controller(["render", ...node.places]);
   assertEquals(code, 0);
   assertStringIncludes(stdout, "backend web\n    server a 10.0.0.5:8080 weight 100 check");
@@ -99,7 +99,7 @@ Deno.test("render, check, diff and run agree on the addresses that may be regist
       "backend/metadata": "169.254.169.254:80",
       "backend/name": "web.example:80",
     })
-  ) await etcd.etcdctl("put", `/services/${place}`, address);
+  ) await etcd.put(`/services/${place}`, address);
   const shown = await controller(["render", ...node.places, ...admin, ...networks]);
   assertEquals(shown.stdout.match(/^ +server \S+/gm), ["    server good"]);
   assertStringIncludes(
@@ -166,7 +166,7 @@ Deno.test("diff prints what run would change, changes nothing, and tells it by i
   assertEquals(before.code, 1);
   assertStringIncludes(before.stdout, "HAProxy does not run");
 
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   node.start();
   await node.untilAnswer("one");
   await node.untilState("readiness", ({ readiness }) => readiness.ready);
@@ -174,7 +174,7 @@ Deno.test("diff prints what run would change, changes nothing, and tells it by i
   assertEquals([same.code, same.stdout.replace(/\d+/, "N")], [0, "revision N: nothing\n"]);
 
   node.controller.freeze();
-  await etcd.etcdctl("put", "/services/backend/two", one.address);
+  await etcd.put("/services/backend/two", one.address);
   const differs = await controller(["diff", ...node.places]);
   assertEquals(differs.code, 0);
   const { kvs: [two] } = JSON.parse(await etcd.etcdctl("get", "/services/backend/two", "-w", "json"));

@@ -51,7 +51,7 @@ async function playNode(etcd: EtcdCluster, node: string): Promise<PlayedNode> {
 }
 
 async function revisionOf(etcd: EtcdCluster, key: string): Promise<bigint> {
-  return BigInt(/"ModRevision" : (\d+)/.exec(await etcd.etcdctl("get", key, "-w", "fields"))?.[1] ?? 0);
+  return (await etcd.get(key))?.modRevision ?? 0n;
 }
 
 /** Sends SIGTERM, waits until the entry says drain, and returns the revision of that. */
@@ -90,7 +90,7 @@ Deno.test("register tells the nodes once more where its key went at a revision t
   await using registered = startRegistered(etcd, { port: origin.port, args: [...PATIENT, ...check] });
   await registered.untilKey();
   await lb1.serves(await revisionOf(etcd, registered.key));
-  await etcd.etcdctl("del", registered.key);
+  await etcd.delete(registered.key);
   await origin[Symbol.asyncDispose]();
   await registered.untilSaid("registration withdrawn");
   await lb1.serves(await startDeregistering(etcd, registered));
@@ -130,7 +130,7 @@ Deno.test("register names the nodes that are behind whose keys have no lease", a
   await using etcd = await startEtcdCluster({ members: 1 });
   const lb1 = await playNode(etcd, "lb1");
   await lb1.serves(1);
-  await etcd.etcdctl("put", "/haproxy/nodes/lb2/applied", "1");
+  await etcd.put("/haproxy/nodes/lb2/applied", "1");
   await using registered = startRegistered(etcd, { port: 8080, args: ["--drain-timeout", "1s"] });
   await registered.untilKey();
   await startDeregistering(etcd, registered);

@@ -51,7 +51,7 @@ Deno.test("one endpoint that answers is enough beside one that refuses and one t
   for (let round = 0; round < 2; round++) {
     await using started = startMirror([...others, ...etcd.endpoints]);
     await started.watched();
-    await etcd.etcdctl("put", "/services/b/1", String(round));
+    await etcd.put("/services/b/1", String(round));
     await waitFor("the change", async () => {
       const snapshot = await started.mirror.snapshot();
       return new TextDecoder().decode(snapshot?.entries[0]?.value) === String(round);

@@ -17,7 +17,7 @@ Deno.test("etcd that starts after the controller is waited for, and said so", as
   await node.untilLine(/waiting for etcd/);
 
   await using etcd = await startEtcdCluster({ members: 1, clientPorts: [port], dir: dir.path });
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   await node.untilAnswer("one");
 });
 
@@ -31,7 +31,7 @@ Deno.test("the member that the controller watches is killed, and changes go on a
   for (const [index, member] of etcd.members.slice(0, 2).entries()) {
     await member.kill();
     await etcd.leader();
-    await etcd.etcdctl("put", `/services/backend/r${index}`, one.address);
+    await etcd.put(`/services/backend/r${index}`, one.address);
     await node.untilState(
       `r${index}`,
       ({ services }) => services[0]?.servers.some(({ id }) => id === `r${index}`) === true,
@@ -44,7 +44,7 @@ Deno.test("the member that the controller watches is killed, and changes go on a
 Deno.test("a watch that comes back after a compaction reads everything again", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
-  await etcd.etcdctl("put", "/services/backend/old", "127.0.0.1:9001");
+  await etcd.put("/services/backend/old", "127.0.0.1:9001");
   const controller = node.start();
   await node.untilServers("backend", ["old"]);
   await node.untilState("a watch", ({ etcd }) => etcd.kind === "watching");
@@ -53,9 +53,9 @@ Deno.test("a watch that comes back after a compaction reads everything again", a
   const member = etcd.member(0);
   await member.stop();
   await member.start();
-  await etcd.etcdctl("del", "/services/backend/old");
-  await etcd.etcdctl("put", "/services/backend/new", "127.0.0.1:9002");
-  for (let i = 0; i < 5; i++) await etcd.etcdctl("put", "/elsewhere", String(i));
+  await etcd.delete("/services/backend/old");
+  await etcd.put("/services/backend/new", "127.0.0.1:9002");
+  for (let i = 0; i < 5; i++) await etcd.put("/elsewhere", String(i));
   const status = await etcd.etcdctl("endpoint", "status", "-w", "fields");
   const revision = /"Revision" : (\d+)/.exec(status)?.[1];
   assert(revision !== undefined);
@@ -75,7 +75,7 @@ Deno.test("what is served stays while all of etcd is away, and follows again aft
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
   await using two = startOrigin("two");
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   node.start();
   await node.untilAnswer("one");
   await node.untilState("readiness", ({ readiness }) => readiness.ready);
@@ -84,7 +84,7 @@ Deno.test("what is served stays while all of etcd is away, and follows again aft
   assertEquals(await node.request(), { status: 200, body: "one" });
   assert(await node.ready());
   await etcd.member(0).start();
-  await etcd.etcdctl("put", "/services/backend/one", two.address);
+  await etcd.put("/services/backend/one", two.address);
   await node.untilAnswer("two");
 });
 
@@ -92,7 +92,7 @@ Deno.test("a node that starts without etcd serves what its last run left, and sa
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   const first = node.start();
   await node.untilAnswer("one");
   await node.untilState("verified", ({ readiness }) => readiness.ready && readiness.stale === false);
@@ -133,7 +133,7 @@ Deno.test("a node serves before it tries etcd", async () => {
   node.start();
   await Promise.race([
     etcd.accepting,
-    waitFor("the first connection to etcd", () => answers.length > 0, { deadlineMs: 20_000 }),
+    waitFor("the first connection to etcd", () => answers.length > 0, { deadlineMs: 30_000 }),
   ]);
   assertEquals(answers, [503]);
 });
@@ -147,10 +147,10 @@ Deno.test("an endpoint that drops every connection is said so, and tried again u
     await using _dropping = startDropping(port, () => void connections++);
     node.start();
     await node.untilState("etcd lost", ({ etcd }) => etcd.kind === "lost");
-    await waitFor("several attempts", () => connections > 5, { deadlineMs: 20_000 });
+    await waitFor("several attempts", () => connections > 5, { deadlineMs: 30_000 });
     assertEquals((await node.request()).status, 503);
   }
   await using etcd = await startEtcdCluster({ members: 1, clientPorts: [port] });
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   await node.untilAnswer("one");
 });

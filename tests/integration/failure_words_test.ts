@@ -14,13 +14,19 @@ import { protectEtcd, startTlsEtcd } from "../support/secured_etcd.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 
 const KEY = "/services/api/one";
-const BOUNDS = { limitMs: 5_000 };
+/** Long enough for an etcd that answers, on a slow machine. */
+const BOUNDS = { limitMs: 20_000 };
+/** For a renewal that an etcd does not answer; no shorter limit is set to it. */
+const UNANSWERED = { renewalMs: 1_000 };
 const RAW = /\b\d+ [A-Z]+(_[A-Z]+)*:|rpc error|code = |etcdserver|RST_STREAM/;
 
 type Way = "call" | "transaction" | "grant" | "renew" | "watch";
 
 /** What is told by each way; undefined for one that works. */
-async function told(client: EtcdClient, leaseId = "1234"): Promise<Record<Way, string | undefined>> {
+async function told(
+  client: EtcdClient,
+  { leaseId = "1234", renewalMs = BOUNDS.limitMs }: { leaseId?: string; renewalMs?: number } = {},
+): Promise<Record<Way, string | undefined>> {
   const { kv } = client;
   return {
     call: await failure(kv.get(KEY).exec()),
@@ -28,7 +34,7 @@ async function told(client: EtcdClient, leaseId = "1234"): Promise<Record<Way, s
       putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds: BOUNDS }),
     ),
     grant: await failure(grantLease(kv, 10, BOUNDS)),
-    renew: await failure(renewLease(kv, leaseId, { limitMs: 1_000 })),
+    renew: await failure(renewLease(kv, leaseId, { limitMs: renewalMs })),
     watch: await watchEnd(client),
   };
 }
@@ -85,7 +91,7 @@ Deno.test("a frozen etcd is told by every way", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   etcd.member(0).process?.freeze();
-  const all = await told(asking.client, lease.id);
+  const all = await told(asking.client, { leaseId: lease.id, ...UNANSWERED });
   etcd.member(0).process?.resume();
   assertTold(all, [
     ...each(new RegExp(`^etcd at ${url} gives no answer$`), ["call", "transaction", "grant", "renew"]),
@@ -142,7 +148,7 @@ Deno.test("etcd that is out of space says so to whoever wants to write", async (
     for (let i = 0; i < 10; i++) await kv.put(`/big/${i}`).value("x".repeat(1_000_000)).exec();
   };
   assertMatch(await failure(fill()) ?? "no failure", full);
-  const all = await told(asking.client, lease.id);
+  const all = await told(asking.client, { leaseId: lease.id });
   assertTold(all, each(full, ["transaction", "grant"]));
   assert(all.call === undefined && all.renew === undefined && all.watch === undefined);
 });
@@ -153,7 +159,7 @@ Deno.test("a member without a leader is told", async () => {
   using asking = open(url);
   const lease = await grantLease(asking.client.kv, 60, BOUNDS);
   await Promise.all([etcd.member(1).stop(), etcd.member(2).stop()]);
-  assertTold(await told(asking.client, lease.id), [
+  assertTold(await told(asking.client, { leaseId: lease.id, ...UNANSWERED }), [
     ...each(new RegExp(`^etcd at ${url} `), ["call", "transaction", "grant", "renew"]),
   ]);
 });

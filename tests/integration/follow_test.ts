@@ -3,7 +3,7 @@ import { type EtcdCluster, startEtcdCluster, startOrigin, waitFor } from "../sup
 import { type TestNode, testNode } from "../support/node.ts";
 
 async function put(etcd: EtcdCluster, id: string, value: string): Promise<void> {
-  await etcd.etcdctl("put", `/services/${id}`, value);
+  await etcd.put(`/services/${id}`, value);
 }
 
 /** Waits until requests are answered by exactly these names. */
@@ -14,7 +14,7 @@ async function untilAnswersFrom(node: TestNode, names: readonly string[]): Promi
       .sort();
     if (seen.join() !== [...names].sort().join()) throw new Error(`answers from ${seen}`);
     return true;
-  }, { deadlineMs: 20_000 });
+  }, { deadlineMs: 30_000 });
 }
 
 Deno.test("a node answers 503 first, then follows servers that come, change and go", async () => {
@@ -34,9 +34,9 @@ Deno.test("a node answers 503 first, then follows servers that come, change and 
 
   await put(etcd, "backend/one", two.address);
   await untilAnswersFrom(node, ["two"]);
-  await etcd.etcdctl("del", "/services/backend/one");
+  await etcd.delete("/services/backend/one");
   await node.untilServers("backend", ["two"]);
-  await etcd.etcdctl("del", "/services/backend/two");
+  await etcd.delete("/services/backend/two");
   await node.untilServers("backend", []);
   assertEquals((await node.request()).status, 503);
 });
@@ -62,15 +62,15 @@ Deno.test("drain is weight 0, maint is disabled, and an operator's override wins
   await put(etcd, "backend/a", JSON.stringify({ address: a.address, weight: 10 }));
   await untilAnswersFrom(node, ["a", "b"]);
 
-  await etcd.etcdctl("put", "/haproxy/settings/servers/backend/b", '{"state":"drain"}');
+  await etcd.put("/haproxy/settings/servers/backend/b", '{"state":"drain"}');
   await untilAnswersFrom(node, ["a"]);
-  await etcd.etcdctl("put", "/haproxy/settings/servers/backend/b", '{"weight":7}');
+  await etcd.put("/haproxy/settings/servers/backend/b", '{"weight":7}');
   await waitFor(
     "weight 7",
     async () =>
       (await node.runningServers("backend")).some(({ name, weight }) => name === "b" && weight === 7),
   );
-  await etcd.etcdctl("del", "/haproxy/settings/servers/backend/b");
+  await etcd.delete("/haproxy/settings/servers/backend/b");
   await waitFor(
     "weight 20",
     async () =>

@@ -13,7 +13,7 @@ async function talkingNode() {
   const node = closing.use(await testNode({ endpoints: etcd.endpoints, args: DEBUG }));
   for (const name of ["one", "two"]) {
     const origin = closing.use(startOrigin(name));
-    await etcd.etcdctl("put", `/services/backend/${name}`, origin.address);
+    await etcd.put(`/services/backend/${name}`, origin.address);
   }
   return { node, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

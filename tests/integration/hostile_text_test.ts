@@ -28,9 +28,13 @@ for (const format of ["text", "json"]) {
     using cleanup = new DisposableStack();
     cleanup.defer(close);
     for (const [index, bytes] of HOSTILE.entries()) {
-      await kv.put(Buffer.concat([Buffer.from("/services/web/"), bytes])).value("10.0.0.5:80");
-      await kv.put(`/services/web/${index}`).value(bytes.subarray(0, 1_000));
-      await kv.put(Buffer.concat([Buffer.from("/haproxy/settings/servers/web/"), bytes])).value("{}");
+      for (
+        const [key, value] of [
+          [Buffer.concat([Buffer.from("/services/web/"), bytes]), "10.0.0.5:80"],
+          [`/services/web/${index}`, bytes.subarray(0, 1_000)],
+          [Buffer.concat([Buffer.from("/haproxy/settings/servers/web/"), bytes]), "{}"],
+        ] as const
+      ) await waitFor("a put", () => kv.put(key).value(value).exec());
     }
     node.start({ args: ["--log-format", format] });
     await node.untilState("rejections", ({ rejections }) => rejections.length === 3 * HOSTILE.length);

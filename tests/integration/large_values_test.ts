@@ -29,7 +29,7 @@ Deno.test("values that are too large for one message are read, and watched past,
   const end = await watchOnce(client, {
     prefixes: [{ prefix: PREFIX, seen: 1n }],
     clusterId: read.clusterId,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(60_000),
     onEvents: () => {},
     onCreated: () => {},
   });

@@ -34,8 +34,8 @@ Deno.test("run: a log that nobody reads stops nothing: servers follow, and SIGTE
     `127.0.0.1:${node.adminPort}`,
   ]);
   await waitFor("the node", () => node.ready(), LONG);
-  await etcd.etcdctl("put", "/services/backend/bad", "nowhere");
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/bad", "nowhere");
+  await etcd.put("/services/backend/one", one.address);
   await node.untilServers("backend", ["one"]);
   process.kill("SIGTERM");
   assertEquals(await untilEnd(process), 0);
@@ -79,9 +79,9 @@ async function untilKeptAndRemoved(
   process: LocalProcess,
   key: string,
 ): Promise<void> {
-  const isThere = async () => await etcd.etcdctl("get", key, "--print-value-only") !== "";
+  const isThere = async () => await etcd.get(key) !== undefined;
   await waitFor("the key", isThere, LONG);
-  await etcd.etcdctl("del", key);
+  await etcd.delete(key);
   await waitFor("the key again", isThere, LONG);
   process.kill("SIGTERM");
   assertEquals(await untilEnd(process), 0);

@@ -11,7 +11,7 @@ async function setting() {
   return {
     etcd,
     run: (...args: string[]) => runProgram([...args, "--endpoints", etcd.endpoints.join()]),
-    value: (key: string) => etcd.etcdctl("get", key, "--print-value-only"),
+    value: async (key: string) => (await etcd.get(key))?.value ?? "",
     async [Symbol.asyncDispose]() {
       await etcd[Symbol.asyncDispose]();
     },
@@ -20,7 +20,7 @@ async function setting() {
 
 Deno.test("drain, weight, maint and ready write the override of a server, keep each other's part, and take all back", async () => {
   await using place = await setting();
-  await place.etcd.etcdctl("put", "/services/backend/one", "127.0.0.1:9");
+  await place.etcd.put("/services/backend/one", "127.0.0.1:9");
   const drained = await place.run("drain", "backend/one");
   assertEquals([drained.code, drained.stderr], [0, ""]);
   assertMatch(drained.stdout, /^backend\/one: state drain at revision \d+\n$/);
@@ -87,8 +87,8 @@ Deno.test("drain --wait returns when every node has stopped sending to the serve
   await using place = await setting();
   await using one = startOrigin("one");
   await using two = startOrigin("two");
-  await place.etcd.etcdctl("put", "/services/backend/one", one.address);
-  await place.etcd.etcdctl("put", "/services/backend/two", two.address);
+  await place.etcd.put("/services/backend/one", one.address);
+  await place.etcd.put("/services/backend/two", two.address);
   await using first = await testNode({ endpoints: place.etcd.endpoints, args: ["--node-id", "lb1"] });
   await using second = await testNode({ endpoints: place.etcd.endpoints, args: ["--node-id", "lb2"] });
   first.start();
@@ -97,13 +97,22 @@ Deno.test("drain --wait returns when every node has stopped sending to the serve
     await node.untilAnswer("one");
     await node.untilAnswer("two");
   }
-  one.behaviour.delayMs = 3_000;
+  one.hold();
   const running: Promise<{ body: string }>[] = [];
   await waitFor("a request on the one that is drained", () => {
     running.push(first.request());
     return one.inFlight > 0;
   });
-  const drained = await place.run("drain", "backend/one", "--wait", "--timeout", "60s");
+  const draining = place.run("drain", "backend/one", "--wait", "--timeout", "60s");
+  for (const node of [first, second]) {
+    await waitFor("weight 0", async () => {
+      return (await node.runningServers("backend")).some(({ name, weight }) =>
+        name === "one" && weight === 0
+      );
+    });
+  }
+  one.release();
+  const drained = await draining;
   assertEquals([drained.code, drained.stderr, one.inFlight], [0, "", 0]);
   assertStringIncludes(drained.stdout, "served by lb1, lb2");
   const seen = one.requests;
@@ -111,7 +120,6 @@ Deno.test("drain --wait returns when every node has stopped sending to the serve
   assertEquals(one.requests, seen);
   assertEquals((await Promise.all(running)).every(({ body }) => body === "one" || body === "two"), true);
 
-  one.behaviour.delayMs = 0;
   const ready = await place.run("ready", "backend/one", "--wait", "--timeout", "60s");
   assertEquals(ready.code, 0);
   await first.untilAnswer("one");
@@ -119,20 +127,20 @@ Deno.test("drain --wait returns when every node has stopped sending to the serve
 
 Deno.test("drain --wait exits with 1 and names the node that is not in time", async () => {
   await using place = await setting();
-  await place.etcd.etcdctl("put", "/services/backend/one", "127.0.0.1:9");
-  await place.etcd.etcdctl("put", "/haproxy/nodes/lb1/applied", "1");
-  const result = await place.run("drain", "backend/one", "--wait", "--timeout", "500ms");
+  await place.etcd.put("/services/backend/one", "127.0.0.1:9");
+  await place.etcd.put("/haproxy/nodes/lb1/applied", "1");
+  const result = await place.run("drain", "backend/one", "--wait", "--timeout", "2s");
   assertEquals([result.code, result.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 1\n"]);
 });
 
 Deno.test("ready --wait waits for a deletion of the override that came before it", async () => {
   await using place = await setting();
-  await place.etcd.etcdctl("put", "/services/backend/one", "127.0.0.1:9");
-  await place.etcd.etcdctl("put", "/haproxy/nodes/lb1/applied", "2");
+  await place.etcd.put("/services/backend/one", "127.0.0.1:9");
+  await place.etcd.put("/haproxy/nodes/lb1/applied", "2");
   await place.run("drain", "backend/one");
   await place.run("ready", "backend/one");
-  const again = await place.run("ready", "backend/one", "--wait", "--timeout", "500ms");
+  const again = await place.run("ready", "backend/one", "--wait", "--timeout", "2s");
   assertEquals([again.code, again.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 2\n"]);
-  await place.etcd.etcdctl("put", "/haproxy/nodes/lb1/applied", "5");
+  await place.etcd.put("/haproxy/nodes/lb1/applied", "5");
   assertEquals((await place.run("ready", "backend/one", "--wait", "--timeout", "20s")).code, 0);
 });

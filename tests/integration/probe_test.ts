@@ -49,7 +49,7 @@ async function readHead(connection: Deno.Conn): Promise<string> {
 }
 
 /** Nobody waits for ever, should a probe not end by itself. */
-const bounded = () => AbortSignal.timeout(20_000);
+const bounded = () => AbortSignal.timeout(60_000);
 const at = (port: number, path?: string) => ({ host: "127.0.0.1", port, path });
 
 Deno.test("probe() passes where a port is open, and asks nothing", async () => {

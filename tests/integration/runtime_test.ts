@@ -1,196 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ask } from "../../lib/haproxy/socket.ts";
-import { type EtcdCluster, Load, pickPort, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
-import { type TestNode, testNode } from "../support/node.ts";
-
-/** Registers, changes or removes servers of the service `backend`. */
-function registry(etcd: EtcdCluster) {
-  return {
-    put: (id: string, value: string | Record<string, unknown>) =>
-      etcd.etcdctl(
-        "put",
-        `/services/backend/${id}`,
-        typeof value === "string" ? value : JSON.stringify(value),
-      ),
-    del: (id: string) => etcd.etcdctl("del", `/services/backend/${id}`),
-  };
-}
-
-/** A column of `show stat` for one server of backend `backend`. */
-async function stat(node: TestNode, server: string, column: string): Promise<string> {
-  const [head = "", ...rows] = (await ask(node.runtimeSocket, "show stat")).split("\n");
-  const at = head.replace(/^# /, "").split(",").indexOf(column);
-  const row = rows.find((row) => row.startsWith(`backend,${server},`));
-  return row?.split(",")[at] ?? "none";
-}
-
-function loadOn(node: TestNode): Load {
-  return new Load({
-    targets: [{ name: "node", url: node.url, keepAliveClients: 4, oneShotClients: 4 }],
-    pauseMs: 3,
-  });
-}
-
-function assertNoFailure(load: Load): void {
-  const { requests, failed, kinds } = load.chapter.all;
-  assertEquals([failed, [...kinds]], [0, []]);
-  assert(requests > 100, `only ${requests} requests`);
-}
-
-for (const mode of ["auto", "reload"]) {
-  Deno.test(`--apply ${mode}: no request fails while servers come, change, drain and go, and bases change`, async () => {
-    await using etcd = await startEtcdCluster({ members: 1 });
-    await using node = await testNode({ endpoints: etcd.endpoints, args: ["--apply", mode] });
-    await using fixed = startOrigin("fixed");
-    await using guest = startOrigin("guest");
-    const { put, del } = registry(etcd);
-    await put("fixed", fixed.address);
-    node.start();
-    await node.untilAnswer("fixed");
-    await using load = loadOn(node);
-    load.start();
-    for (let round = 0; round < 3; round++) {
-      load.mark(`round ${round}`);
-      await put("guest", guest.address);
-      await load.firstAnswerFrom("guest");
-      await put("guest", { address: guest.address, weight: 10 + round });
-      await put("guest", { address: guest.address, state: "drain" });
-      await waitFor(
-        "weight 0",
-        async () => (await node.runningServers("backend")).some(({ weight }) => weight === 0),
-      );
-      await put("guest", guest.address);
-      await waitFor(
-        "weight 100",
-        async () => (await node.runningServers("backend")).every(({ weight }) => weight === 100),
-      );
-      // A service that is new changes the base, which is a reload.
-      await etcd.etcdctl("put", `/services/other${round}/x`, guest.address);
-      await node.untilServers(`other${round}`, ["x"]);
-      await del("guest");
-      await node.untilServers("backend", ["fixed"]);
-      assertNoFailure(load);
-    }
-    await load.stop();
-    const steps = await node.metric('steps_total{kind="add"}');
-    if (mode === "auto") assert(steps >= 3, `${steps} adds at run time`);
-    else assertEquals(steps, 0);
-  });
-}
-
-Deno.test("a running request outlives the removal of its server, whose name comes back with another address", async () => {
-  await using etcd = await startEtcdCluster({ members: 1 });
-  await using node = await testNode({ endpoints: etcd.endpoints });
-  await using slow = startOrigin("slow", { delayMs: 2_500 });
-  await using other = startOrigin("other");
-  const { put, del } = registry(etcd);
-  await put("web", slow.address);
-  node.start();
-  await node.untilServers("backend", ["web"]);
-  const running = node.request();
-  await waitFor("the request", () => slow.inFlight === 1);
-  await del("web");
-  await waitFor("a pending removal", () => node.metric("pending_removals"));
-  await put("web", other.address);
-  await node.untilAnswer("other");
-  assertEquals(await running, { status: 200, body: "slow" });
-  assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
-  await del("web");
-  await node.untilServers("backend", []);
-  await waitFor("no pending removal", async () => await node.metric("pending_removals") === 0);
-});
-
-Deno.test("a WebSocket outlives the removal of its server, and a reload", async () => {
-  await using etcd = await startEtcdCluster({ members: 1 });
-  await using node = await testNode({ endpoints: etcd.endpoints });
-  const port = pickPort();
-  await using _server = Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onmessage = ({ data }) => socket.send(`echo ${data}`);
-    return response;
-  });
-  const { put, del } = registry(etcd);
-  await put("ws", { address: `127.0.0.1:${port}`, check: { disabled: true } });
-  node.start();
-  await node.untilServers("backend", ["ws"]);
-  const socket = new WebSocket(node.url.replace("http:", "ws:"));
-  const answers: string[] = [];
-  socket.onmessage = ({ data }) => answers.push(String(data));
-  await waitFor("the WebSocket", () => socket.readyState === WebSocket.OPEN);
-  const talk = async (text: string) => {
-    socket.send(text);
-    await waitFor(`echo ${text}`, () => answers.includes(`echo ${text}`));
-  };
-  await talk("before");
-  await del("ws");
-  await waitFor("a pending removal", () => node.metric("pending_removals"));
-  await talk("after the removal");
-  await etcd.etcdctl("put", "/services/other/x", `127.0.0.1:${port}`);
-  await node.untilServers("other", ["x"]);
-  await talk("after the reload");
-  socket.close();
-  await waitFor("no old worker", async () => (await node.state()).haproxy.oldWorkers === 0, {
-    deadlineMs: 40_000,
-  });
-});
-
-for (const mode of ["auto", "reload"]) {
-  Deno.test(`--apply ${mode}: a server that nobody has seen healthy gets no request`, async () => {
-    await using etcd = await startEtcdCluster({ members: 1 });
-    await using node = await testNode({ endpoints: etcd.endpoints, args: ["--apply", mode] });
-    await using good = startOrigin("good");
-    await using sick = startOrigin("sick", { status: 500 });
-    const { put } = registry(etcd);
-    await put("good", { address: good.address, check: { path: "/" } });
-    node.start();
-    await node.untilAnswer("good");
-    await using load = loadOn(node);
-    load.start();
-    await put("closed", { address: `127.0.0.1:${pickPort()}`, check: { path: "/" } });
-    await put("sick", { address: sick.address, check: { path: "/" } });
-    await node.untilServers("backend", ["closed", "good", "sick"]);
-    const seen = load.chapter.all.requests;
-    await waitFor("200 more requests", () => load.chapter.all.requests > seen + 200);
-    assertNoFailure(load);
-    assertEquals(await stat(node, "closed", "econ"), "0");
-    assertEquals(await stat(node, "sick", "stot"), "0");
-
-    sick.behaviour.status = 200;
-    await load.firstAnswerFrom("sick");
-    await load.stop();
-    assertNoFailure(load);
-  });
-}
-
-Deno.test("a server that moves to a dead port gets no request there, and one that moves to a live port serves at once", async () => {
-  await using etcd = await startEtcdCluster({ members: 1 });
-  await using node = await testNode({ endpoints: etcd.endpoints });
-  await using fixed = startOrigin("fixed");
-  await using first = startOrigin("first");
-  await using second = startOrigin("second");
-  const { put } = registry(etcd);
-  await put("fixed", fixed.address);
-  await put("mover", first.address);
-  node.start();
-  await node.untilServers("backend", ["fixed", "mover"]);
-  await using load = loadOn(node);
-  load.start();
-  await load.firstAnswerFrom("first");
-  const dead = `127.0.0.1:${pickPort()}`;
-  await put("mover", dead);
-  await waitFor(
-    "the new address",
-    async () => (await node.runningServers("backend")).some(({ address }) => address === dead),
-  );
-  const seen = load.chapter.all.requests;
-  await waitFor("200 more requests", () => load.chapter.all.requests > seen + 200);
-  assertEquals(await stat(node, "mover", "econ"), "0");
-  await put("mover", second.address);
-  await load.firstAnswerFrom("second");
-  await load.stop();
-  assertNoFailure(load);
-  assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
-});
+import { type EtcdCluster, pickPort, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { testNode } from "../support/node.ts";
+import { assertNoFailure, loadOn, registry, stat } from "../support/runtime.ts";
 
 Deno.test("with --admission none a server serves as soon as it is there", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
@@ -261,13 +73,13 @@ Deno.test("a service that goes and comes back costs no reload", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   node.start();
-  await etcd.etcdctl("put", "/services/api/x", "127.0.0.1:9001");
+  await etcd.put("/services/api/x", "127.0.0.1:9001");
   await node.untilServers("api", ["x"]);
   await node.untilServed();
   const before = await node.metric('plans_total{kind="reload"}');
-  await etcd.etcdctl("del", "/services/api/x");
+  await etcd.delete("/services/api/x");
   await node.untilServers("api", []);
-  await etcd.etcdctl("put", "/services/api/y", "127.0.0.1:9002");
+  await etcd.put("/services/api/y", "127.0.0.1:9002");
   await node.untilServers("api", ["y"]);
   assertEquals(await node.metric('plans_total{kind="reload"}'), before);
 });
@@ -277,9 +89,9 @@ Deno.test("endpoints follow at run time while a new base waits for its reload", 
   await using node = await testNode({ endpoints: etcd.endpoints });
   node.start({ args: ["--reload-interval", "10m"] });
   await node.untilState("readiness", ({ readiness }) => readiness.ready);
-  await etcd.etcdctl("put", "/services/first/x", "127.0.0.1:9001");
+  await etcd.put("/services/first/x", "127.0.0.1:9001");
   await node.untilServers("first", ["x"]);
-  await etcd.etcdctl("put", "/services/second/x", "127.0.0.1:9001");
+  await etcd.put("/services/second/x", "127.0.0.1:9001");
   await registry(etcd).put("one", "127.0.0.1:9002");
   await node.untilServers("backend", ["one"]);
   assertEquals(await node.runningServers("second"), []);
@@ -304,7 +116,7 @@ Deno.test("parameters that change under load fail no request, and servers in mai
   for (const maxconn of [500, 400, 300]) {
     await put("one", { address: one.address, maxconn });
     await waitFor(`maxconn ${maxconn}`, async () => await stat(node, "one", "slim") === String(maxconn), {
-      deadlineMs: 20_000,
+      deadlineMs: 30_000,
     });
   }
   await load.stop();
@@ -357,13 +169,13 @@ Deno.test("a reload keeps the health that servers have by then, be it up or down
   await waitFor("the server down", async () => (await stat(node, "late", "status")).startsWith("DOWN"));
   await using _late = startOrigin("late", { port });
   await waitFor("the server up", async () => (await stat(node, "late", "status")).startsWith("UP"), {
-    deadlineMs: 20_000,
+    deadlineMs: 30_000,
   });
   await using load = loadOn(node);
   load.start();
   await load.firstAnswerFrom("late");
   load.mark("reload");
-  await etcd.etcdctl("put", "/services/other/x", `127.0.0.1:${port}`);
+  await etcd.put("/services/other/x", `127.0.0.1:${port}`);
   await node.untilServers("other", ["x"]);
   await node.untilServed();
   const seen = load.chapter.all.requests;

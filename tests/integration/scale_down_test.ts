@@ -32,7 +32,7 @@ function startLoad(nodes: Readonly<Record<string, TestNode>>): Load {
     keepAliveClients: 4,
     oneShotClients: 4,
   }));
-  const load = new Load({ targets, pauseMs: 10 });
+  const load = new Load({ targets, pauseMs: 20 });
   load.start();
   return load;
 }
@@ -74,7 +74,7 @@ Deno.test("a service scales down from 5 to 1 under load, and no request fails", 
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1, lb2 });
-  await load.firstAnswerFrom("web5", { deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { deadlineMs: 30_000 });
   await leaveButFirst(webs);
   await load.stop();
   const acknowledged = acknowledgements(webs);
@@ -93,7 +93,7 @@ Deno.test("a service scales down from 5 to 1 while a node is frozen: its lease r
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1 });
-  await load.firstAnswerFrom("web5", { deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { deadlineMs: 30_000 });
   lb2.controller.freeze();
   await leaveButFirst(webs);
   await load.stop();
@@ -114,7 +114,7 @@ Deno.test("a service scales down from 5 to 1 while a node is cut off from etcd, 
   const webs = await startFive(etcd, [lb1, lb2]);
   webs.forEach((web) => stack.use(web));
   await using load = startLoad({ lb1, lb2 });
-  await load.firstAnswerFrom("web5", { target: "lb2", deadlineMs: 20_000 });
+  await load.firstAnswerFrom("web5", { target: "lb2", deadlineMs: 30_000 });
   proxy.cut();
   await leaveButFirst(webs);
   const chapter = load.mark("all have left");
@@ -147,7 +147,7 @@ async function patientTemplate(dir: string): Promise<string> {
 async function connectOverReload(etcd: EtcdCluster, node: TestNode): Promise<HttpConnection[]> {
   const clients = await Promise.all(Array.from({ length: 4 }, () => HttpConnection.open(new URL(node.url))));
   for (const client of clients) await client.get("/", { keepAlive: true });
-  await etcd.etcdctl("put", "/services/another/a", "127.0.0.1:9");
+  await etcd.put("/services/another/a", "127.0.0.1:9");
   await node.untilServers("another", ["a"]);
   await waitFor("a retired worker", async () => {
     return /# old workers\n\d+/.test(await ask(node.masterSocket, "show proc;quit"));

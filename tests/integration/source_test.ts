@@ -56,17 +56,17 @@ async function untilShown(source: Source, wanted: string): Promise<Snapshot | un
 for (const [name, create] of Object.entries(SOURCES)) {
   Deno.test(`${name}: shows what was there, and every change, at the revision of the last one`, async () => {
     await using etcd = await startEtcdCluster({ members: 1 });
-    await etcd.etcdctl("put", "/services/b/1", "one");
-    await etcd.etcdctl("put", "/services2/b/1", "elsewhere");
+    await etcd.put("/services/b/1", "one");
+    await etcd.put("/services2/b/1", "elsewhere");
     await using started = await startSource(etcd, create);
     const { source, seen } = started;
     assertEquals((await untilShown(source, "/services/b/1=one"))?.revision, 3n);
     const before = seen.changes;
-    await etcd.etcdctl("put", "/services/b/2", "two");
+    await etcd.put("/services/b/2", "two");
     await untilShown(source, "/services/b/1=one /services/b/2=two");
-    await etcd.etcdctl("put", "/services/b/1", "uno");
+    await etcd.put("/services/b/1", "uno");
     await untilShown(source, "/services/b/1=uno /services/b/2=two");
-    await etcd.etcdctl("put", "/haproxy/settings/servers/b/1", "{}");
+    await etcd.put("/haproxy/settings/servers/b/1", "{}");
     await untilShown(source, "/haproxy/settings/servers/b/1={} /services/b/1=uno /services/b/2=two");
     await etcd.etcdctl("del", "/services/b/", "--prefix");
     assertEquals((await untilShown(source, "/haproxy/settings/servers/b/1={}"))?.revision, 7n);
@@ -106,18 +106,18 @@ for (const [name, create] of Object.entries(SOURCES)) {
   Deno.test(`${name}: an etcd that was restarted is followed without a gap`, async () => {
     await using etcd = await startEtcdCluster({ members: 1 });
     await using started = await startSource(etcd, create);
-    await etcd.etcdctl("put", "/services/b/1", "one");
+    await etcd.put("/services/b/1", "one");
     await untilShown(started.source, "/services/b/1=one");
     await etcd.member(0).kill();
     await waitFor("the loss", () => started.seen.events.some(({ kind }) => kind === "watch-ended"));
     await etcd.member(0).start();
-    await etcd.etcdctl("del", "/services/b/1");
-    await etcd.etcdctl("put", "/services/b/2", "two");
+    await etcd.delete("/services/b/1");
+    await etcd.put("/services/b/2", "two");
     await waitFor(
       "what was missed",
       async () => shown(await started.source.snapshot().catch(() => undefined)) === "/services/b/2=two",
     );
-    await etcd.etcdctl("put", "/services/b/3", "three");
+    await etcd.put("/services/b/3", "three");
     await untilShown(started.source, "/services/b/2=two /services/b/3=three");
     assertEquals(started.seen.events.filter(({ kind }) => kind === "mirror-wrong"), []);
   });
@@ -126,8 +126,8 @@ for (const [name, create] of Object.entries(SOURCES)) {
     await using etcd = await startEtcdCluster({ members: 1 });
     const inner = createEtcdClient({ endpoints: etcd.endpoints });
     const compact = async () => {
-      await etcd.etcdctl("put", "/services/b/1", "one");
-      for (let i = 0; i < 3; i++) await etcd.etcdctl("put", "/elsewhere", String(i));
+      await etcd.put("/services/b/1", "one");
+      for (let i = 0; i < 3; i++) await etcd.put("/elsewhere", String(i));
       await etcd.etcdctl("compact", String(await etcd.revision()));
     };
     let compacted: Promise<void> | undefined;
@@ -183,11 +183,11 @@ function losing(client: EtcdClient, lost: string): EtcdClient {
 
 Deno.test("mirror: its own check finds an event that was lost, and everything is read again", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  await etcd.etcdctl("put", "/services/b/1", "one");
+  await etcd.put("/services/b/1", "one");
   const client = losing(createEtcdClient({ endpoints: etcd.endpoints }), "/services/b/1");
   await using started = await startSource(etcd, createMirror, { client, countEveryMs: 200 });
-  await etcd.etcdctl("del", "/services/b/1");
-  await etcd.etcdctl("put", "/services/b/2", "two");
+  await etcd.delete("/services/b/1");
+  await etcd.put("/services/b/2", "two");
   await waitFor("the complaint", () => started.seen.events.some(({ kind }) => kind === "mirror-wrong"));
   await untilShown(started.source, "/services/b/2=two");
   client.close();
@@ -195,12 +195,12 @@ Deno.test("mirror: its own check finds an event that was lost, and everything is
 
 Deno.test("mirror: the full compare finds a value that is not etcd's", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  await etcd.etcdctl("put", "/services/b/1", "one");
-  await etcd.etcdctl("put", "/services/b/2", "two");
+  await etcd.put("/services/b/1", "one");
+  await etcd.put("/services/b/2", "two");
   const client = losing(createEtcdClient({ endpoints: etcd.endpoints }), "/services/b/1");
   await using started = await startSource(etcd, createMirror, { client, compareEveryMs: 200 });
-  await etcd.etcdctl("del", "/services/b/1");
-  await etcd.etcdctl("put", "/services/b/3", "three");
+  await etcd.delete("/services/b/1");
+  await etcd.put("/services/b/3", "three");
   await waitFor("the complaint", () => started.seen.events.some(({ kind }) => kind === "mirror-wrong"));
   await untilShown(started.source, "/services/b/2=two /services/b/3=three");
   client.close();
@@ -209,8 +209,8 @@ Deno.test("mirror: the full compare finds a value that is not etcd's", async () 
 Deno.test("mirror: its checks find nothing wrong while it is right", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using started = await startSource(etcd, createMirror, { countEveryMs: 20, compareEveryMs: 30 });
-  for (let i = 0; i < 20; i++) await etcd.etcdctl("put", `/services/b/${i % 7}`, String(i));
-  await etcd.etcdctl("del", "/services/b/3");
+  for (let i = 0; i < 20; i++) await etcd.put(`/services/b/${i % 7}`, String(i));
+  await etcd.delete("/services/b/3");
   await waitFor("6 entries", async () => (await started.source.snapshot())?.entries.length === 6);
   assertEquals(
     started.seen.events.filter(({ kind }) => kind === "mirror-wrong" || kind === "check-failed"),

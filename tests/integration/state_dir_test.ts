@@ -113,6 +113,6 @@ Deno.test("a node whose state directory cannot be made again ends as it is asked
   await Deno.writeTextFile(`${node.dir}/state`, "");
   controller.resume();
   await node.untilLine(/state directory was removed and cannot be made again/);
-  const { code } = await controller.stop({ deadlineMs: 20_000 });
+  const { code } = await controller.stop({ deadlineMs: 30_000 });
   assertEquals(code, 0, controller.lines.join("\n"));
 });

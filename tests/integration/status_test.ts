@@ -7,12 +7,12 @@ const PREFIX = "/haproxy/nodes/";
 
 async function setting() {
   const etcd = await startEtcdCluster({ members: 1 });
-  const put = (key: string, value: string) => etcd.etcdctl("put", key, value);
+  const put = (key: string, value: string) => etcd.put(key, value);
   return {
     etcd,
     put,
     applied: (node: string, revision: number) => put(`${PREFIX}${node}/applied`, `${revision}`),
-    revision: async () => JSON.parse(await etcd.etcdctl("get", "x", "-w", "json")).header.revision as number,
+    revision: async () => Number(await etcd.revision()),
     status: (...args: string[]) => runProgram(["status", "--endpoints", etcd.endpoints.join(), ...args]),
     async [Symbol.asyncDispose]() {
       await etcd[Symbol.asyncDispose]();
@@ -39,7 +39,7 @@ Deno.test("status shows every node in a table or as JSON, and waits until all of
   );
   await place.put("/services/backend/gone", "127.0.0.1:9");
   await place.put("/services/backend/one", "127.0.0.1:9");
-  await place.etcd.etcdctl("del", "/services/backend/gone");
+  await place.etcd.delete("/services/backend/gone");
   const waited = await place.status("--wait", "--json", "--timeout", "60s");
   assertEquals([waited.code, waited.stderr], [0, ""]);
   const { nodes, revision } = JSON.parse(waited.stdout);

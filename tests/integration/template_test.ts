@@ -24,7 +24,7 @@ for (const [what, breakIt] of Object.entries(BROKEN)) {
     await using two = startOrigin("two");
     const template = `${node.dir}/template.eta`;
     await Deno.writeTextFile(template, EMBEDDED);
-    await etcd.etcdctl("put", "/services/backend/one", one.address);
+    await etcd.put("/services/backend/one", one.address);
     const controller = node.start({ args: ["--template", template] });
     await node.untilAnswer("one");
     await node.untilState(
@@ -35,7 +35,7 @@ for (const [what, breakIt] of Object.entries(BROKEN)) {
     await Deno.writeTextFile(template, breakIt(EMBEDDED));
     hangup(controller.pid);
     await node.untilState("a refusal", ({ base }) => (base?.refused ?? null) !== null);
-    await etcd.etcdctl("put", "/services/backend/one", two.address);
+    await etcd.put("/services/backend/one", two.address);
     await node.untilAnswer("two");
     assert((await node.state()).readiness.ready);
 
@@ -57,17 +57,17 @@ Deno.test("an entry whose line HAProxy refuses becomes a rejection, and the rest
     template,
     EMBEDDED.replace(serverLine, `${serverLine}<%= server.weight === 13 ? " bogus" : "" %>`),
   );
-  await etcd.etcdctl("put", "/services/backend/one", one.address);
+  await etcd.put("/services/backend/one", one.address);
   node.start({ args: ["--template", template] });
   await node.untilAnswer("one");
-  await etcd.etcdctl("put", "/services/backend/unlucky", `{"address":"${one.address}","weight":13}`);
-  await etcd.etcdctl("put", "/services/backend/lucky", `{"address":"${one.address}","weight":14}`);
+  await etcd.put("/services/backend/unlucky", `{"address":"${one.address}","weight":13}`);
+  await etcd.put("/services/backend/lucky", `{"address":"${one.address}","weight":14}`);
   await node.untilServers("backend", ["lucky", "one"]);
   const { rejections } = await node.untilState("a rejection", ({ rejections }) => rejections.length > 0);
   assertEquals(rejections[0]?.key, "/services/backend/unlucky");
   assertStringIncludes(rejections[0]?.reason ?? "", "HAProxy refuses it");
 
-  await etcd.etcdctl("put", "/services/backend/unlucky", `{"address":"${one.address}","weight":12}`);
+  await etcd.put("/services/backend/unlucky", `{"address":"${one.address}","weight":12}`);
   await node.untilServers("backend", ["lucky", "one", "unlucky"]);
   await waitFor("no rejection", async () => (await node.state()).rejections.length === 0);
 });
@@ -91,7 +91,7 @@ Deno.test("a template's own text and a path of the registry reach HAProxy as the
       EMBEDDED.replace("    <%= it.serverLine(server) %>", ownLines),
   );
   const entry = { address: one.address, meta: { "a\nbackend b": hostile }, check: { path } };
-  await etcd.etcdctl("put", "/services/backend/one", JSON.stringify(entry));
+  await etcd.put("/services/backend/one", JSON.stringify(entry));
   node.start({ args: ["--template", template] });
   await node.untilAnswer("one");
   await waitFor("HAProxy's own words", async () => {

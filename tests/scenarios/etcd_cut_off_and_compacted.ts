@@ -12,7 +12,7 @@ export const scenario: Scenario = {
     await stage.noticed("etcd is lost", ({ etcd }) => etcd.kind === "lost");
     await stage.unregister("two");
     await stage.register("meanwhile");
-    for (let i = 0; i < 5; i++) await stage.etcd.etcdctl("put", "/elsewhere", String(i));
+    for (let i = 0; i < 5; i++) await stage.etcd.put("/elsewhere", String(i));
     await stage.etcd.etcdctl("compact", String(await stage.etcd.revision()));
     await stage.over("every cable is mended", () => stage.cables.forEach((cable) => cable.mend()));
     await stage.rightAgain();

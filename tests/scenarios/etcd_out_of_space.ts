@@ -35,7 +35,7 @@ async function fill(etcd: EtcdCluster): Promise<void> {
   const value = "x".repeat(100_000);
   await waitFor("etcd to refuse a write", async () => {
     try {
-      await etcd.etcdctl("put", "/elsewhere", value);
+      await etcd.put("/elsewhere", value);
       return false;
     } catch (error) {
       return String(error).includes("database space exceeded");

@@ -29,7 +29,7 @@ export const scenario: Scenario = {
     await stage.noticed("etcd is lost", ({ etcd }) => etcd.kind === "lost");
     for (const member of members) await member.restore(file, { token: "etcd-cluster" });
     await Promise.all(members.map((member) => member.start()));
-    while (await stage.etcd.revision() <= reached) await stage.etcd.etcdctl("put", "/elsewhere", "x");
+    while (await stage.etcd.revision() <= reached) await stage.etcd.put("/elsewhere", "x");
     await stage.over("every cable is mended", () => stage.cables.forEach((cable) => cable.mend()));
     stage.registryIs(then);
     await stage.rightAgain();

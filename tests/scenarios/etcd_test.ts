@@ -1,3 +1,3 @@
 import { testScenarios } from "../support/scenario_tests.ts";
 
-await testScenarios((name) => name.startsWith("etcd_"));
+await testScenarios("etcd");

@@ -1,4 +1,4 @@
-import { leaveSocket, readyWithProblem } from "../support/haproxy_faults.ts";
+import { leaveSocket } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** Somebody stood behind the path and has gone: the file is there, and the worker lives, as its master can tell. */
@@ -13,7 +13,7 @@ export const scenario: Scenario = {
       await Deno.remove(path);
       await leaveSocket(path);
     });
-    await stage.noticed("the socket is lost, still ready", readyWithProblem("runtime-socket-lost"));
+    await stage.told("the socket is lost, still ready", "runtime-socket-lost");
     await stage.over("nothing has to be done");
     await stage.rightAgain();
   },

@@ -1,4 +1,3 @@
-import { readyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 /** Somebody else stands behind the path: the worker lives, as its master can tell, and gets a socket of its own again. */
@@ -14,7 +13,7 @@ export const scenario: Scenario = {
       const listener = Deno.listen({ transport: "unix", path });
       stage.closing.defer(() => listener.close());
     });
-    await stage.noticed("the socket is lost, still ready", readyWithProblem("runtime-socket-lost"));
+    await stage.told("the socket is lost, still ready", "runtime-socket-lost");
     await stage.over("nothing has to be done");
     await stage.rightAgain();
   },

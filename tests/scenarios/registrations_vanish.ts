@@ -19,8 +19,7 @@ export const scenario: Scenario = {
     }
     const untilLeft = async (most: number) => {
       await waitFor(`${most} keys`, async () => {
-        const names = await etcd.etcdctl("get", "/services/", "--prefix", "--keys-only");
-        return names.split("\n").filter((name) => name !== "").length <= most;
+        return (await etcd.getAll("/services/")).length <= most;
       });
     };
     // Half of a service may go unnoticed.
@@ -29,7 +28,7 @@ export const scenario: Scenario = {
     await stage.noticed("held servers in the state", ({ held }) => held.length > 0);
     await untilLeft(0);
     await stage.over("registered again", async () => {
-      for (const { key, address } of keys) await etcd.etcdctl("put", key, address);
+      for (const { key, address } of keys) await etcd.put(key, address);
     });
     await stage.rightAgain();
   },

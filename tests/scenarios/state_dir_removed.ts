@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readyWithProblem, untilThere } from "../support/haproxy_faults.ts";
+import { untilThere } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
 const KEPT = ["idle-limit", "instance", "last-good.cfg", "lock", "started-with"];
@@ -19,7 +19,7 @@ export const scenario: Scenario = {
       await Deno.rename(dir, `${dir}.away`);
       await Deno.remove(`${dir}.away`, { recursive: true });
     });
-    await stage.noticed("the sockets are lost, still ready", readyWithProblem("master-socket-lost"));
+    await stage.told("the sockets are lost, still ready", "master-socket-lost");
     await stage.over("nothing has to be done");
     await stage.rightAgain();
 

@@ -1,9 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { ask } from "../../lib/haproxy/socket.ts";
+import type { ProblemKind } from "../../lib/node/problems.ts";
 import { pickPort } from "../../tools/local/ports.ts";
 import { type LocalProcess, startProcess } from "../../tools/local/process.ts";
 import { type TempDir, tempDir } from "../../tools/local/temp_dir.ts";
 import { waitFor } from "../../tools/local/wait.ts";
+import { tellsOf } from "./told.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const PERMISSIONS = ["net", "read", "write", "run", "env", "sys"].map((name) => `--allow-${name}`);
@@ -57,6 +59,12 @@ export interface NodeState {
     | null;
 }
 
+/** A place in what a node has told. */
+export interface Mark {
+  readonly controller: LocalProcess | undefined;
+  readonly lines: number;
+}
+
 /** How the controller is started: `CONTROLLER` names a compiled binary, else it runs from source. */
 export function controllerCommand(program = MAIN): { command: string; args: string[] } {
   const binary = Deno.env.get("CONTROLLER");
@@ -105,7 +113,7 @@ export class TestNode implements AsyncDisposable {
     this.#controller = startProcess({
       name: "controller",
       command,
-      keepLines: 2_000,
+      keepLines: Infinity,
       // Killed, it would leave its HAProxy behind.
       signalIfOrphaned: "SIGTERM",
       args: [
@@ -134,6 +142,21 @@ export class TestNode implements AsyncDisposable {
     return this.#controller;
   }
 
+  /** The place that the node has reached by now in what it tells. */
+  mark(): Mark {
+    return { controller: this.#controller, lines: this.#controller?.lines.length ?? 0 };
+  }
+
+  /**
+   * Whether the node has told of this problem since then. A problem may be over before anybody can see it in the state;
+   * what was told stays.
+   */
+  hasTold(kind: ProblemKind, { since, reason = "" }: { since: Mark; reason?: string }): boolean {
+    const { controller } = this;
+    const from = controller === since.controller ? since.lines : 0;
+    return tellsOf(controller.lines.slice(from), kind, reason);
+  }
+
   async state(): Promise<NodeState> {
     const response = await fetch(`http://127.0.0.1:${this.adminPort}/api/state`);
     return await response.json();
@@ -154,11 +177,20 @@ export class TestNode implements AsyncDisposable {
     return Number(line.split(" ").at(-1));
   }
 
-  /** Waits until the state is as wanted, and returns it. */
+  /** Waits until a counter is above what it was. */
+  async untilMore(name: string, before: number): Promise<void> {
+    const { signal } = this.#ended;
+    await waitFor(`more of ${name}`, async () => await this.metric(name) > before, { signal });
+  }
+
+  /**
+   * Waits until the state is as wanted, and returns it. The state has to last: for one that may be over before anybody
+   * looks, there are counters and `hasTold()`.
+   */
   async untilState(
     what: string,
     wanted: (state: NodeState) => boolean,
-    deadlineMs = 20_000,
+    deadlineMs = 30_000,
   ): Promise<NodeState> {
     try {
       return await waitFor(what, async () => {
@@ -173,11 +205,14 @@ export class TestNode implements AsyncDisposable {
 
   /** Waits until the controller has written a line like this one, and returns it. */
   async untilLine(like: RegExp): Promise<string> {
-    const { signal } = this.#ended;
-    return await waitFor(`a line like ${like}`, () => this.controller.lines.find((line) => like.test(line)), {
-      deadlineMs: 20_000,
-      signal,
-    });
+    const { lines } = this.controller;
+    let seen = 0;
+    const look = () => {
+      const fresh = lines.slice(seen);
+      seen = lines.length;
+      return fresh.find((line) => like.test(line));
+    };
+    return await waitFor(`a line like ${like}`, look, { signal: this.#ended.signal });
   }
 
   /** Waits until every change that is known is served. */
@@ -195,7 +230,7 @@ export class TestNode implements AsyncDisposable {
         throw new Error(`HAProxy runs ${seen}\n${this.controller.lines.slice(-15).join("\n")}`);
       }
       return true;
-    }, { deadlineMs: 20_000, everyMs: 50 });
+    }, { everyMs: 50 });
   }
 
   /** The servers of a backend as HAProxy runs them, with weight and administrative state. */
@@ -229,10 +264,7 @@ export class TestNode implements AsyncDisposable {
   /** Waits until a request is answered with this body. */
   async untilAnswer(body: string): Promise<void> {
     const { signal } = this.#ended;
-    await waitFor(`an answer of ${body}`, async () => (await this.request()).body === body, {
-      deadlineMs: 20_000,
-      signal,
-    });
+    await waitFor(`an answer of ${body}`, async () => (await this.request()).body === body, { signal });
   }
 
   /** Ends the controller, and a HAProxy that it may have left behind. */

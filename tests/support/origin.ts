@@ -21,6 +21,7 @@ export class Origin implements AsyncDisposable {
   readonly url: string;
   readonly #server: Deno.HttpServer;
   readonly #closing = new AbortController();
+  #held: PromiseWithResolvers<void> | undefined;
   #requests = 0;
   #inFlight = 0;
 
@@ -47,6 +48,17 @@ export class Origin implements AsyncDisposable {
     return this.#inFlight;
   }
 
+  /** Requests that arrive from now on are answered when `release()` is called, and not before. */
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  /** Answers every request that is held, and those that come from now on at once. */
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
   /** Lets running requests end, then closes. */
   async stop(): Promise<void> {
     await this.#server.shutdown();
@@ -54,6 +66,7 @@ export class Origin implements AsyncDisposable {
 
   /** Closes the port and every connection at once; running requests get no answer. */
   async closeAbruptly(): Promise<void> {
+    this.release();
     this.#closing.abort();
     await this.#server.finished;
   }
@@ -66,6 +79,7 @@ export class Origin implements AsyncDisposable {
     const { name, delayMs, status } = this.behaviour;
     this.#requests++;
     this.#inFlight++;
+    await this.#held?.promise;
     if (delayMs > 0) await pause(delayMs, this.#closing.signal);
     this.#inFlight--;
     return new Response(name, { status });

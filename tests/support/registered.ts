@@ -48,7 +48,7 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
     keepLines: 1_000,
   });
   const key = `/services/backend/${id}`;
-  const read = () => etcd.etcdctl("get", key, "--print-value-only");
+  const read = async () => (await etcd.get(key))?.value ?? "";
   const said = (text: string) => process.lines.some((line) => line.includes(text));
   const waiting = async <T>(what: string, condition: () => T | Promise<T>) => {
     try {
@@ -94,3 +94,15 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
     },
   };
 }
+
+/** A command of the shell that goes on until a signal ends it. */
+export function shell(...traps: string[]): string[] {
+  return ["/bin/sh", "-c", [...traps, "echo started", "while :; do sleep 0.05; done"].join("\n")];
+}
+
+/** Waits until a process has ended. */
+export const NO_CHILD_LEFT = async (pid: number) => {
+  // Of one that has ended and that nobody has asked for yet, the command line is empty.
+  const commandLine = () => Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
+  await waitFor("the command to be gone", async () => await commandLine() === "");
+};

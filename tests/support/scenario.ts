@@ -45,18 +45,20 @@ export interface ScenarioReport extends StageReport {
 export interface PlayOptions {
   /** Told what is going on. */
   readonly onNote?: (text: string) => void;
+  /** How long clients wait between an answer and the next request, in milliseconds; 0 if not given. */
+  readonly pauseMs?: number;
   /** Aborting it ends the scenario where it is, and everything is taken down. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Plays a scenario on real etcd, HAProxy and clients.
+ * Plays a scenario on real etcd, HAProxy and clients, which wait `pauseMs` between an answer and the next request.
  *
  * @throws when the node did not do what the scenario waits for, or when requests failed that must not
  */
 export async function playScenario(
   scenario: Scenario,
-  { onNote = () => {}, signal }: PlayOptions = {},
+  { onNote = () => {}, pauseMs = 0, signal }: PlayOptions = {},
 ): Promise<ScenarioReport> {
   const startedAt = performance.now();
   await using closing = new AsyncDisposableStack();
@@ -68,7 +70,7 @@ export async function playScenario(
       ...(namespace === undefined ? {} : { places: placesAround(namespace, scenario.etcd) }),
     }),
   );
-  await using stage = new Stage(etcd, { scenario, namespace, onNote });
+  await using stage = new Stage(etcd, { scenario, namespace, pauseMs, onNote });
   const played = play(scenario, stage);
   await (signal === undefined ? played : unlessAborted(played, signal));
   const report = await stage.finish();

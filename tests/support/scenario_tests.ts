@@ -1,17 +1,21 @@
 import { missingRequirement } from "./requirements.ts";
 import { playScenario } from "./scenario.ts";
+import { groupOf, type ScenarioGroup } from "./scenario_groups.ts";
 import { listScenarios } from "./scenario_list.ts";
 
-/** Makes a test of each short scenario whose name is wanted; those that need more than the machine grants are skipped by name. */
-export async function testScenarios(isWanted: (name: string) => boolean): Promise<void> {
+/** Some 300 requests a second: as many as tell, and a core that is left to other tests. */
+const PAUSE_MS = 20;
+
+/** Makes a test of each short scenario of a group; those that need more than the machine grants are skipped by name. */
+export async function testScenarios(group: ScenarioGroup): Promise<void> {
   for (const scenario of await listScenarios()) {
-    if (scenario.takes === "long" || !isWanted(scenario.name)) continue;
+    if (scenario.takes === "long" || groupOf(scenario.name) !== group) continue;
     const missing = await missingRequirement(scenario.needs);
     const title = `${scenario.name}: ${scenario.fault}`;
     Deno.test({
       name: missing === undefined ? title : `${title} (skipped: ${missing})`,
       ignore: missing !== undefined,
-      fn: async () => void await playScenario(scenario),
+      fn: async () => void await playScenario(scenario, { pauseMs: PAUSE_MS }),
     });
   }
 }

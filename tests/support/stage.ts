@@ -3,8 +3,9 @@ import type { EtcdMember } from "../../tools/local/etcd_member.ts";
 import { Load } from "../../tools/local/load.ts";
 import { duration } from "../../tools/local/terminal.ts";
 import { waitFor } from "../../tools/local/wait.ts";
+import type { ProblemKind } from "../../lib/node/problems.ts";
 import type { Namespace } from "./namespace.ts";
-import { type NodeState, type TestNode, testNode } from "./node.ts";
+import { type Mark, type NodeState, type TestNode, testNode } from "./node.ts";
 import type { Origin } from "./origin.ts";
 import { StageRegistry } from "./stage_registry.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp_proxy.ts";
@@ -22,6 +23,8 @@ export interface StageOptions {
     readonly cuttable?: true;
   };
   readonly namespace: Namespace | undefined;
+  /** What each client waits between an answer and its next request, in milliseconds. */
+  readonly pauseMs: number;
   readonly onNote: (text: string) => void;
 }
 
@@ -53,6 +56,8 @@ export class Stage implements AsyncDisposable {
   readonly #registry: StageRegistry;
   readonly #loads: Load[] = [];
   #faultAt: number | undefined;
+  /** What the nodes had told when the fault began, in their order. */
+  #marks: readonly Mark[] = [];
   #overAt: number | undefined;
   #noticedMs: number | undefined;
   #rightMs: number | undefined;
@@ -126,7 +131,7 @@ export class Stage implements AsyncDisposable {
       keepAliveClients: 3,
       oneShotClients: 3,
     }));
-    const load = new Load({ targets, timeoutMs: REQUEST_TIMEOUT_MS });
+    const load = new Load({ targets, timeoutMs: REQUEST_TIMEOUT_MS, pauseMs: this.#options.pauseMs });
     this.#loads.push(this.closing.use(load));
     load.start();
     await this.#untilAnswersFromAll();
@@ -167,8 +172,9 @@ export class Stage implements AsyncDisposable {
     for (;;) {
       const { watched } = await this.watchedMember();
       if (watched === member) return;
+      const errors = await this.node.metric("etcd_errors_total");
       await watched.kill();
-      await this.node.untilState("the loss", ({ etcd }) => etcd.kind === "lost");
+      await this.node.untilMore("etcd_errors_total", errors);
       await watched.start();
     }
   }
@@ -177,20 +183,37 @@ export class Stage implements AsyncDisposable {
   async fault(what: string, work: () => void | Promise<void>): Promise<void> {
     this.note(`fault: ${what}`);
     this.#faultAt = performance.now();
+    this.#marks = this.nodes.map((node) => node.mark());
     this.#loads.at(-1)?.mark("fault");
     await work();
   }
 
-  /** Waits until every node says that something is wrong: in its state, or in whatever else `says` looks at. */
+  /**
+   * Waits until every node says that something is wrong: in its state, or in whatever else `says` looks at. It must last
+   * until it has been seen; `told()` is for what may be over before that.
+   */
   async noticed(
     what: string,
     says: (state: NodeState, node: TestNode) => boolean | Promise<boolean>,
   ): Promise<void> {
-    const since = this.#faultAt;
-    if (since === undefined) throw new Error("Cannot wait for notice: there was no fault");
     await this.#onEachNode(what, async (node) => await says(await node.state(), node));
-    this.#noticedMs = performance.now() - since;
-    this.note(`noticed after ${duration(this.#noticedMs)}: ${what}`);
+    this.#hasNoticed(what);
+  }
+
+  /**
+   * Waits until every node has told of this problem since the fault, be it over by now or not. Until then a node must be
+   * ready whenever it is looked at.
+   */
+  async told(what: string, kind: ProblemKind): Promise<void> {
+    const unready: string[] = [];
+    await this.#onEachNode(what, async (node) => {
+      const isTold = node.hasTold(kind, { since: this.#marks[this.nodes.indexOf(node)] ?? node.mark() });
+      const { readiness } = await node.state();
+      if (!readiness.ready) unready.push(JSON.stringify(readiness));
+      return isTold;
+    });
+    if (unready.length > 0) throw new Error(`Cannot call it ready: a node was ${unready.join(", ")}`);
+    this.#hasNoticed(what);
   }
 
   /** Waits until every node serves exactly what is registered and calls itself well, also while the fault goes on. */
@@ -240,6 +263,13 @@ export class Stage implements AsyncDisposable {
     await this.stopLoad();
     await this.closing.disposeAsync();
     await this.#registry[Symbol.asyncDispose]();
+  }
+
+  #hasNoticed(what: string): void {
+    const since = this.#faultAt;
+    if (since === undefined) throw new Error("Cannot tell when it was noticed: there was no fault");
+    this.#noticedMs = performance.now() - since;
+    this.note(`noticed after ${duration(this.#noticedMs)}: ${what}`);
   }
 
   #addCables(): void {

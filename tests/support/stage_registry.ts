@@ -36,7 +36,7 @@ export class StageRegistry implements AsyncDisposable {
     this.origins.delete(id);
     const registration = this.#registrations.get(id);
     this.#registrations.delete(id);
-    if (registration === undefined) await this.#etcd.etcdctl("del", entryKey(id));
+    if (registration === undefined) await this.#etcd.delete(entryKey(id));
     else await registration.remove();
   }
 
@@ -56,7 +56,7 @@ export class StageRegistry implements AsyncDisposable {
   async #put(id: string, value: string): Promise<void> {
     const ttlSeconds = this.#leaseSeconds;
     if (ttlSeconds === undefined) {
-      await this.#etcd.etcdctl("put", entryKey(id), value);
+      await this.#etcd.put(entryKey(id), value);
       return;
     }
     const { kv } = this.#client ??= createEtcdClient({ endpoints: this.#etcd.endpoints });

@@ -1,3 +1,4 @@
+import { deleteKey, type EtcdKey, putKey, readKey, readKeys } from "./etcd_gateway.ts";
 import { EtcdMember } from "./etcd_member.ts";
 import { runEtcdctl } from "./etcdctl.ts";
 import { pickPorts } from "./ports.ts";
@@ -84,10 +85,33 @@ export class EtcdCluster implements AsyncDisposable {
    * Runs etcdctl on all members that run and are not frozen.
    *
    * @returns what it wrote to standard output, without the last line end.
-   * @throws {Error} when it fails, with what it wrote to standard error.
+   * @throws {Error} when it fails, with what it wrote to standard error, and when no member runs. Without an endpoint,
+   * etcdctl would ask whatever etcd has its usual port on this machine.
    */
-  etcdctl(...args: string[]): Promise<string> {
-    return runEtcdctl(this.#awake.map((member) => member.endpoint), args);
+  async etcdctl(...args: string[]): Promise<string> {
+    const endpoints = this.#awakeEndpoints;
+    if (endpoints.length === 0) throw new Error(`Cannot run etcdctl ${args.join(" ")}: no member runs`);
+    return await runEtcdctl(endpoints, args);
+  }
+
+  /** Puts a key without a lease. @throws {Error} when no member takes it */
+  put(key: string, value: string): Promise<void> {
+    return putKey(this.#awakeEndpoints, key, value);
+  }
+
+  /** Deletes a key if it is there. @throws {Error} when no member takes it */
+  delete(key: string): Promise<void> {
+    return deleteKey(this.#awakeEndpoints, key);
+  }
+
+  /** One key; nothing when it is not there. @throws {Error} when no member answers */
+  get(key: string): Promise<EtcdKey | undefined> {
+    return readKey(this.#awakeEndpoints, key);
+  }
+
+  /** All keys that begin with `prefix`. @throws {Error} when no member answers */
+  getAll(prefix: string): Promise<EtcdKey[]> {
+    return readKeys(this.#awakeEndpoints, prefix);
   }
 
   /**
@@ -121,6 +145,10 @@ export class EtcdCluster implements AsyncDisposable {
 
   get #awake(): EtcdMember[] {
     return this.members.filter((member) => member.awake);
+  }
+
+  get #awakeEndpoints(): string[] {
+    return this.#awake.map((member) => member.endpoint);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
-import { type MemberStatus, memberStatus, runEtcdctl } from "./etcdctl.ts";
+import { type MemberStatus, memberStatus } from "./etcd_gateway.ts";
+import { runEtcdctl } from "./etcdctl.ts";
 import { type LocalProcess, startProcess } from "./process.ts";
 import { removeDir } from "./temp_dir.ts";
 import { waitFor } from "./wait.ts";

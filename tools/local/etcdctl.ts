@@ -4,13 +4,6 @@ import { requireProgram } from "./programs.ts";
 // Longer than etcd needs to give up a write that was lost with its leader (5 s and two election timeouts).
 const COMMAND_TIMEOUT = "15s";
 
-/** What a member says of itself. Ids are written as etcdctl writes them. */
-export interface MemberStatus {
-  readonly id: string;
-  readonly leader: string;
-  readonly revision: bigint;
-}
-
 /**
  * Runs etcdctl on these endpoints; without any, for a command that asks no member.
  *
@@ -33,21 +26,6 @@ export async function runEtcdctl(endpoints: readonly string[], args: readonly st
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/\n$/, "");
   if (output.success) return decode(output.stdout);
   throw new Error(`Cannot run etcdctl ${args.join(" ")}: ${decode(output.stderr)}`);
-}
-
-/**
- * Asks one member for its status.
- *
- * @throws {Error} when it does not answer
- */
-export async function memberStatus(endpoint: string): Promise<MemberStatus> {
-  const text = await runEtcdctl([endpoint], ["endpoint", "status", "-w", "fields"]);
-  const field = (name: string) => BigInt(text.match(new RegExp(`^"${name}" : (\\d+)$`, "m"))?.[1] ?? 0);
-  return {
-    id: field("MemberID").toString(16),
-    leader: field("Leader").toString(16),
-    revision: field("Revision"),
-  };
 }
 
 /** The environment for etcdctl: API 3, and none of the caller's ETCDCTL_* that would override flags. */

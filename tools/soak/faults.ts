@@ -82,8 +82,8 @@ export const FAULTS: readonly SoakFault[] = [
       for (let i = 0; i < CHURN; i++) {
         const key = `/services/${service}/s${random.between(1, 10)}`;
         if (random.next() < 0.6) {
-          await stage.etcd.etcdctl("put", key, `127.0.0.1:${random.between(20_000, 20_100)}`);
-        } else await stage.etcd.etcdctl("del", key);
+          await stage.etcd.put(key, `127.0.0.1:${random.between(20_000, 20_100)}`);
+        } else await stage.etcd.delete(key);
       }
       if (random.next() < 0.5) await stage.etcd.etcdctl("del", "--prefix", `/services/${service}/`);
     },
@@ -99,7 +99,7 @@ export const FAULTS: readonly SoakFault[] = [
         "\u001b[2J",
       ];
       for (const [at, value] of bad.entries()) {
-        await stage.etcd.etcdctl("put", `/services/backend/bad-${at}`, value);
+        await stage.etcd.put(`/services/backend/bad-${at}`, value);
       }
       await pause(random.between(100, 1_000));
       await stage.etcd.etcdctl("del", "--prefix", "/services/backend/bad-");
@@ -109,7 +109,7 @@ export const FAULTS: readonly SoakFault[] = [
     name: "etcd is compacted",
     run: async (stage) => {
       // A revision is compacted once.
-      await stage.etcd.etcdctl("put", "/soak/compacted", "");
+      await stage.etcd.put("/soak/compacted", "");
       await stage.etcd.etcdctl("compact", String(await stage.etcd.revision()));
     },
   },

@@ -28,7 +28,12 @@ Deno.test("EtcdMember.freeze() makes a member silent until it is resumed", async
   await using cluster = await startEtcdCluster({ members: 1 });
   const member = cluster.member(0);
   member.freeze();
-  await assertRejects(() => cluster.etcdctl("--command-timeout", "300ms", "get", "/key"));
+  await assertRejects(
+    () => member.etcdctl("--command-timeout", "300ms", "get", "/key"),
+    Error,
+    "deadline exceeded",
+  );
+  await assertRejects(() => cluster.etcdctl("get", "/key"), Error, "no member runs");
   member.resume();
   await waitFor("etcd to answer again", () => cluster.etcdctl("endpoint", "health").then(() => true));
 });

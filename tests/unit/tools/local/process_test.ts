@@ -25,13 +25,14 @@ Deno.test("LocalProcess.stop() lets a frozen process end in its own way", async 
   await using child = shell("trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done");
   await waitFor("the trap", () => child.lines.includes("ready"));
   child.freeze();
-  assertEquals((await child.stop({ deadlineMs: 2_000 })).code, 7);
+  assertEquals((await child.stop({ deadlineMs: 30_000 })).code, 7);
 });
 
 Deno.test("LocalProcess ends although a grandchild holds its output", async () => {
-  await using child = shell("sleep 60 & echo $!");
-  await child.status;
-  Deno.kill(Number(child.lines[0]), "SIGKILL");
+  await using child = shell("sleep 60 & echo $!; trap 'exit 0' TERM; wait");
+  const grandchild = await waitFor("the grandchild", () => Number(child.lines[0]));
+  assertEquals((await child.stop({ deadlineMs: 30_000 })).code, 0);
+  Deno.kill(grandchild, "SIGKILL");
 });
 
 Deno.test("startProcess() tells of an unexpected end, and of no other", async () => {

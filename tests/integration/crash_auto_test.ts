@@ -1,0 +1,3 @@
+import { testCrashes } from "../support/crash_tests.ts";
+
+testCrashes("auto");

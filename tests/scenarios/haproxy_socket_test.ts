@@ -1,0 +1,3 @@
+import { testScenarios } from "../support/scenario_tests.ts";
+
+await testScenarios("haproxy_socket");
