@@ -2,46 +2,38 @@ import { openInstance } from "../ack/instance.ts";
 import { publishNode } from "../ack/publisher.ts";
 import type { RenderOptions } from "../config/options.ts";
 import { renderConfig } from "../config/render.ts";
-import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
-import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
-import { createReread } from "../etcd/reread.ts";
-import { ADMIT_ALL, createAdmission } from "../haproxy/admission.ts";
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
-import { bringUp } from "../haproxy/change.ts";
 import { openStateDir } from "../haproxy/state/dir.ts";
-import { healthUpLine } from "../haproxy/wire/commands.ts";
-import type { Admission, HaproxyPort } from "../reconcile/ports.ts";
+import type { HaproxyPort } from "../reconcile/ports.ts";
 import type { ReconcilePorts } from "../reconcile/reconcile.ts";
 import { log } from "../util/log.ts";
 import type { Bind } from "../util/options.ts";
-import { probe } from "../util/probe.ts";
 import { sleep } from "../util/time.ts";
 import { readCommit, VERSION } from "../util/version.ts";
-import { createAdmin } from "./admin.ts";
-import { createNodeKeys, type NodeKeys } from "./announce.ts";
-import { runController } from "./controller.ts";
+import { createNodeKeys } from "./announce.ts";
+import { control } from "./control.ts";
 import { logEvents } from "./event_log.ts";
-import { createEventsApi } from "./events_api.ts";
 import type { NodeEvent } from "./events.ts";
-import { isReached } from "./facts.ts";
 import { guardPort } from "./guard.ts";
 import { type NodeHaproxy, openHaproxy } from "./haproxy.ts";
 import { builtIn } from "./haproxy_process.ts";
-import { createHealthCache } from "./health_cache.ts";
 import { createJournal } from "./journal.ts";
 import { startIdOf } from "./journal/id.ts";
-import { createLag, type Lag } from "./lag.ts";
+import { createLag } from "./lag.ts";
 import { remoteUrl } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RunOptions } from "./options.ts";
 import { networksOf } from "./own_addresses.ts";
 import { aborted, type Part, runParts } from "./parts.ts";
+import { createProbing } from "./probing.ts";
 import { createRecorder, type NodeRecorder } from "./recorder.ts";
+import { openRegistry } from "./registry.ts";
 import { serveAdmin } from "./serve_admin.ts";
 import { renderSettings, socketAlias } from "./settings.ts";
+import { createShow } from "./show.ts";
 import { templateSource } from "./template.ts";
-import { createTrigger, type Trigger } from "./trigger.ts";
+import { createTrigger } from "./trigger.ts";
 
 /** What a node is to do. */
 export interface NodeSettings {
@@ -63,7 +55,7 @@ export interface World {
   readonly wrapHaproxy: WrapHaproxy;
 }
 
-/** What a running node is told by signals, or by whoever runs it. */
+/** What a running node is told by its process. */
 export interface NodeSignals {
   /** Aborted when the node is to stop. */
   readonly stop: AbortSignal;
@@ -79,9 +71,6 @@ export interface Node {
   /** Works until it is told to stop and all that it started has ended. Rejects when a part of it fails. */
   run(signals: NodeSignals): Promise<void>;
 }
-
-/** How often a pass is made although nothing changed. */
-const RESYNC_MS = 30_000;
 
 /**
  * Puts a node together; nothing runs yet but what has to be asked first. Many nodes can run in one process: nothing here
@@ -100,21 +89,21 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   const trigger = createTrigger(run);
   const lag = createLag();
   const metrics = createMetrics(await readCommit());
-  const stopProbing = new AbortController();
-  const admission = admissionOf(run, stateDir.dir.runtimeSocket, stopProbing.signal);
-  const node = run.nodeId ?? world.hostname;
-  const attached = run.attach !== undefined;
+  const probing = createProbing(run.admission, stateDir.dir.runtimeSocket);
   const journal = createJournal<NodeEvent>({
     startId: startIdOf({ at: Date.now(), random: Math.random() }),
     wall: Date.now,
     onEvents: logEvents,
   });
+  opening.defer(journal.stop);
+  const node = run.nodeId ?? world.hostname;
+  const attached = run.attach !== undefined;
   const recorder = createRecorder({ node, version: VERSION, haproxyVersion }, {
     metrics,
     journal,
     attached,
     lagMs: lag.ageMs,
-    admissionsWaiting: admission.probing,
+    admissionsWaiting: probing.admission.probing,
     now: Date.now,
   });
 
@@ -133,32 +122,15 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   }, { recorder, trigger });
   const port = world.wrapHaproxy(haproxy.port);
 
-  const client = await etcdFromSettings(settings.etcd);
-  const prefixes = prefixesOf(settings.etcd);
-  const source = createSource(run.source, {
-    client,
-    prefixes: [prefixes.services, prefixes.overrides],
+  const { client, source, prefixes } = await openRegistry(settings.etcd, run.source, {
     onChange: () => {
       lag.onChange();
       trigger.ring();
     },
     onEvent: recorder.onEtcdEvent,
   });
-
-  const seen = createHealthCache(port);
-  const factsNow = async ({ health }: { readonly health: boolean }) => {
-    if (!health) return recorder.facts();
-    const observed = await seen();
-    if (observed !== undefined) recorder.onSeen(observed);
-    return { ...recorder.facts(), seen: observed };
-  };
-  const events = createEventsApi(journal);
-  const admin = createAdmin({
-    facts: factsNow,
-    events: events.respond,
-    metricsText: async () => metrics.text(await factsNow({ health: true }), Date.now()),
-    now: Date.now,
-  });
+  opening.defer(client.close);
+  const show = createShow({ recorder, journal, metrics, haproxy: port });
   const instance = await openInstance(stateDir.dir.instance, stateDir.files);
   const keys = createNodeKeys({
     publisher: publishNode({
@@ -176,12 +148,12 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     attached,
     isSynced: source.isSynced,
     haproxy: haproxy.state,
-    facts: factsNow,
+    facts: show.facts,
     admin: remoteUrl(settings.adminBind, world.hostname),
   });
   const ports: ReconcilePorts = {
     haproxy: port,
-    admission,
+    admission: probing.admission,
     guard: guardPort(run.guard, stateDir),
     mode: run.apply,
     prefixes,
@@ -193,74 +165,39 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     random: Math.random,
     wait: sleep,
   };
-  const release = opening.move();
+  const opened = opening.move();
 
   return {
     recorder,
     resync: trigger.resync,
     run: async ({ stop, hurry }) => {
-      using _lock = release;
-      await using served = serveAdmin(settings.adminBind, admin);
+      using _opened = opened;
+      await using admin = serveAdmin(settings.adminBind, show.respond);
       log().info("node started", {
         node,
         version: VERSION,
         haproxy: haproxyVersion,
-        admin: served.address ?? "not yet",
+        admin: admin.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
-      const parts = [
+      // Whoever reads events would keep the admin server open.
+      aborted(stop).then(show.close);
+      // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
+      await runParts([
         keys.part,
         ...haproxy.parts(hurry),
-        follower("the mirror", haproxy, source.run),
-        follower("announcements", haproxy, keys.run),
-        probes(stopProbing),
-        controller({ trigger, lag, source, ports, recorder, keys }),
-      ];
-      // Whoever reads events would keep the admin server open.
-      aborted(stop).then(events.close);
-      await runParts(parts, leaving({ stop, hurry }, recorder, run.stopDelayMs));
-      journal.stop();
-      client.close();
+        served(haproxy, { name: "the mirror", run: source.run }),
+        served(haproxy, { name: "announcements", run: keys.run }),
+        probing.part,
+        control({ trigger, lag, source, ports, recorder, keys }),
+      ], leaving({ stop, hurry }, recorder, run.stopDelayMs));
       await haproxy.forget();
     },
   };
 }
 
-function admissionOf(
-  { admission }: RunOptions,
-  runtimeSocket: string,
-  signal: AbortSignal,
-): Admission {
-  if (admission === "none") return ADMIT_ALL;
-  return createAdmission({
-    probe,
-    bringUp: async (keys) => {
-      const errors = await bringUp(runtimeSocket, keys.map(healthUpLine));
-      if (errors.length > 0) {
-        log().debug("servers not brought up, left to HAProxy's checks", { keys, errors });
-      }
-    },
-    signal,
-  });
-}
-
-/** What is still being probed when the node stops following is not brought up any more. */
-function probes(stop: AbortController): Part {
-  return {
-    name: "probes",
-    run: async (signal) => {
-      await aborted(signal);
-      stop.abort();
-    },
-  };
-}
-
-function createSource(mode: RunOptions["source"], options: SourceOptions): Source {
-  return mode === "mirror" ? createMirror(options) : createReread(options);
-}
-
-/** What an earlier run left is served before etcd is even tried. */
-function follower(name: string, haproxy: NodeHaproxy, run: Part["run"]): Part {
+/** A part that begins when what an earlier run left is served: etcd may be away. */
+function served(haproxy: NodeHaproxy, { name, run }: Part): Part {
   return {
     name,
     run: async (signal) => {
@@ -279,41 +216,4 @@ function leaving({ stop, hurry }: NodeSignals, recorder: NodeRecorder, stopDelay
     over.abort();
   });
   return over.signal;
-}
-
-interface ControllerParts {
-  readonly trigger: Trigger;
-  readonly lag: Lag;
-  readonly source: Source;
-  readonly ports: ReconcilePorts;
-  readonly recorder: NodeRecorder;
-  readonly keys: NodeKeys;
-}
-
-function controller({ trigger, lag, source, ports, recorder, keys }: ControllerParts): Part {
-  let startedAt = 0;
-  return {
-    name: "the controller",
-    run: (signal) =>
-      runController({
-        trigger,
-        ports,
-        signal,
-        resyncMs: RESYNC_MS,
-        snapshot: async () => {
-          startedAt = performance.now();
-          const snapshot = await source.snapshot();
-          if (snapshot === undefined) return undefined;
-          recorder.onPassStart();
-          keys.onSnapshot(snapshot);
-          return snapshot;
-        },
-        onPass: (pass) => {
-          if (isReached(pass)) lag.onReached(startedAt);
-          recorder.onPass(pass);
-          keys.onPass(pass);
-        },
-        onError: recorder.onPassError,
-      }),
-  };
 }
