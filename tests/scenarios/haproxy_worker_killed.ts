@@ -12,7 +12,7 @@ export const scenario: Scenario = {
     const { worker } = await haproxyPids(stage.node);
     await stage.fault("the worker is killed", () => Deno.kill(worker, "SIGKILL"));
     await stage.noticed("HAProxy's end is counted", async (_, node) => {
-      return await node.metric("haproxy_ends_total") === 1;
+      return await node.metric("ends_total") === 1;
     });
     await stage.over("nothing has to be done");
     await stage.rightAgain();
