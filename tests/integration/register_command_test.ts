@@ -149,7 +149,7 @@ Deno.test("register whose command ends by itself ends what it left running, with
 const SCRIPT = findProgram("script");
 
 Deno.test({
-  name: "Ctrl-C on a terminal reaches register alone, which asks its command to end",
+  name: "Ctrl-C on a terminal reaches register alone, which asks its command to end (needs script)",
   ignore: SCRIPT === undefined,
   fn: async () => {
     await using etcd = await startEtcdCluster({ members: 1 });

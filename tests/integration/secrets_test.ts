@@ -97,7 +97,7 @@ for (const how of ["--password-file", "ETCD_PASSWORD"]) {
           const output = await outputOf(node, { command, ...given });
           assertNoSecret({ [command]: output });
           return output.includes(refusal) === (password === WRONG);
-        }, { deadlineMs: 30_000 });
+        }, { deadlineMs: 120_000 });
       }
     };
 

@@ -158,7 +158,8 @@ Deno.test("status --watch shows each change as a plain table where there is no t
 const SCRIPT = findProgram("script");
 
 Deno.test({
-  name: "status --watch shows changes in place on a terminal, and gives the screen back on Ctrl-C",
+  name:
+    "status --watch shows changes in place on a terminal, and gives the screen back on Ctrl-C (needs script)",
   ignore: SCRIPT === undefined,
   fn: async () => {
     await using place = await setting();

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { anyCharacter } from "./characters.ts";
 
 /** A key and its value as bytes. */
 export interface RawPair {
@@ -179,7 +180,7 @@ const WORDS = [
   ],
 ];
 const hostileText = fc.array(
-  fc.oneof(fc.constantFrom(...WORDS), fc.string({ unit: "binary", maxLength: 4 })),
+  fc.oneof(fc.constantFrom(...WORDS), fc.string({ unit: anyCharacter, maxLength: 4 })),
   {
     minLength: 1,
     maxLength: 5,

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { anyCharacter } from "../support/characters.ts";
 
 /** A service or an id, of all the characters that the contract allows. */
 export const placeName = fc.string({
@@ -38,7 +39,7 @@ export const goodEntry = fc.record({
 }, { requiredKeys: ["address"] });
 
 const hostileText = fc.oneof(
-  fc.string({ unit: "binary" }),
+  fc.string({ unit: anyCharacter }),
   fc.constantFrom(
     "10.0.0.5:80 disabled",
     "10.0.0.5:80\nbackend x",
