@@ -18,8 +18,8 @@ import {
   withVerified,
 } from "./state.ts";
 
-/** A pass, as far as the next one has to know of it. */
-export interface Experience {
+/** A pass that was made: all of it but what it leaves to the next. */
+export interface MadePass {
   readonly model: Model;
   readonly guard: GuardVerdict;
   readonly observed: Observation;
@@ -49,7 +49,7 @@ const LOOK_MS = 3_000;
 const KEEP_AGAIN_MS = 3_000;
 
 /** What a pass leaves to the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
-export function afterPass(pass: Experience, before: NodeState, clock: AfterClock): Next {
+export function afterPass(pass: MadePass, before: NodeState, clock: AfterClock): Next {
   const { state, requeue } = afterOutcome(pass, withSeen(before, pass, clock), clock);
   const guard = guardAfter(pass, { inFile: isWritten(pass.outcome), timeMs: clock.guardTimeMs });
   const isOver = requeue.kind !== "at-once";
@@ -68,7 +68,7 @@ function withErrors(state: NodeState, outcome: Outcome | undefined): NodeState {
 
 /** What the guard remembers; `inFile` tells that its model is in the file now. */
 export function guardAfter(
-  { model, guard }: Pick<Experience, "model" | "guard">,
+  { model, guard }: Pick<MadePass, "model" | "guard">,
   { inFile, timeMs }: { readonly inFile: boolean; readonly timeMs: number },
 ): GuardState {
   const { known, held, released, decidedAt } = guard;
@@ -86,7 +86,7 @@ function earlier(requeue: Requeue, at: number | undefined): Requeue {
 }
 
 /** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
-function withSeen(before: NodeState, { observed, decision }: Experience, clock: AfterClock): NodeState {
+function withSeen(before: NodeState, { observed, decision }: MadePass, clock: AfterClock): NodeState {
   const { running, baseText } = observed;
   const { workerPid } = observed.processes;
   const known = running.kind === "up" && workerPid !== undefined
@@ -104,7 +104,7 @@ function withFailedTemplate(state: NodeState, reason: string, { now, random }: A
   return isKnown ? state : withRefusedBase(state, { digest: "", reason, by: "refused", now, random });
 }
 
-function afterOutcome(pass: Experience, state: NodeState, clock: AfterClock): Next {
+function afterOutcome(pass: MadePass, state: NodeState, clock: AfterClock): Next {
   const { outcome, decision } = pass;
   if (outcome === undefined) return putOff(state, decision.pace);
   const isReloaded = decision.plan.kind === "reload" && outcome.kind !== "refused" &&
@@ -134,7 +134,7 @@ function putOff(state: NodeState, pace: Pace): Next {
 }
 
 function afterReached(
-  { observed, decision }: Experience,
+  { observed, decision }: MadePass,
   state: NodeState,
   { outcome, clock }: { outcome: Extract<Outcome, { kind: "reached" }>; clock: AfterClock },
 ): Next {
@@ -179,7 +179,7 @@ function soonest(times: readonly number[]): Requeue {
 }
 
 function afterRefusal(
-  pass: Experience,
+  pass: MadePass,
   state: NodeState,
   { alerts, clock }: { alerts: readonly Alert[]; clock: AfterClock },
 ): Next {
