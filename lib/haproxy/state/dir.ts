@@ -78,7 +78,14 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
     files,
     release: () => lock.close(),
     restore: async () => {
-      if (await isAt(lock, lockIn(path))) return await files.restore();
+      if (await isAt(lock, lockIn(path))) {
+        try {
+          return await files.restore();
+        } catch (error) {
+          // It may have been removed just now: then it can be made again.
+          if (await isAt(lock, lockIn(path))) throw error;
+        }
+      }
       const next = await makeLocked(path);
       lock.close();
       lock = next;
