@@ -10,9 +10,9 @@ COPY deno.json deno.lock ./
 RUN deno install --frozen
 COPY . .
 ARG TARGETARCH
-# The checkout stays outside: docker build --build-arg COMMIT=$(git rev-parse HEAD) .
-ARG COMMIT=unknown
-RUN deno run -A tools/compile.ts --target "$TARGETARCH" --output /out/etcd-haproxy --commit "$COMMIT"
+# The checkout stays outside: docker build --build-arg REVISION=$(git rev-parse HEAD) .
+ARG REVISION=unknown
+RUN deno run -A tools/compile.ts --target "$TARGETARCH" --output /out/etcd-haproxy --commit "$REVISION"
 # The last stage runs nothing, so that an image for another architecture needs no emulation: its directories come from here.
 RUN mkdir -p /out/etc/haproxy /out/var/lib/etcd-haproxy && chmod 0700 /out/var/lib/etcd-haproxy
 
@@ -20,12 +20,12 @@ FROM denoland/deno:${DENO_VERSION} AS tini
 
 FROM haproxy:${HAPROXY_VERSION}
 ARG VERSION=dev
-ARG COMMIT=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="etcd-haproxy" \
       org.opencontainers.image.description="HAProxy that follows etcd" \
       org.opencontainers.image.licenses="CC0-1.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${COMMIT}"
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=tini /tini /tini
 COPY --from=build /out/etcd-haproxy /usr/local/bin/etcd-haproxy
 # 99:99 is the user haproxy of the base image.

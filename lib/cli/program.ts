@@ -26,7 +26,7 @@ import {
   RUN_OPTIONS,
 } from "../node/options.ts";
 import { stderrLines } from "../util/stderr.ts";
-import { readCommit, VERSION } from "../util/version.ts";
+import { VERSION } from "../util/version.ts";
 import type { WrapHaproxy } from "../node/node.ts";
 
 const USAGE_EXIT = 2;
@@ -131,8 +131,9 @@ function createProgram(setCode: (code: number) => void, wrap: WrapHaproxy | unde
     operating,
     (raw, [server, weight = ""]) => operateOn(raw, server, { kind: "weight", weight: readWeight(weight) }),
   );
-  add("version", "print the version and the commit", [], async () => {
-    console.log(`${VERSION} (commit ${await readCommit()})`);
+  add("version", "print the version", [], () => {
+    console.log(VERSION);
+    return Promise.resolve();
   });
   return program;
 }
