@@ -5,14 +5,14 @@
  * run at once. Exit codes: 0 all passed; 1 a test failed or none ran; 130 and 143 after SIGINT and SIGTERM, with all
  * processes ended.
  */
-import { green, red, say } from "./local/terminal.ts";
+import { green, red } from "./local/terminal.ts";
 import { splitArguments } from "./test/arguments.ts";
 import { findTestFiles } from "./test/files.ts";
 import { type Job, planJobs } from "./test/jobs.ts";
 import { endLeftovers, removeRunDir, type RunMarks } from "./test/leftovers.ts";
 import { countTests, type JobResult, reportLines, summaryLine } from "./test/report.ts";
 import { runJob } from "./test/run_job.ts";
-import { createScreen } from "./test/screen.ts";
+import { createScreen, writeLine } from "./test/screen.ts";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   all: ["tests"],
@@ -36,10 +36,10 @@ async function runTests([suite = "", ...args]: readonly string[]): Promise<numbe
   const jobs = planJobs(files, { batches: navigator.hardwareConcurrency * UNIT_BATCHES_PER_CORE });
   const results = await runJobs(jobs, flags);
   const counts = countTests(results);
-  say();
-  reportLines(results).forEach((line) => say(line));
+  writeLine();
+  reportLines(results).forEach((line) => writeLine(line));
   const summary = summaryLine(counts, performance.now() - startedAt);
-  say(counts.failed === 0 ? green(summary) : red(summary));
+  writeLine(counts.failed === 0 ? green(summary) : red(summary));
   if (counts.failed > 0) return 1;
   if (counts.passed > 0) return 0;
   console.error("Cannot call this a passed run: no test ran");
