@@ -5,14 +5,15 @@
  * run at once. Exit codes: 0 all passed; 1 a test failed or none ran; 130 and 143 after SIGINT and SIGTERM, with all
  * processes ended.
  */
-import { green, red, say } from "./local/terminal.ts";
+import { green, red } from "./local/terminal.ts";
 import { splitArguments } from "./test/arguments.ts";
+import { makeBundles } from "./test/bundles.ts";
 import { findTestFiles } from "./test/files.ts";
 import { type Job, planJobs } from "./test/jobs.ts";
 import { endLeftovers, removeRunDir, type RunMarks } from "./test/leftovers.ts";
 import { countTests, type JobResult, reportLines, summaryLine } from "./test/report.ts";
 import { runJob } from "./test/run_job.ts";
-import { createScreen } from "./test/screen.ts";
+import { createScreen, writeLine } from "./test/screen.ts";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   all: ["tests"],
@@ -24,6 +25,8 @@ const APART = ["tests/e2e/docker", "tests/e2e/binary_test.ts"];
 /** Most of a test's time is waiting: for leases, time limits, and other processes. */
 const JOBS_PER_CORE = 3;
 const UNIT_BATCHES_PER_CORE = 4;
+/** For fewer, programs are not bundled first. */
+const FEW_JOBS = 10;
 
 async function runTests([suite = "", ...args]: readonly string[]): Promise<number> {
   const startedAt = performance.now();
@@ -34,21 +37,30 @@ async function runTests([suite = "", ...args]: readonly string[]): Promise<numbe
   if (files.length === 0) throw new Error(`Cannot run tests: there are none in ${paths.join(", ")}`);
 
   const jobs = planJobs(files, { batches: navigator.hardwareConcurrency * UNIT_BATCHES_PER_CORE });
-  const results = await runJobs(jobs, flags);
+  const results = await runJobs(jobs, { flags, bundled: suite !== "unit" && jobs.length >= FEW_JOBS });
   const counts = countTests(results);
-  say();
-  reportLines(results).forEach((line) => say(line));
+  writeLine();
+  reportLines(results).forEach((line) => writeLine(line));
   const summary = summaryLine(counts, performance.now() - startedAt);
-  say(counts.failed === 0 ? green(summary) : red(summary));
+  writeLine(counts.failed === 0 ? green(summary) : red(summary));
   if (counts.failed > 0) return 1;
   if (counts.passed > 0) return 0;
   console.error("Cannot call this a passed run: no test ran");
   return 1;
 }
 
-async function runJobs(jobs: readonly Job[], flags: readonly string[]): Promise<JobResult[]> {
+interface RunOptions {
+  /** Flags of `deno test`. */
+  readonly flags: readonly string[];
+  /** Whether the programs that tests start are bundled first. */
+  readonly bundled: boolean;
+}
+
+async function runJobs(jobs: readonly Job[], { flags, bundled }: RunOptions): Promise<JobResult[]> {
   const startedAt = performance.now();
+  await using closing = new AsyncDisposableStack();
   const dir = await makeRunDir();
+  closing.defer(() => removeRunDir(dir));
   const waiting = [...jobs.entries()];
   const running = new Map<string, RunMarks>();
   const results: JobResult[] = [];
@@ -58,10 +70,13 @@ async function runJobs(jobs: readonly Job[], flags: readonly string[]): Promise<
     waiting: waiting.length,
     running: [...running.keys()],
   }));
-  const untilInterrupted = endOnSignal(() => ({
-    sessions: [...running.values()].flatMap(({ sessions }) => sessions),
-    dir,
-  }));
+  const endAll = async () => {
+    await endLeftovers({ sessions: [...running.values()].flatMap(({ sessions }) => sessions), dir });
+    await closing.disposeAsync();
+  };
+  const untilInterrupted = endOnSignal(endAll);
+  const bundles = bundled ? await makeBundles() : undefined;
+  if (bundles !== undefined) Deno.env.set("CONTROLLER_BUNDLES", closing.use(bundles).dir);
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, job] = next;
@@ -83,7 +98,6 @@ async function runJobs(jobs: readonly Job[], flags: readonly string[]): Promise<
   };
   await Promise.all(Array.from({ length: jobsAtOnce() }, work));
   screen.close();
-  await removeRunDir(dir);
   return results;
 }
 
@@ -105,12 +119,10 @@ async function makeRunDir(): Promise<string> {
 }
 
 /** Ends all tests, and this process, at Ctrl-C. What it returns waits for that end, if it has begun. */
-function endOnSignal(marks: () => RunMarks): () => Promise<void> {
+function endOnSignal(endAll: () => Promise<void>): () => Promise<void> {
   let ending: Promise<void> | undefined;
   const end = async (code: number) => {
-    const { sessions, dir } = marks();
-    await endLeftovers({ sessions, dir });
-    await removeRunDir(dir);
+    await endAll();
     Deno.exit(code);
   };
   Deno.addSignalListener("SIGINT", () => void (ending ??= end(130)));

@@ -5,8 +5,10 @@ const DEFAULT_LINES = 200;
 const DEFAULT_STOP_MS = 5_000;
 // A controller that is killed leaves its HAProxy behind.
 const LAST_STOP_MS = 10_000;
-// A grandchild that outlives the process may hold its output open: do not wait for the end of output any longer.
-const OUTPUT_END_MS = 200;
+// A grandchild that outlives the process may hold its output open: do not wait for the end of output when this many
+// looks in a row found nothing more. What was written is read between two looks, however slow the machine is.
+const IDLE_LOOKS = 5;
+const LOOK_MS = 40;
 
 /** What to start, and what to do with its output. */
 export interface ProcessOptions {
@@ -195,32 +197,45 @@ function spawn(command: string, options: SpawnOptions, log: Deno.FsFile | undefi
 /** One stream of output that is being read. */
 interface Output {
   ended: Promise<void>;
+  /** How many pieces were read. */
+  chunks(): number;
   cancel(): Promise<void>;
 }
 
 async function endOutputs(outputs: Output[]): Promise<void> {
   const done = new AbortController();
-  const ended = Promise.all(outputs.map((output) => output.ended));
-  await Promise.race([ended, pause(OUTPUT_END_MS, done.signal)]);
-  done.abort();
+  const ended = Promise.all(outputs.map((output) => output.ended)).then(() => done.abort());
+  const chunks = () => outputs.reduce((sum, output) => sum + output.chunks(), 0);
+  for (let seen = chunks(), idle = 0; idle < IDLE_LOOKS && !done.signal.aborted;) {
+    await pause(LOOK_MS, done.signal);
+    idle = chunks() === seen ? idle + 1 : 0;
+    seen = chunks();
+  }
   await Promise.all(outputs.map((output) => output.cancel()));
   await ended;
 }
 
 function readLines(stream: ReadableStream<Uint8Array>, keep: (line: string) => void): Output {
   const reader = stream.getReader();
-  return { ended: pump(reader, keep), cancel: () => reader.cancel().catch(() => {}) };
+  let chunks = 0;
+  return {
+    ended: pump(reader, keep, () => chunks++),
+    chunks: () => chunks,
+    cancel: () => reader.cancel().catch(() => {}),
+  };
 }
 
 async function pump(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   keep: (line: string) => void,
+  onChunk: () => void,
 ): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
   while (true) {
     const { done, value } = await reader.read();
     if (done) break;
+    onChunk();
     const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = parts.pop() ?? "";
     parts.forEach(keep);

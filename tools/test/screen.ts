@@ -1,4 +1,4 @@
-import { green, red, say } from "../local/terminal.ts";
+import { green, red } from "../local/terminal.ts";
 import { type Counts, jobLine, type JobResult } from "./report.ts";
 
 /** How far a run is. */
@@ -17,6 +17,11 @@ export function progressLine({ counts, ms, waiting, running }: Progress): string
   const tests = `${passed} passed, ${failed} failed, ${skipped} skipped`;
   const names = running.map((name) => name.replace(/^(\.\/)?tests\//, ""));
   return `${Math.round(ms / 1_000)} s: ${tests}; ${waiting} files wait; running ${names.join(", ")}`;
+}
+
+/** Writes a line, and is done when it is written: nothing of what a run came to may be lost at its end. */
+export function writeLine(line = ""): void {
+  console.log(line);
 }
 
 const EVERY_MS = { terminal: 1_000, log: 20_000 };
@@ -42,10 +47,10 @@ export function createScreen(progress: () => Progress): Screen {
   };
   const timer = isTerminal
     ? setInterval(show, EVERY_MS.terminal)
-    : setInterval(() => say(line()), EVERY_MS.log);
+    : setInterval(() => writeLine(line()), EVERY_MS.log);
   const print = (line: string) => {
     clear();
-    say(line);
+    writeLine(line);
     show();
   };
   return {
