@@ -135,17 +135,19 @@ export function stateDirEvent(lost: string | undefined, seen: StateDirSeen): Nod
 
 /** Which problems began and which ended. One whose reason alone changed goes on. */
 export function problemEvents(before: readonly Problem[], now: readonly Problem[]): NodeEvent[] {
-  const [old, current] = [new Set(before.map(({ kind }) => kind)), new Set(now.map(({ kind }) => kind))];
+  // Two looks can find the same problem, such as a master that is stuck.
+  const old = Map.groupBy(before, ({ kind }) => kind);
+  const current = Map.groupBy(now, ({ kind }) => kind);
   return [
-    ...now.filter(({ kind }) => !old.has(kind)).map(({ kind, reason }): NodeEvent => ({
+    ...[...current].filter(([kind]) => !old.has(kind)).map(([problem, [first]]): NodeEvent => ({
       kind: "problem-began",
-      problem: kind,
-      reason,
+      problem,
+      reason: first?.reason ?? "",
     })),
-    ...before.filter(({ kind }) => !current.has(kind)).map(({ kind, reason }): NodeEvent => ({
+    ...[...old].filter(([kind]) => !current.has(kind)).map(([problem, [first]]): NodeEvent => ({
       kind: "problem-ended",
-      problem: kind,
-      reason,
+      problem,
+      reason: first?.reason ?? "",
     })),
   ];
 }

@@ -1,7 +1,11 @@
+import type { Step } from "../plan/step.ts";
 import type { NodeEvent } from "./events.ts";
 
 /** How many servers are remembered; of more, some changes may be told twice. */
 const MOST = 20_000;
+
+/** After these steps nothing is known of a server's health any more: it is another one, or it is not checked. */
+const FORGETTING: ReadonlySet<string> = new Set<Step["kind"]>(["add", "replace", "remove", "maint", "ready"]);
 
 /**
  * Tells which events are news. A server that goes up or down is told by HAProxy in a line, with its reason, and found
@@ -10,12 +14,18 @@ const MOST = 20_000;
 export function createHealthNews(): (event: NodeEvent) => boolean {
   const known = new Map<string, boolean>();
   return (event) => {
+    if (event.kind === "haproxy-up") known.clear();
+    if (event.kind === "step" && FORGETTING.has(event.action)) known.delete(keyOf(event));
     if (event.kind !== "server-up" && event.kind !== "server-down") return true;
-    const key = `${event.service}/${event.server}`;
+    const key = keyOf(event);
     const up = event.kind === "server-up";
     if (known.get(key) === up) return false;
     if (known.size >= MOST) known.clear();
     known.set(key, up);
     return true;
   };
+}
+
+function keyOf({ service, server }: { readonly service: string; readonly server: string }): string {
+  return `${service}/${server}`;
 }

@@ -1,3 +1,4 @@
+import { missingBackends } from "../config/text.ts";
 import type { Observed, ObservedServer } from "../plan/observed.ts";
 import { describePlan, type Plan } from "../plan/plan.ts";
 import type { ReloadCause } from "../plan/reload.ts";
@@ -87,6 +88,9 @@ export function eventsBetween(before: Pass | undefined, after: Pass): PassEvent[
   ];
 }
 
+/** Outcomes after which HAProxy runs what it ran before: no step was made. */
+const UNCHANGED: ReadonlySet<Outcome["kind"]> = new Set(["refused", "vetoed", "reload-failed"]);
+
 function planEvents(pass: Pass): PassEvent[] {
   const { decision: { plan, pace }, outcome } = pass;
   if (plan.kind === "nothing") return [];
@@ -94,7 +98,8 @@ function planEvents(pass: Pass): PassEvent[] {
     const reason = pace.kind === "later" ? pace.reason : "";
     return [{ kind: "plan-put-off", reason, ...summaryOf(pass) }];
   }
-  return [...stepEvents(plan), ...reloadEvents(plan, outcome), outcomeEvent(pass, outcome)];
+  const steps = UNCHANGED.has(outcome.kind) ? [] : stepEvents(plan);
+  return [...steps, ...reloadEvents(plan, outcome), outcomeEvent(pass, outcome)];
 }
 
 function outcomeEvent(pass: Pass, outcome: Outcome): PassEvent {
@@ -207,8 +212,14 @@ function baseEvents(before: Pass | undefined, after: Pass): PassEvent[] {
   const [old, now] = [before?.state.refusedBase, after.state.refusedBase];
   if (now === undefined) return old === undefined ? [] : [{ kind: "base-accepted" }];
   if (old?.digest === now.digest && old.attempts === now.attempts) return [];
-  const { pendingBackends } = after.decision.desired;
+  const pendingBackends = pendingBackendsOf(after);
   return [{ kind: "base-refused", reason: now.reason, attempts: now.attempts, pendingBackends }];
+}
+
+/** The pass in which a base is refused still has the rendered one; the next goes on with the last good one. */
+function pendingBackendsOf({ decision: { desired }, state: { goodBase } }: Pass): readonly string[] {
+  if (desired.base === "last-good" || goodBase === undefined) return desired.pendingBackends;
+  return missingBackends({ base: goodBase, servers: desired.config.servers });
 }
 
 function lastGoodEvents(before: Pass | undefined, after: Pass): PassEvent[] {
