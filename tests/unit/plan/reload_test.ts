@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isReloadCheaper, needsReload } from "../../../lib/plan/reload.ts";
+import {
+  isReloadCheaper,
+  needsReload,
+  type ReloadCause,
+  type ReloadInput,
+  reloadReason,
+} from "../../../lib/plan/reload.ts";
+import { baseDigest } from "../../../lib/config/text.ts";
 import { serverParams } from "../../../lib/config/server_line.ts";
 import type { Step } from "../../../lib/plan/step.ts";
 import { goodEntry } from "../arbitraries.ts";
@@ -108,4 +115,99 @@ Deno.test("needsReload() takes no traffic from a server only to change its param
   const line = { name: "a", params: "10.0.0.5:80 maxconn 5" };
   const reason = "its parameters change, and it gets requests until then";
   assertEquals(needsReload({ ...PLACE, kind: "replace", line, isMaint: false }), reason);
+});
+
+const BASE = "global\n";
+const DIGEST = baseDigest(BASE);
+const UP: ReloadInput["observed"] = { kind: "up", base: DIGEST, servers: new Map() };
+const OTHER: ReloadInput["observed"] = { ...UP, base: baseDigest("another") };
+const SILENT: ReloadInput["observed"] = { kind: "silent", reason: "no such file" };
+const STEP = add("10.0.0.5:80 weight 100");
+const NAMED = add("web:80");
+const MANY = Array<Step>(501).fill(STEP);
+const NO_COMMAND = `server b/a: ${NOT_IP}`;
+
+/** What is known, besides that HAProxy runs the wanted base and everything may be changed at run time. */
+const causes: Record<
+  string,
+  [changes: Partial<ReloadInput>, cause: ReloadCause | undefined, reason?: string]
+> = {
+  "nothing to do": [{}, undefined],
+  "one step that a command makes": [{ steps: [STEP] }, undefined],
+  "as many steps as commands make": [{ steps: MANY.slice(1) }, undefined],
+
+  "a runtime socket that does not answer": [
+    { observed: SILENT },
+    "socket-silent",
+    "the runtime socket does not answer: no such file",
+  ],
+  "another base": [
+    { observed: OTHER },
+    "base-changed",
+    `HAProxy runs base ${baseDigest("another").slice(0, 12)}, wanted is ${DIGEST.slice(0, 12)}`,
+  ],
+  "a HAProxy that was not started from our text": [
+    { observed: { ...UP, base: undefined } },
+    "base-changed",
+    `HAProxy runs base of somebody else, wanted is ${DIGEST.slice(0, 12)}`,
+  ],
+  "a step, and changes at run time switched off": [
+    { steps: [STEP], mode: "reload" },
+    "runtime-off",
+    "changes at run time are switched off",
+  ],
+  "a step, after steps that had no effect": [
+    { steps: [STEP], mode: "reload-once" },
+    "no-effect",
+    "steps at run time had no effect",
+  ],
+  "a step that no command can make": [{ steps: [STEP, NAMED] }, "step-not-dynamic", NO_COMMAND],
+  "more steps than a reload costs": [{ steps: MANY }, "many-steps", "501 steps cost more than a reload"],
+
+  "no step, and changes at run time switched off": [{ mode: "reload" }, undefined],
+  "no step, after steps that had no effect": [{ mode: "reload-once" }, undefined],
+
+  // Each holds with all that come after it in the table.
+  "a silent socket and all else": [
+    { observed: SILENT, steps: [...MANY, NAMED], mode: "reload" },
+    "socket-silent",
+    "the runtime socket does not answer: no such file",
+  ],
+  "another base and all else": [
+    { observed: OTHER, steps: [...MANY, NAMED], mode: "reload" },
+    "base-changed",
+    `HAProxy runs base ${baseDigest("another").slice(0, 12)}, wanted is ${DIGEST.slice(0, 12)}`,
+  ],
+  "many steps that no command can make, and changes at run time switched off": [
+    { steps: [...MANY, NAMED], mode: "reload" },
+    "runtime-off",
+    "changes at run time are switched off",
+  ],
+  "many steps that no command can make, after steps that had no effect": [
+    { steps: [...MANY, NAMED], mode: "reload-once" },
+    "no-effect",
+    "steps at run time had no effect",
+  ],
+  "many steps, one of which no command can make": [
+    { steps: [...MANY, NAMED] },
+    "step-not-dynamic",
+    NO_COMMAND,
+  ],
+};
+
+for (const [what, [changes, cause, reason = ""]] of Object.entries(causes)) {
+  Deno.test(`reloadReason() finds ${cause ?? "no cause"} in ${what}`, () => {
+    const desired = { base: BASE, servers: new Map() };
+    const found = reloadReason({ observed: UP, desired, steps: [], mode: "auto", ...changes });
+    assertEquals(found, cause === undefined ? undefined : { cause, reason });
+  });
+}
+
+Deno.test("reloadReason() counts the servers of all backends to tell what steps cost", () => {
+  const lines = Array(250).fill({ name: "a", params: "10.0.0.5:80" });
+  const steps = MANY.slice(1);
+  const few = { base: BASE, servers: new Map([["a", lines]]) };
+  const many = { base: BASE, servers: new Map([["a", lines], ["b", lines]]) };
+  assertEquals(reloadReason({ observed: UP, desired: few, steps, mode: "auto" })?.cause, undefined);
+  assertEquals(reloadReason({ observed: UP, desired: many, steps, mode: "auto" })?.cause, "many-steps");
 });
