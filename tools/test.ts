@@ -7,7 +7,6 @@
  */
 import { green, red } from "./local/terminal.ts";
 import { splitArguments } from "./test/arguments.ts";
-import { makeBundles } from "./test/bundles.ts";
 import { findTestFiles } from "./test/files.ts";
 import { type Job, planJobs } from "./test/jobs.ts";
 import { endLeftovers, removeRunDir, type RunMarks } from "./test/leftovers.ts";
@@ -25,8 +24,6 @@ const APART = ["tests/e2e/docker", "tests/e2e/binary_test.ts"];
 /** Most of a test's time is waiting: for leases, time limits, and other processes. */
 const JOBS_PER_CORE = 3;
 const UNIT_BATCHES_PER_CORE = 4;
-/** For fewer, programs are not bundled first. */
-const FEW_JOBS = 10;
 
 async function runTests([suite = "", ...args]: readonly string[]): Promise<number> {
   const startedAt = performance.now();
@@ -37,7 +34,7 @@ async function runTests([suite = "", ...args]: readonly string[]): Promise<numbe
   if (files.length === 0) throw new Error(`Cannot run tests: there are none in ${paths.join(", ")}`);
 
   const jobs = planJobs(files, { batches: navigator.hardwareConcurrency * UNIT_BATCHES_PER_CORE });
-  const results = await runJobs(jobs, { flags, bundled: suite !== "unit" && jobs.length >= FEW_JOBS });
+  const results = await runJobs(jobs, flags);
   const counts = countTests(results);
   writeLine();
   reportLines(results).forEach((line) => writeLine(line));
@@ -49,18 +46,9 @@ async function runTests([suite = "", ...args]: readonly string[]): Promise<numbe
   return 1;
 }
 
-interface RunOptions {
-  /** Flags of `deno test`. */
-  readonly flags: readonly string[];
-  /** Whether the programs that tests start are bundled first. */
-  readonly bundled: boolean;
-}
-
-async function runJobs(jobs: readonly Job[], { flags, bundled }: RunOptions): Promise<JobResult[]> {
+async function runJobs(jobs: readonly Job[], flags: readonly string[]): Promise<JobResult[]> {
   const startedAt = performance.now();
-  await using closing = new AsyncDisposableStack();
   const dir = await makeRunDir();
-  closing.defer(() => removeRunDir(dir));
   const waiting = [...jobs.entries()];
   const running = new Map<string, RunMarks>();
   const results: JobResult[] = [];
@@ -70,13 +58,10 @@ async function runJobs(jobs: readonly Job[], { flags, bundled }: RunOptions): Pr
     waiting: waiting.length,
     running: [...running.keys()],
   }));
-  const endAll = async () => {
-    await endLeftovers({ sessions: [...running.values()].flatMap(({ sessions }) => sessions), dir });
-    await closing.disposeAsync();
-  };
-  const untilInterrupted = endOnSignal(endAll);
-  const bundles = bundled ? await makeBundles() : undefined;
-  if (bundles !== undefined) Deno.env.set("CONTROLLER_BUNDLES", closing.use(bundles).dir);
+  const untilInterrupted = endOnSignal(() => ({
+    sessions: [...running.values()].flatMap(({ sessions }) => sessions),
+    dir,
+  }));
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [at, job] = next;
@@ -98,6 +83,7 @@ async function runJobs(jobs: readonly Job[], { flags, bundled }: RunOptions): Pr
   };
   await Promise.all(Array.from({ length: jobsAtOnce() }, work));
   screen.close();
+  await removeRunDir(dir);
   return results;
 }
 
@@ -119,10 +105,12 @@ async function makeRunDir(): Promise<string> {
 }
 
 /** Ends all tests, and this process, at Ctrl-C. What it returns waits for that end, if it has begun. */
-function endOnSignal(endAll: () => Promise<void>): () => Promise<void> {
+function endOnSignal(marks: () => RunMarks): () => Promise<void> {
   let ending: Promise<void> | undefined;
   const end = async (code: number) => {
-    await endAll();
+    const { sessions, dir } = marks();
+    await endLeftovers({ sessions, dir });
+    await removeRunDir(dir);
     Deno.exit(code);
   };
   Deno.addSignalListener("SIGINT", () => void (ending ??= end(130)));

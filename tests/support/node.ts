@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ask } from "../../lib/haproxy/socket.ts";
 import type { ProblemKind } from "../../lib/node/problems.ts";
@@ -67,22 +65,11 @@ export interface Mark {
   readonly lines: number;
 }
 
-/**
- * How the controller is started: `CONTROLLER` names a compiled binary, else it runs from source; a run of many tests has
- * each program in one file, in the directory `CONTROLLER_BUNDLES`.
- */
+/** How the controller is started: `CONTROLLER` names a compiled binary, else it runs from source. */
 export function controllerCommand(program = MAIN): { command: string; args: string[] } {
   const binary = Deno.env.get("CONTROLLER");
   if (binary !== undefined && binary !== "" && program === MAIN) return { command: binary, args: [] };
-  const file = bundleOf(program) ?? program;
-  return { command: Deno.execPath(), args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, file] };
-}
-
-function bundleOf(program: string): string | undefined {
-  const dir = Deno.env.get("CONTROLLER_BUNDLES");
-  if (dir === undefined) return undefined;
-  const file = `${dir}/${basename(program, ".ts")}.js`;
-  return existsSync(file) ? file : undefined;
+  return { command: Deno.execPath(), args: ["run", "--quiet", "--no-prompt", ...PERMISSIONS, program] };
 }
 
 /** A node with its own directory and ports, on which controllers are started one after the other. */
