@@ -19,6 +19,39 @@ const plugin: Deno.lint.Plugin = {
         };
       },
     },
+    /** What a process has only once is for the commands to touch: many nodes can run in one process. */
+    "process": {
+      create: (context) => {
+        const module = moduleOf(context.filename);
+        if (module === undefined || module.startsWith("cli/") || PREPARING.has(module)) return {};
+        const report = (node: Deno.lint.Node, what: string) =>
+          context.report({
+            node,
+            message: `${what} is the whole process's, which is for lib/cli to touch: take it as an argument`,
+          });
+        const check = (node: Deno.lint.Node, specifier: string | undefined) => {
+          const target = targetOf(context.filename, specifier);
+          if (target !== undefined && PREPARING.has(target)) report(node, `What lib/${target}.ts changes`);
+        };
+        return {
+          'MemberExpression[object.name="Deno"]': (node: Deno.lint.MemberExpression) => {
+            const name = nameOf(node.property);
+            if (name !== undefined && OF_THE_PROCESS.has(name)) report(node, `Deno.${name}`);
+          },
+          'CallExpression[callee.name="configureLog"]': (node: Deno.lint.Node) =>
+            report(node, "configureLog"),
+          ImportDeclaration: (node) => {
+            if (node.source.value === "node:process") report(node, "node:process");
+            check(node, node.source.value);
+          },
+          ImportExpression: (node) => {
+            if (node.source.type === "Literal") check(node, String(node.source.value));
+          },
+          ExportNamedDeclaration: (node) => check(node, node.source?.value),
+          ExportAllDeclaration: (node) => check(node, node.source.value),
+        };
+      },
+    },
     /** Pure files have no ambient effects: no clock, no file, no socket, no log, no chance. */
     "pure": {
       create: (context) => {
@@ -63,6 +96,30 @@ const EFFECTS: ReadonlySet<string> = new Set([
   "alert",
   "prompt",
 ]);
+
+/** What prepares a process for etcd's client. */
+const PREPARING: ReadonlySet<string> = new Set(["etcd/process", "etcd/goaway", "etcd/tls"]);
+
+const OF_THE_PROCESS: ReadonlySet<string> = new Set([
+  "addSignalListener",
+  "removeSignalListener",
+  "exit",
+  "exitCode",
+  "env",
+  "chdir",
+  "umask",
+]);
+
+/** Of `Deno.exit`, and of `Deno["exit"]`. */
+function nameOf(property: Deno.lint.Node): string | undefined {
+  if (property.type === "Identifier") return property.name;
+  return property.type === "Literal" && typeof property.value === "string" ? property.value : undefined;
+}
+
+/** The module of `lib/` that a file imports by this name, if it is one. */
+function targetOf(file: string, specifier: string | undefined): string | undefined {
+  return specifier?.startsWith(".") ? moduleOf(join(dirname(file), specifier)) : undefined;
+}
 
 function problemOf(file: string, specifier: string | undefined): string | undefined {
   if (specifier === undefined || !specifier.startsWith(".")) return undefined;

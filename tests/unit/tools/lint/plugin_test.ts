@@ -86,6 +86,79 @@ const CASES: { what: string; file: string; source: string; ids: string[] }[] = [
     source: "setTimeout(Deno.kill); Date.now();",
     ids: [],
   },
+  {
+    what: "only a command listens for signals",
+    file: "lib/node/node.ts",
+    source: 'Deno.addSignalListener("SIGHUP", f); Deno.removeSignalListener("SIGHUP", f);',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "only a command ends the process",
+    file: "lib/haproxy/master.ts",
+    source: 'Deno.exit(1); Deno.exitCode = 1; Deno["exit"](1);',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "only a command reads the environment",
+    file: "lib/haproxy/binary.ts",
+    source: 'Deno.env.get("PATH"); Deno.env;',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "only a command changes the directory or the mask of the process",
+    file: "lib/register/child.ts",
+    source: 'Deno.chdir("/"); Deno.umask(0o77);',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "only a command sets up the log",
+    file: "lib/node/node.ts",
+    source: 'import { configureLog } from "../util/log.ts"; await configureLog({});',
+    ids: ["etcd-haproxy/process"],
+  },
+  {
+    what: "the log may be declared where it is",
+    file: "lib/util/log.ts",
+    source: "export async function configureLog() {}",
+    ids: [],
+  },
+  {
+    what: "only a command prepares the process for etcd's client, however it is imported",
+    file: "lib/node/node.ts",
+    source:
+      'import "../etcd/process.ts"; export * from "../etcd/process.ts"; await import("../etcd/process.ts");',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "not even its own folder does",
+    file: "lib/etcd/client.ts",
+    source: 'import { prepareProcess } from "./process.ts"; import { surviveGoaway } from "./goaway.ts";',
+    ids: ["etcd-haproxy/process", "etcd-haproxy/process"],
+  },
+  {
+    what: "what prepares the process consists of several files",
+    file: "lib/etcd/process.ts",
+    source: 'import "./goaway.ts"; import "./tls.ts"; import "node:process";',
+    ids: [],
+  },
+  {
+    what: "another module of that name is none of the process's",
+    file: "lib/node/haproxy.ts",
+    source: 'import "./haproxy_process.ts"; import "../haproxy/process.ts"; other.exit(Deno.args);',
+    ids: [],
+  },
+  {
+    what: "Node's name for the process is no way around",
+    file: "lib/node/node.ts",
+    source: 'import process from "node:process";',
+    ids: ["etcd-haproxy/process"],
+  },
+  {
+    what: "a command may do all that",
+    file: "lib/cli/run.ts",
+    source: 'import "../etcd/process.ts"; Deno.exit(Deno.env.get("A")); configureLog({});',
+    ids: [],
+  },
 ];
 
 for (const { what, file, source, ids } of CASES) {
