@@ -72,7 +72,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   let urgentThen = 0n;
   let isNew = false;
   let wake = new AbortController();
-  let told: bigint | undefined;
+  let published: bigint | undefined;
 
   const look = async (): Promise<void> => {
     const isUp = options.haproxy().kind === "up";
@@ -92,17 +92,17 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const tell = async (): Promise<void> => {
     const since = drains.since();
     // What is not listed must not be passed over: the revision waits.
-    if (since.size <= MAX_DRAINING) told = verification.verified;
+    if (since.size <= MAX_DRAINING) published = verification.verified;
     const draining = [...since.keys()].slice(0, MAX_DRAINING);
     const about = {
       ...options,
       instance: options.instance(),
-      revision: told ?? 0n,
+      revision: published ?? 0n,
       draining,
       now: Date.now(),
     };
     const status = ownStatus(await facts(), about);
-    publisher.offer({ applied: told, urgent: verification.urgent, status, drainingSince: since });
+    publisher.offer({ applied: published, urgent: verification.urgent, status, drainingSince: since });
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {
