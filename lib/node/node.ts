@@ -180,10 +180,9 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         admin: admin.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
-      // Whoever reads events would keep the admin server open, also after a part has failed.
+      // Whoever reads events to the end would keep the admin server open.
       using shown = new DisposableStack();
       shown.defer(show.close);
-      aborted(stop).then(show.close);
       // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
       await runParts([
         keys.part,
