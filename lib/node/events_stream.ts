@@ -37,7 +37,7 @@ export function openEventStream({ onEnd, ...options }: EventStreamOptions): Even
   const source = createSource(options);
   let stuckTimer: ReturnType<typeof setTimeout> | undefined;
   let hasEnded = false;
-  let close = () => {};
+  let close = (_last: string) => {};
 
   const release = () => {
     hasEnded = true;
@@ -47,12 +47,16 @@ export function openEventStream({ onEnd, ...options }: EventStreamOptions): Even
   };
   const end = () => {
     if (hasEnded) return;
+    const last = source.take();
     release();
-    close();
+    close(last);
   };
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {
-      close = () => controller.close();
+      close = (last) => {
+        if (last !== "") controller.enqueue(encoder.encode(last));
+        controller.close();
+      };
     },
     /** Called when the client has taken what it was given. */
     pull: async (controller) => {
@@ -89,6 +93,8 @@ function createSource({ journal, after, isRestarted }: Omit<EventStreamOptions, 
     clearTimeout(timer);
   };
   return {
+    /** The events that can be read now, at most so many as go together. */
+    take,
     /** The next events, or a comment when none comes for a while. */
     next: async (): Promise<string> => {
       const text = take();

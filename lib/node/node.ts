@@ -31,7 +31,7 @@ import { createRecorder, type NodeRecorder } from "./recorder.ts";
 import { openRegistry } from "./registry.ts";
 import { serveAdmin } from "./serve_admin.ts";
 import { renderSettings, socketAlias } from "./settings.ts";
-import { createShow } from "./show.ts";
+import { createShow, type NodeShow } from "./show.ts";
 import { templateSource } from "./template.ts";
 import { createTrigger } from "./trigger.ts";
 
@@ -180,7 +180,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         admin: admin.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
-      // Whoever reads events to the end would keep the admin server open.
+      // Whoever reads events would keep the admin server open, also after a part has failed.
       using shown = new DisposableStack();
       shown.defer(show.close);
       // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
@@ -191,7 +191,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         served(haproxy, { name: "announcements", run: keys.run }),
         probing.part,
         control({ trigger, lag, source, ports, recorder, keys }),
-      ], leaving({ stop, hurry }, recorder, run.stopDelayMs));
+      ], leaving({ stop, hurry }, { recorder, show }, run.stopDelayMs));
       await haproxy.forget();
     },
   };
@@ -209,10 +209,15 @@ function served(haproxy: NodeHaproxy, { name, run }: Part): Part {
 }
 
 /** Aborted when the node stops following: when it was told to stop, and was not ready for a while. */
-function leaving({ stop, hurry }: NodeSignals, recorder: NodeRecorder, stopDelayMs: number): AbortSignal {
+function leaving(
+  { stop, hurry }: NodeSignals,
+  { recorder, show }: { readonly recorder: NodeRecorder; readonly show: NodeShow },
+  stopDelayMs: number,
+): AbortSignal {
   const over = new AbortController();
   aborted(stop).then(async () => {
     recorder.onStopping(stopDelayMs);
+    show.close();
     await sleep(stopDelayMs, hurry);
     over.abort();
   });
