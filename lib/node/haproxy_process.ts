@@ -48,7 +48,10 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
       logHaproxyLine(line);
       recorder.onHaproxyLine(line);
     },
-    onUnheard: (reason: string) => log().warn("what haproxy says is not logged", { reason }),
+    onUnheard: (reason: string) => {
+      recorder.onHearing(false);
+      log().warn("what haproxy says is not logged", { reason });
+    },
   };
   const noteInherited = async () => {
     const verifiedAt = await modifiedAt(dir.lastGood);
@@ -66,11 +69,13 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
     prepare,
     noteInherited,
     adopt: async (wait: AdoptionWait) => {
+      recorder.onHearing(true);
       const master = await adoptMaster(options, wait);
       if (master !== undefined) await noteInherited();
       return master;
     },
     start: async () => {
+      recorder.onHearing(true);
       const origin = await prepare();
       if (origin !== "built-in") await noteInherited();
       log().info("starting haproxy", { config: configPath, origin });

@@ -31,6 +31,8 @@ export interface NodeRecorder {
   onSeen(observed: Observed): void;
   /** HAProxy wrote a line. */
   onHaproxyLine(line: string): void;
+  /** Whether HAProxy's lines can be read from now on. */
+  onHearing(isHeard: boolean): void;
   onPassError(error: { message: string; retryInMs: number }): void;
   onEtcdEvent(event: MirrorEvent): void;
   onHaproxyState(state: HaproxyState): void;
@@ -67,6 +69,7 @@ export function createRecorder(
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
   let seen: Observed | undefined;
+  let isHeard = false;
 
   const current = (): NodeFacts => ({
     ...facts,
@@ -79,6 +82,9 @@ export function createRecorder(
     const news = events.filter(isNews);
     if (news.length > 0) ports.journal.putAll(news);
   };
+  /** What a look finds of health counts where HAProxy's own lines, which have its reason, cannot be read. */
+  const isFresh = ({ kind }: NodeEvent): boolean =>
+    !isHeard || (kind !== "server-up" && kind !== "server-down");
   const tell = (event: NodeEvent | undefined): void => {
     if (event !== undefined) tellAll([event]);
   };
@@ -109,12 +115,12 @@ export function createRecorder(
     onPass: (pass) => {
       passStartedAt = undefined;
       metrics.onPass(pass);
-      tellAll(eventsBetween(facts.lastPass, pass));
+      tellAll(eventsBetween(facts.lastPass, pass).filter(isFresh));
       seen = lastObserved(pass);
       change(factsAfter(pass, facts, ports.now()));
     },
     onSeen: (observed) => {
-      if (seen !== undefined) tellAll(healthBetween(seen, observed));
+      if (seen !== undefined) tellAll(healthBetween(seen, observed).filter(isFresh));
       seen = observed;
     },
     onHaproxyLine: (line) => {
@@ -123,6 +129,7 @@ export function createRecorder(
       const { backend: service, server, up, reason } = health;
       tell({ kind: up ? "server-up" : "server-down", service, server, reason });
     },
+    onHearing: (now) => isHeard = now,
     onPassError: ({ message, retryInMs }) => {
       passStartedAt = undefined;
       metrics.onPassError();
