@@ -32,7 +32,13 @@ async function main(options: SoakOptions, signal: AbortSignal): Promise<number> 
   await using etcd = await startEtcdCluster({ members: 3, signal });
   const scenario = { leaseSeconds: 30 };
   const onNote = (text: string) => say(dim(`   ${text}`));
-  await using stage = new Stage(etcd, { scenario, namespace: undefined, pauseMs: 0, onNote });
+  await using stage = new Stage(etcd, {
+    scenario,
+    namespace: undefined,
+    pauseMs: 0,
+    lookEveryMs: 20,
+    onNote,
+  });
   return await unlessAborted(soak(stage, options), signal);
 }
 

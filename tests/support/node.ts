@@ -197,7 +197,7 @@ export class TestNode implements AsyncDisposable {
         const state = await this.state();
         if (!wanted(state)) throw new Error(JSON.stringify(state));
         return state;
-      }, { deadlineMs, everyMs: 50, signal: this.#ended.signal });
+      }, { deadlineMs, everyMs: 100, signal: this.#ended.signal });
     } catch (error) {
       throw new Error(`${error}\n${this.controller.lines.slice(-40).join("\n")}`, { cause: error });
     }

@@ -47,6 +47,8 @@ export interface PlayOptions {
   readonly onNote?: (text: string) => void;
   /** How long clients wait between an answer and the next request, in milliseconds; 0 if not given. */
   readonly pauseMs?: number;
+  /** What passes between two looks at a node, in milliseconds: how exact the times of the report are. */
+  readonly lookEveryMs?: number;
   /** Aborting it ends the scenario where it is, and everything is taken down. */
   readonly signal?: AbortSignal;
 }
@@ -58,7 +60,7 @@ export interface PlayOptions {
  */
 export async function playScenario(
   scenario: Scenario,
-  { onNote = () => {}, pauseMs = 0, signal }: PlayOptions = {},
+  { onNote = () => {}, pauseMs = 0, lookEveryMs = 20, signal }: PlayOptions = {},
 ): Promise<ScenarioReport> {
   const startedAt = performance.now();
   await using closing = new AsyncDisposableStack();
@@ -70,7 +72,7 @@ export async function playScenario(
       ...(namespace === undefined ? {} : { places: placesAround(namespace, scenario.etcd) }),
     }),
   );
-  await using stage = new Stage(etcd, { scenario, namespace, pauseMs, onNote });
+  await using stage = new Stage(etcd, { scenario, namespace, pauseMs, lookEveryMs, onNote });
   const played = play(scenario, stage);
   await (signal === undefined ? played : unlessAborted(played, signal));
   const report = await stage.finish();

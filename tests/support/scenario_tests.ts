@@ -5,6 +5,8 @@ import { listScenarios } from "./scenario_list.ts";
 
 /** Some 300 requests a second: as many as tell, and a core that is left to other tests. */
 const PAUSE_MS = 20;
+/** No time of a report is looked at here. */
+const LOOK_EVERY_MS = 100;
 
 /** Makes a test of each short scenario of a group; those that need more than the machine grants are skipped by name. */
 export async function testScenarios(group: ScenarioGroup): Promise<void> {
@@ -15,7 +17,7 @@ export async function testScenarios(group: ScenarioGroup): Promise<void> {
     Deno.test({
       name: missing === undefined ? title : `${title} (skipped: ${missing})`,
       ignore: missing !== undefined,
-      fn: async () => void await playScenario(scenario, { pauseMs: PAUSE_MS }),
+      fn: async () => void await playScenario(scenario, { pauseMs: PAUSE_MS, lookEveryMs: LOOK_EVERY_MS }),
     });
   }
 }

@@ -11,7 +11,6 @@ import { StageRegistry } from "./stage_registry.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp_proxy.ts";
 
 const DEADLINE_MS = 60_000;
-const LOOK_EVERY_MS = 20;
 /** Long enough for a request that HAProxy tries again elsewhere: connect and one retry. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -25,6 +24,8 @@ export interface StageOptions {
   readonly namespace: Namespace | undefined;
   /** What each client waits between an answer and its next request, in milliseconds. */
   readonly pauseMs: number;
+  /** What passes between two looks at a node, in milliseconds: how exact the times of a report are. */
+  readonly lookEveryMs: number;
   readonly onNote: (text: string) => void;
 }
 
@@ -311,7 +312,7 @@ export class Stage implements AsyncDisposable {
   async #onEachNode(what: string, condition: (node: TestNode) => Promise<boolean>): Promise<void> {
     await Promise.all(this.nodes.map(async (node, index) => {
       try {
-        const waiting = { deadlineMs: DEADLINE_MS, everyMs: LOOK_EVERY_MS };
+        const waiting = { deadlineMs: DEADLINE_MS, everyMs: this.#options.lookEveryMs };
         await waitFor(`${what}, on ${nodeName(index)}`, () => condition(node), waiting);
       } catch (error) {
         throw new Error(`${error}\n${node.controller.lines.slice(-40).join("\n")}`, { cause: error });

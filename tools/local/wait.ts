@@ -24,7 +24,7 @@ export async function waitFor<T>(
   condition: (signal: AbortSignal) => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Truthy<T>> {
-  const { deadlineMs = 30_000, everyMs = 25, signal } = options;
+  const { deadlineMs = 30_000, everyMs = 50, signal } = options;
   const started = performance.now();
   const expiry = new AbortController();
   const timer = setTimeout(() => expiry.abort(), deadlineMs);
