@@ -5,9 +5,10 @@ import { docker, missingEngine } from "./docker.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const VERSIONS = ["3.2"];
-const TESTS = ["follow", "runtime", "runtime_model", "template", "crash"].map((name) =>
-  `tests/integration/${name}_test.ts`
-);
+const TESTS = [
+  ...["crash", "crash_auto", "crash_reload", "follow", "journal"],
+  ...["runtime", "runtime_model", "runtime_traffic", "template"],
+].map((name) => `tests/integration/${name}_test.ts`);
 const BUILD_MS = 5 * 60_000;
 const RUN_MS = 10 * 60_000;
 
