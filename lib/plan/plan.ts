@@ -45,12 +45,19 @@ export function plan(input: PlanInput): Plan {
   return { kind: "write", reason: "the file differs from what HAProxy runs" };
 }
 
-/** What a plan does, a line each. */
-export function describePlan(plan: Plan): string[] {
+/** What a plan does, a line each, `most` lines at most: a plan can have tens of thousands of steps. */
+export function describePlan(plan: Plan, most = Infinity): string[] {
   if (plan.kind === "nothing") return [];
   if (plan.kind === "write") return [`write the file: ${plan.reason}`];
-  const steps = plan.steps.map(describeStep);
-  return plan.kind === "reload" ? [`reload: ${plan.reason}`, ...steps] : steps;
+  const steps = plan.steps.slice(0, most).map(describeStep);
+  return plan.kind === "reload" ? [`reload: ${plan.reason}`, ...steps].slice(0, most) : steps;
+}
+
+/** How many lines `describePlan()` has for a plan. */
+export function countLines(plan: Plan): number {
+  if (plan.kind === "nothing") return 0;
+  if (plan.kind === "write") return 1;
+  return plan.steps.length + (plan.kind === "reload" ? 1 : 0);
 }
 
 /** Whether steps only take traffic to more servers, so that nobody is harmed if they turn out to be too early. */

@@ -1,6 +1,6 @@
 import { missingBackends } from "../config/text.ts";
 import type { Observed, ObservedServer } from "../plan/observed.ts";
-import { describePlan, type Plan } from "../plan/plan.ts";
+import { countLines, describePlan, type Plan } from "../plan/plan.ts";
 import type { ReloadCause } from "../plan/reload.ts";
 import type { Step } from "../plan/step.ts";
 import type { Rejection } from "../registry/entry.ts";
@@ -123,7 +123,6 @@ function isOnlyAskedAgain(plan: Plan): boolean {
 }
 
 function summaryOf({ model, decision: { plan }, outcome, drift, tookMs }: Pass): PassSummary {
-  const steps = describePlan(plan);
   return {
     revision: Number(model.revision),
     plan: plan.kind,
@@ -132,8 +131,8 @@ function summaryOf({ model, decision: { plan }, outcome, drift, tookMs }: Pass):
     servers: countServers(model),
     pendingRemovals: outcome?.kind === "reached" ? outcome.pending : 0,
     driftRepairs: drift,
-    steps: steps.slice(0, SHOWN_STEPS),
-    moreSteps: Math.max(0, steps.length - SHOWN_STEPS),
+    steps: describePlan(plan, SHOWN_STEPS),
+    moreSteps: Math.max(0, countLines(plan) - SHOWN_STEPS),
   };
 }
 
