@@ -23,7 +23,7 @@ export async function runParts(parts: readonly Part[], signal: AbortSignal): Pro
   const failures: unknown[] = [];
   const over = new AbortController();
   const running = parts.map((part) => start(part, over, failures));
-  await aborted(AbortSignal.any([signal, over.signal]));
+  await Promise.race([aborted(signal), aborted(over.signal)]);
   for (const { stop, ended } of running.toReversed()) {
     stop.abort();
     await ended;
@@ -46,7 +46,10 @@ function start(part: Part, over: AbortController, failures: unknown[]): Running 
   return { stop, ended: run() };
 }
 
-/** Resolves when the signal is aborted. */
+/**
+ * Resolves when the signal is aborted. Not for one of `AbortSignal.any()`: where nothing else refers to that, it is
+ * collected with its listener and never fires (seen on Deno 2.7.11).
+ */
 export function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (signal.aborted) resolve();

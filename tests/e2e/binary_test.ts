@@ -1,7 +1,9 @@
 // The compiled programs in dist/, each run on its architecture: the machine's own directly, another one under qemu.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { findProgram, startEtcdCluster, waitFor } from "../support/mod.ts";
+import { deadline } from "@std/async/deadline";
+import { findProgram, startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
+import { testNode } from "../support/node.ts";
 import { type Architecture, ARCHITECTURES } from "../../tools/compile/architecture.ts";
 
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
@@ -59,4 +61,34 @@ for (const architecture of ARCHITECTURES) {
       assertMatch(stdout, /^\d+\.\d+\.\d+\n$/);
     });
   }
+}
+
+const own = programFor(Deno.build.arch);
+const title = "binary for this machine: serves what is registered, and ends with its HAProxy at SIGTERM";
+if ("missing" in own) Deno.test.ignore(`${title} [skipped, ${own.missing}]`, () => {});
+else {
+  Deno.test(title, async () => {
+    Deno.env.set("CONTROLLER", own.argv.join(" "));
+    try {
+      await using etcd = await startEtcdCluster({ members: 1 });
+      await using origin = startOrigin("one");
+      await using node = await testNode({ endpoints: etcd.endpoints });
+      const controller = node.start();
+      await etcd.put("/services/backend/one", origin.address);
+      await node.untilAnswer("one");
+      // Work enough for the runtime to collect what nothing refers to.
+      for (let weight = 1; weight <= 30; weight++) {
+        await etcd.put("/services/backend/one", JSON.stringify({ address: origin.address, weight }));
+        await node.untilState(
+          `weight ${weight}`,
+          ({ services }) => services[0]?.servers[0]?.weight === weight,
+        );
+      }
+      controller.kill("SIGTERM");
+      const { code } = await deadline(controller.status, 20_000);
+      assertEquals(code, 0);
+    } finally {
+      Deno.env.delete("CONTROLLER");
+    }
+  });
 }
