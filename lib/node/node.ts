@@ -81,14 +81,14 @@ export interface Node {
 export async function openNode(settings: NodeSettings, world: World): Promise<Node> {
   const { render, run } = settings;
   const program = () => findHaproxy(render.haproxy, world.path);
-  const haproxyVersion = await versionIfThere(program);
+  const [haproxyVersion, commit] = await Promise.all([versionIfThere(program), readCommit()]);
   using opening = new DisposableStack();
   const stateDir = await openStateDir(render.stateDir);
   opening.defer(stateDir.release);
 
   const trigger = createTrigger(run);
   const lag = createLag();
-  const metrics = createMetrics(await readCommit());
+  const metrics = createMetrics(commit);
   const probing = createProbing(run.admission, stateDir.dir.runtimeSocket);
   const journal = createJournal<NodeEvent>({
     startId: startIdOf({ at: Date.now(), random: Math.random() }),
