@@ -90,7 +90,7 @@ function blockingWorkers(
   return workers.filter((pid) => idleMs === undefined || now < (retiredAt.get(pid) ?? now) + idleMs);
 }
 
-/** Revisions that the same workers block are verified together: the newest stands for all. */
+/** Revisions that the same workers block are verified together: the newest covers the others. */
 function mergeSameWorkers(blocked: readonly BlockedRevision[]): BlockedRevision[] {
   const [last, before] = [blocked.at(-1), blocked.at(-2)];
   if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {

@@ -29,7 +29,7 @@ export interface NodeLease extends Lease {
   readonly renewedAt: number;
   /** Undefined: the keys have to be looked at before the next put. */
   readonly owned: OwnedKeys | undefined;
-  /** Keys were put under this lease, so whoever has taken their place since is another process. */
+  /** Keys were put under this lease, so what replaced them since was put by another process. */
   readonly hasPut: boolean;
 }
 
@@ -72,7 +72,7 @@ export async function renewed(lease: NodeLease, options: NodeLeaseOptions): Prom
   return renewal === "renewed" ? { ...lease, renewedAt } : undefined;
 }
 
-/** When the keys are to be looked at again: a node that has the name may have gone, and somebody may have deleted them. */
+/** When the keys are to be looked at again: a node that has the name may have gone, and the keys may have been deleted. */
 export function lookDue(lease: OwningLease): number {
   return lease.owned.lookedAt + ttlMs(lease);
 }
@@ -120,7 +120,7 @@ export async function withPut(
   const { owned, hasPut } = lease;
   const { node, instance } = options;
   const isFirst = owned.published.status === undefined;
-  // What an earlier run left stands under its lease, which ends.
+  // What an earlier run left has that run's lease, which ends.
   const applied = report.applied ?? owned.published.applied;
   const putsApplied = step.applied || isFirst && applied !== undefined;
   const status = { ...report.status, revision: applied ?? 0n };

@@ -88,7 +88,7 @@ export function missingServices({ inFile }: GuardState, model: Model): string[] 
   return missingServers(inFile ?? [], model).map(({ name }) => name);
 }
 
-/** Remembers what is held; `inFile` tells that the guarded model stands in the file now. */
+/** Remembers what is held; `inFile` tells that the guarded model is in the file now. */
 export function afterGuard(
   state: GuardState,
   { model, held, released }: Guarded,

@@ -114,7 +114,7 @@ export interface AttachPorts {
   onState(state: HaproxyState): void;
 }
 
-/** Attaches to the HAProxy of somebody else. The file that it reads must be there before it is. */
+/** Attaches to an HAProxy that others run. The file that it reads must be there before it is. */
 export async function attach(
   sockets: StateDir,
   ports: AttachPorts,

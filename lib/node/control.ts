@@ -21,7 +21,7 @@ export interface ControlParts {
   readonly keys: Pick<NodeKeys, "onSnapshot" | "onPass">;
 }
 
-/** The loop of a node: whoever has to know of a snapshot or a pass is told here. */
+/** The loop of a node. Parts that have to know of a snapshot or a pass are told here. */
 export function control({ trigger, lag, source, ports, recorder, keys }: ControlParts): Part {
   let startedAt = 0;
   return {

@@ -180,7 +180,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         admin: admin.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
-      // Whoever reads events would keep the admin server open, also after a part has failed.
+      // A client that reads events would keep the admin server open, also after a part has failed.
       using shown = new DisposableStack();
       shown.defer(show.close);
       // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
