@@ -1,3 +1,5 @@
+import { paramKeywords } from "../../lib/config/server_line.ts";
+
 /** One server as the model runs it. Bits of `admin` are HAProxy's: 1 maint, 4 disabled in the file once, 8 drain. */
 export interface ModelServer {
   readonly backend: string;
@@ -156,15 +158,17 @@ function serverOf(
     servers: ReadonlyMap<string, ModelServer>;
   },
 ): ModelServer {
-  const [address = "", ...words] = params;
+  const [address = ""] = params;
+  // A name of a server may be spelled like a keyword: "check-sni id".
+  const options = paramKeywords(params.join(" "));
   const match = /^(?:\[(.*)\]|(\d+\.\d+\.\d+\.\d+)|(.*)):(\d+)$/.exec(address);
   const ip = match?.[1] ?? match?.[2];
   const argument = (keyword: string) => {
-    const at = words.indexOf(keyword);
-    return at === -1 ? undefined : Number(words[at + 1]);
+    const value = options.get(keyword);
+    return value === undefined ? undefined : Number(value);
   };
   const weight = argument("weight") ?? 1;
-  const isDisabled = words.includes("disabled");
+  const isDisabled = options.has("disabled");
   return {
     backend,
     name,
@@ -176,8 +180,8 @@ function serverOf(
     initialWeight: weight,
     admin: isDisabled ? MAINT | DISABLED : 0,
     isUp: !isDisabled && ip !== undefined,
-    isChecked: words.includes("check"),
-    checks: words.includes("check"),
+    isChecked: options.has("check"),
+    checks: options.has("check"),
     connections: 0,
   };
 }
