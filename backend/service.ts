@@ -1,6 +1,6 @@
 import type { Host } from "../lib/registry/address.ts";
 import { ControllerError, messageOf } from "../lib/util/errors.ts";
-import { bounded, type CallBounds } from "../lib/util/bounded.ts";
+import { type CallBounds, within } from "../lib/util/time.ts";
 import type { EtcdClient } from "../lib/etcd/client.ts";
 import { deregister } from "../lib/register/deregister.ts";
 import { openEtcd } from "../lib/etcd/open.ts";
@@ -91,7 +91,7 @@ async function ownHost({ endpoints }: EtcdSettings, stop: AbortSignal): Promise<
 
 async function closeServer(server: Deno.HttpServer, bounds: CallBounds): Promise<void> {
   try {
-    await bounded(server.shutdown(), bounds);
+    await within(server.shutdown(), bounds);
     log("ended");
   } catch {
     log("ended with requests in flight");

@@ -1,5 +1,5 @@
 import type { Etcd3, IKeyValue } from "etcd3";
-import { bounded, type CallBounds } from "../util/bounded.ts";
+import { type CallBounds, within } from "../util/time.ts";
 import type { NodeKeysFound } from "./owner.ts";
 import { keyText } from "../etcd/read.ts";
 
@@ -20,7 +20,7 @@ export async function readNodeKeys(
   prefix: string,
   bounds: CallBounds,
 ): Promise<NodeKeysRead> {
-  const { kvs } = await bounded(kv.getAll().prefix(prefix).exec(), bounds);
+  const { kvs } = await within(kv.getAll().prefix(prefix).exec(), bounds);
   const find = (what: string) => kvs.find(({ key }) => keyText(key) === `${prefix}${what}`);
   const revision = (item: IKeyValue | undefined) => item?.mod_revision ?? "0";
   const [applied, status] = [find("applied"), find("status")];
@@ -55,7 +55,7 @@ export async function putNodeKeys(
       ...put("status", status),
       ...(leftover === undefined ? [] : [kv.delete().prefix(leftover)]),
     ).commit();
-  const { succeeded, header: { revision } } = await bounded(call, bounds);
+  const { succeeded, header: { revision } } = await within(call, bounds);
   if (!succeeded) return undefined;
   return {
     applied: applied === undefined ? revisions.applied : revision,

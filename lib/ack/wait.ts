@@ -1,7 +1,7 @@
 import type { Etcd3 } from "etcd3";
 import { messageOf } from "../util/errors.ts";
 import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "./keys.ts";
-import { bounded, TimeUpError } from "../util/bounded.ts";
+import { TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { followEtcd, type FollowSink } from "../etcd/follow.ts";
 import { type FullRead, readAll } from "../etcd/read.ts";
@@ -63,7 +63,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   const view = createView(options);
   try {
     const read = readAll(client.kv, [options.nodesPrefix]);
-    const end = view.onRead(await bounded(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
+    const end = view.onRead(await within(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
     if (end !== undefined) return end;
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
@@ -98,7 +98,7 @@ async function watchUntil(
     untrusted: () => NEVER,
   });
   try {
-    return await bounded(promise, { limitMs, signal });
+    return await within(promise, { limitMs, signal });
   } catch {
     signal?.throwIfAborted();
     return view.onTimeUp();

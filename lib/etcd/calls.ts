@@ -1,7 +1,7 @@
 import type { CallOptions, Client, Metadata } from "@grpc/grpc-js";
 import { castGrpcError, type ICallable, isRecoverableError } from "etcd3";
 import { sleep } from "../util/time.ts";
-import { bounded, TimeUpError } from "../util/bounded.ts";
+import { TimeUpError, within } from "../util/time.ts";
 import type { Connections } from "./connections.ts";
 import { CALL_DEADLINE_MS, type Endpoint } from "./endpoint.ts";
 import { type CallFacts, explainFailure, isRefusal, isTokenRefused, rememberStream } from "./refusal.ts";
@@ -82,7 +82,7 @@ export function createCalls(renewal: RenewableConnections): Calls {
   async function inTime<T>(call: Call<T>): Promise<T> {
     const asked = new Set<string>();
     try {
-      return await bounded(make(call, asked), { limitMs: CALL_TOTAL_MS });
+      return await within(make(call, asked), { limitMs: CALL_TOTAL_MS });
     } catch (error) {
       if (!(error instanceof TimeUpError)) throw error;
       throw explainFailure(error, factsOf(call, await renewal.current(), [...asked].join(", ")));

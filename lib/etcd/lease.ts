@@ -6,7 +6,7 @@ import {
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
 } from "etcd3";
-import { bounded, type CallBounds } from "../util/bounded.ts";
+import { type CallBounds, within } from "../util/time.ts";
 import { explainStreamFailure } from "./refusal.ts";
 
 /** A lease as etcd granted it. */
@@ -23,7 +23,7 @@ export type Renewal = "renewed" | "ended";
 
 /** Grants a lease. One whose answer is lost has no keys and ends by itself. */
 export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBounds): Promise<Lease> {
-  const granted = await bounded(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
+  const granted = await within(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
   return { id: granted.ID, ttlSeconds: Number(granted.TTL) };
 }
 
@@ -37,7 +37,7 @@ export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds)
   let stream: KeepAliveStream | undefined;
   const asking = async () => ask(stream = await opening, leaseId);
   try {
-    const answer = await bounded(asking(), bounds);
+    const answer = await within(asking(), bounds);
     // Ended, not cancelled: etcd3 takes a cancelled stream for a failed endpoint and drops its connections.
     stream?.end();
     return Number(answer.TTL) > 0 ? "renewed" : "ended";
@@ -58,7 +58,7 @@ export async function revokeLease(
   bounds: CallBounds,
 ): Promise<bigint | undefined> {
   try {
-    const revoked = await bounded(kv.leaseClient.leaseRevoke({ ID: leaseId }), bounds);
+    const revoked = await within(kv.leaseClient.leaseRevoke({ ID: leaseId }), bounds);
     return BigInt(revoked.header.revision);
   } catch (error) {
     if (isLeaseEnded(error)) return undefined;

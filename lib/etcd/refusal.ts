@@ -14,7 +14,7 @@ import {
 } from "etcd3";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeText } from "../util/escape.ts";
-import { TimeUpError } from "../util/bounded.ts";
+import { TimeUpError } from "../util/time.ts";
 
 /** What a call was about, as far as its failure has to say so. */
 export interface CallFacts {

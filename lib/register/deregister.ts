@@ -2,7 +2,7 @@ import { messageOf } from "../util/errors.ts";
 import type { Deregistration } from "./deregistration.ts";
 import type { NodeView } from "../ack/keys.ts";
 import { sleep } from "../util/time.ts";
-import { bounded, TimeUpError } from "../util/bounded.ts";
+import { TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type NodesWait, waitForNodes } from "../ack/wait.ts";
 import type { Registration } from "./registration.ts";
@@ -33,7 +33,7 @@ export async function deregister(options: DeregisterOptions): Promise<Deregistra
   try {
     const told = tellNodes(options);
     if (told === undefined) return { kind: "unregistered" };
-    const revision = await bounded(told, { limitMs, signal: hurry });
+    const revision = await within(told, { limitMs, signal: hurry });
     const wait = { ...options, revision, limitMs: Math.max(0, limitMs - elapsedMs()), signal: hurry };
     const end = endOf(await waitForNodes(options.client, wait), elapsedMs());
     if (end.kind === "unknown") await sleep(Math.max(0, limitMs - elapsedMs()), hurry);

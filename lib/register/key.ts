@@ -1,5 +1,5 @@
 import type { Etcd3, IKeyValue, ITxnResponse } from "etcd3";
-import { bounded, type CallBounds } from "../util/bounded.ts";
+import { type CallBounds, within } from "../util/time.ts";
 import type { FoundKey } from "./step.ts";
 
 /** How a change of a key ended: it was made, or the key was not as expected and was left as it is. */
@@ -25,7 +25,7 @@ export async function putIf(
   const transaction = kv.if(key, "Mod", "==", Number(modRevision))
     .then(kv.put(key).value(value).lease(leaseId))
     .else(kv.get(key));
-  return changeOf(await bounded(transaction.commit(), bounds));
+  return changeOf(await within(transaction.commit(), bounds));
 }
 
 /** Deletes a key if it is as expected. */
@@ -37,12 +37,12 @@ export async function deleteIf(
   const transaction = kv.if(key, "Mod", "==", Number(modRevision)).then(kv.delete().key(key)).else(
     kv.get(key),
   );
-  return changeOf(await bounded(transaction.commit(), bounds));
+  return changeOf(await within(transaction.commit(), bounds));
 }
 
 /** Reads a key. */
 export async function findKey(kv: Etcd3, key: string, bounds: CallBounds): Promise<FoundKey | undefined> {
-  return foundKey((await bounded(kv.get(key).exec(), bounds)).kvs[0]);
+  return foundKey((await within(kv.get(key).exec(), bounds)).kvs[0]);
 }
 
 function changeOf({ succeeded, header, responses }: ITxnResponse): KeyChange {

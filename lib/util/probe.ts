@@ -1,3 +1,5 @@
+import { closeQuietly, writeAll } from "./connection.ts";
+
 /** What to probe. */
 export interface ProbeTarget {
   readonly host: string;
@@ -58,8 +60,7 @@ async function getsGoodStatus(
   const name = host.includes(":") ? `[${host}]` : host;
   const request =
     `GET ${path} HTTP/1.1\r\nHost: ${name}:${port}\r\nUser-Agent: etcd-haproxy\r\nConnection: close\r\n\r\n`;
-  const bytes = new TextEncoder().encode(request);
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+  await writeAll(connection, new TextEncoder().encode(request));
   return /^HTTP\/1\.[01] [23]\d\d[ \r]/.test(await readLine(connection));
 }
 
@@ -73,12 +74,4 @@ async function readLine(connection: Deno.Conn): Promise<string> {
     if (buffer.subarray(0, length).includes(10)) break;
   }
   return new TextDecoder().decode(buffer.subarray(0, length));
-}
-
-function closeQuietly(connection: Deno.Conn | undefined): void {
-  try {
-    connection?.close();
-  } catch {
-    // Closed already.
-  }
 }

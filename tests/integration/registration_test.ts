@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Etcd3, IKeyValue } from "etcd3";
-import { bounded } from "../../lib/util/bounded.ts";
+import { within } from "../../lib/util/time.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import { register, type Registration } from "../../lib/register/registration.ts";
 import type { RegistrationEnd, RegistrationEvent } from "../../lib/register/events.ts";
@@ -68,7 +68,7 @@ function untilRegistered(place: Setting): Promise<IKeyValue> {
 }
 
 function endOf({ ended }: Registration): Promise<RegistrationEnd> {
-  return bounded(ended, { limitMs: 30_000 });
+  return within(ended, { limitMs: 30_000 });
 }
 
 async function leases({ client }: Setting): Promise<string[]> {
@@ -297,7 +297,7 @@ Deno.test("withdraw() claims no revision for a key that went with its lease", as
   const registration = place.register("v1", { onEvent });
   const { lease } = await untilRegistered(place);
   await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
-  await bounded(withdrawn, { limitMs: 30_000 });
+  await within(withdrawn, { limitMs: 30_000 });
   assertEquals(registration.state(), { kind: "withdrawn", revision: undefined });
   assertEquals(await leases(place), []);
 });

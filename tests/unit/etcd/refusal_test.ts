@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { castGrpcError } from "etcd3";
 import { ControllerError } from "../../../lib/util/errors.ts";
-import { TimeUpError } from "../../../lib/util/bounded.ts";
+import { TimeUpError } from "../../../lib/util/time.ts";
 import {
   type CallFacts,
   explainFailure,

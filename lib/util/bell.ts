@@ -1,0 +1,23 @@
+import { resolvesWithin } from "./time.ts";
+
+/** Wakes a loop that waits for its next turn. */
+export interface Bell {
+  ring(): void;
+  /**
+   * Waits for a ring, `ms` milliseconds at most, or until the signal is aborted. A ring since the last wait counts, so none is
+   * missed while the loop works.
+   */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Creates a bell for one loop. */
+export function createBell(): Bell {
+  let next = Promise.withResolvers<void>();
+  return {
+    ring: () => next.resolve(),
+    wait: async (ms, signal) => {
+      await resolvesWithin(next.promise, ms, signal);
+      next = Promise.withResolvers<void>();
+    },
+  };
+}
