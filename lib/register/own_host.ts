@@ -1,7 +1,7 @@
-import { delay } from "@std/async/delay";
 import { type Host, parseHost } from "../registry/address.ts";
 import { backoffDelay } from "../util/backoff.ts";
 import { messageOf } from "../util/errors.ts";
+import { sleep } from "../util/time.ts";
 
 const CONNECT_LIMIT_MS = 1_000;
 const RETRY = { minMs: 100, maxMs: 2_000 };
@@ -27,7 +27,7 @@ export async function findOwnHost(
     } catch (error) {
       onFailure(error instanceof AggregateError ? error.errors[0] : error, attempt);
     }
-    await delay(backoffDelay({ ...RETRY, attempt, random: Math.random() }), { signal });
+    await sleep(backoffDelay({ ...RETRY, attempt, random: Math.random() }), signal);
   }
 }
 
