@@ -124,7 +124,7 @@ async function refreshToken({ client, prefixes }: FollowOptions): Promise<void> 
   try {
     await client.kv.get(prefixes[0] ?? "").exec();
   } catch {
-    // The next watch tells what is wrong.
+    // The next watch reports the problem.
   }
 }
 

@@ -50,7 +50,7 @@ const ADVANCE_EVERY_MS = 2 * 60_000;
 const SYNC_MS = 500;
 
 /**
- * Makes the events of a source also tell whether its watch has caught up. etcd calls such watchers synced.
+ * Finds out by the events of a source whether its watch has caught up. etcd calls such watchers synced.
  *
  * @param now a monotonic clock, in milliseconds
  */

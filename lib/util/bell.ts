@@ -4,8 +4,8 @@ import { resolvesWithin } from "./time.ts";
 export interface Bell {
   ring(): void;
   /**
-   * Waits for a ring, `ms` milliseconds at most, or until the signal is aborted. A ring since the last wait counts, so none is
-   * missed while the loop works.
+   * Waits for a ring, for `ms` milliseconds at most, or until the signal is aborted. A ring since the last wait counts, so
+   * none is missed while the loop works.
    */
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
