@@ -1,11 +1,10 @@
 import { stderrLines } from "../lib/util/stderr.ts";
-import { inVariables } from "./options.ts";
 
 const stderr = stderrLines((lines) => log(`${lines} lines lost`));
 
 /** Writes one line to standard error, if there is one to write, and waits for nobody to read it. */
 export function log(message: string | undefined): void {
-  if (message !== undefined) stderr.put(`backend: ${inVariables(message)}\n`);
+  if (message !== undefined) stderr.put(`backend: ${message}\n`);
 }
 
 /** Gives the last lines a moment to be written; for the end of the program. */
