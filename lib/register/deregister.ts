@@ -1,10 +1,9 @@
 import { messageOf } from "../util/errors.ts";
-import type { Deregistration } from "./deregistration.ts";
 import type { NodeView } from "../ack/keys.ts";
-import { sleep } from "../util/time.ts";
-import { TimeUpError, within } from "../util/time.ts";
+import { sleep, TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type NodesWait, waitForNodes } from "../ack/wait.ts";
+import type { Deregistration } from "./events.ts";
 import type { Registration } from "./registration.ts";
 
 /** Which server is deregistered, and how long it may take. */
