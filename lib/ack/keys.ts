@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { Parsed } from "../registry/address.ts";
 import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 
@@ -86,15 +87,13 @@ const STATUS = v.object({
   admin: text,
 }, object);
 
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
-
 /** The value of a status key. */
 export function formatStatus(status: NodeStatus): string {
   return JSON.stringify({ ...status, revision: Number(status.revision) });
 }
 
 /** Reads the value of a status key; unknown fields are ignored, for fleets run mixed versions. */
-export function parseStatus(value: Uint8Array): Read<NodeStatus> {
+export function parseStatus(value: Uint8Array): Parsed<NodeStatus> {
   if (value.length > MAX_VALUE_BYTES) {
     return { ok: false, reason: `value has more than ${MAX_VALUE_BYTES} bytes` };
   }
@@ -105,7 +104,7 @@ export function parseStatus(value: Uint8Array): Read<NodeStatus> {
 }
 
 /** Reads the value of an applied key. */
-export function parseApplied(value: Uint8Array): Read<bigint> {
+export function parseApplied(value: Uint8Array): Parsed<bigint> {
   const digits = new TextDecoder().decode(value.subarray(0, 20));
   if (!REVISION.test(digits)) return { ok: false, reason: "value is not a revision" };
   return { ok: true, value: BigInt(digits) };

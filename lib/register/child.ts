@@ -1,6 +1,6 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { resolvesWithin } from "../util/time.ts";
-import { endGroup, type Ending, killGroup } from "./process_group.ts";
+import { endGroup, type Ending, signalGroup } from "./process_group.ts";
 
 /** How long something may take to end; an abort of `hurry` is the end of that time. */
 export interface StopLimits {
@@ -47,7 +47,7 @@ export function startChild(command: string, args: readonly string[]): Child {
     stop: async ({ limitMs, hurry }) => {
       send("SIGTERM");
       if (await resolvesWithin(ended, limitMs, hurry)) return "asked";
-      killGroup(child.pid);
+      signalGroup(child.pid, "SIGKILL");
       await ended;
       return hurry.aborted ? "hurried" : "late";
     },

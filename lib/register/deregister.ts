@@ -45,23 +45,19 @@ export async function deregister(options: DeregisterOptions): Promise<Deregistra
   }
 }
 
-/** The revision from which on nodes are to send nothing to the server; `undefined` if none has ever heard of it. */
+/** The revision from which on nodes send nothing to the server; `undefined` if no node can know the server. */
 function tellNodes({ registration, drainValue }: DeregisterOptions): Promise<bigint> | undefined {
   const state = registration.state();
-  switch (state.kind) {
-    case "ended":
-      return undefined;
-    case "withdrawn":
-      // A revision that nodes can be asked for comes only with another change.
-      if (state.revision === undefined) return registration.update(drainValue);
-      return state.revision === 0n ? undefined : Promise.resolve(state.revision);
-    case "connecting":
-      if (state.attempted) return registration.update(drainValue);
-      registration.withdraw();
-      return undefined;
-    case "registered":
-      return registration.update(drainValue);
+  if (state.kind === "ended") return undefined;
+  // Without a known revision, only another change gives one that nodes can be asked for.
+  if (state.kind === "withdrawn" && state.revision !== undefined) {
+    return state.revision === 0n ? undefined : Promise.resolve(state.revision);
   }
+  if (state.kind === "connecting" && !state.attempted) {
+    registration.withdraw();
+    return undefined;
+  }
+  return registration.update(drainValue);
 }
 
 function endOf(wait: NodesWait, tookMs: number): Deregistration {

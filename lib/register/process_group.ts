@@ -27,11 +27,6 @@ export async function endGroup(
   return hurry.aborted ? "hurried" : "late";
 }
 
-/** Kills all processes of a group. */
-export function killGroup(group: number): void {
-  signalGroup(group, "SIGKILL");
-}
-
 /**
  * A process that has ended belongs to its group until its parent has asked for it, and may do so for ever where process 1
  * asks for none (a container without an init): only its state tells.
@@ -61,8 +56,8 @@ async function readStats(): Promise<string> {
   }
 }
 
-/** Whether somebody got it. */
-function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
+/** Sends a signal to all processes of a group; tells whether there are any. */
+export function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
   try {
     Deno.kill(-group, signal);
     return true;

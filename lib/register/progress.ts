@@ -27,8 +27,6 @@ export const NO_PROGRESS: Progress = {
 export interface Advance {
   readonly progress: Progress;
   readonly event?: RegistrationEvent;
-  /** The version of the wanted value that etcd holds now. */
-  readonly reached?: number;
 }
 
 /** A key as etcd holds it. */
@@ -89,7 +87,6 @@ export function put(
     event: lease.modRevision === 0n
       ? { kind: "registered", leaseId: lease.id, revision }
       : { kind: "updated", revision },
-    reached: version,
   };
 }
 
@@ -109,7 +106,6 @@ export function withdrawn(
       lease: { ...lease, version, modRevision: 0n, checkedAtMs: atMs },
     },
     ...(wasThere ? { event: { kind: "withdrawn", revision } } : {}),
-    reached: version,
   };
 }
 

@@ -8,7 +8,6 @@ import { type CallStep, makeCall, UNARY_LIMIT_MS } from "./calls.ts";
 import type { RegistrationCall, RegistrationEvent, RegistrationState, Removal } from "./events.ts";
 import { type Advance, begun, NO_PROGRESS, type Progress, stateOf } from "./progress.ts";
 import { nextRegistrationStep, type Wanted } from "./step.ts";
-import { createWaiters } from "./waiters.ts";
 
 /** What to keep registered, and where. */
 export interface RegistrationOptions {
@@ -30,7 +29,7 @@ export interface Registration {
   /**
    * Puts a new value under the same lease, now or as soon as etcd can be reached.
    *
-   * @returns the revision of the put, or of a later one if the value was replaced before it could be put
+   * @returns the revision of the put, or of a later one if the value was replaced before etcd answered
    * @throws if the registration ends before
    */
   update(value: string): Promise<bigint>;
@@ -57,8 +56,8 @@ export function register(options: RegistrationOptions): Registration {
   const taken = Promise.withResolvers<string>();
   const inTurn = callQueueOf(kv);
   const bell = createBell();
-  const waiters = createWaiters();
   let wanted: Wanted = { value: options.value, version: 1 };
+  let reached = handled(Promise.withResolvers<bigint>());
   let progress: Progress = NO_PROGRESS;
   let returnAtMs = 0;
   let failing: { readonly call: RegistrationCall; readonly attempts: number } | undefined;
@@ -68,11 +67,11 @@ export function register(options: RegistrationOptions): Registration {
     while (!signal.aborted) {
       const { lease } = progress;
       const step = nextRegistrationStep({ lease, wanted, returnAtMs, nowMs: performance.now() });
-      if (step.kind === "rest") waiters.settle(wanted.version, progress.revision);
+      if (step.kind === "rest") reached.resolve(progress.revision);
       if (step.kind === "rest" || step.kind === "wait") await bell.wait(step.delayMs, signal);
       else await attempt(step);
     }
-    waiters.rejectAll(endedError(key));
+    reached.reject(endedError(key));
   }
 
   async function attempt(step: CallStep): Promise<void> {
@@ -89,12 +88,12 @@ export function register(options: RegistrationOptions): Registration {
     }
   }
 
-  function take({ progress: next, event, reached }: Advance): void {
+  function take({ progress: next, event }: Advance): void {
     const { lease } = progress;
     progress = next;
     if (event?.kind === "lost") returnAtMs = performance.now() + event.returnInMs;
     if (event !== undefined) onEvent(event);
-    if (reached !== undefined) waiters.settle(reached, progress.revision);
+    if (progress.lease?.version === wanted.version) reached.resolve(progress.revision);
     if (event?.kind !== "taken") return;
     taken.resolve(event.leaseId);
     if (lease !== undefined) revokeLease(kv, lease.id, { limitMs: UNARY_LIMIT_MS }).catch(() => {});
@@ -115,13 +114,16 @@ export function register(options: RegistrationOptions): Registration {
   }
 
   function want(value: string | undefined): Promise<bigint> {
+    const next = handled(Promise.withResolvers<bigint>());
+    // A value that is replaced before it was put is reached with its successor.
+    next.promise.then(reached.resolve, reached.reject);
+    reached = next;
     wanted = { value, version: wanted.version + 1 };
-    const reached = waiters.add(wanted.version);
-    if (signal.aborted) waiters.rejectAll(endedError(key));
+    if (signal.aborted) reached.reject(endedError(key));
     // The spread after an outage does not delay an update.
     returnAtMs = 0;
     bell.ring();
-    return reached;
+    return reached.promise;
   }
 
   async function revoke(limitMs: number): Promise<Removal> {
@@ -149,4 +151,10 @@ export function register(options: RegistrationOptions): Registration {
 
 function endedError(key: string): ControllerError {
   return new ControllerError("operator", `Cannot update ${key}: its registration has ended`);
+}
+
+/** Callers that do not wait for what they asked for need not handle its failure either. */
+function handled<T>(resolvers: PromiseWithResolvers<T>): PromiseWithResolvers<T> {
+  resolvers.promise.catch(() => {});
+  return resolvers;
 }

@@ -49,7 +49,6 @@ Deno.test("granted() keeps the lease, whose key is not put yet, among its own", 
 Deno.test("put() knows the key, and tells the first one from later ones", () => {
   const first = put(GRANTED, putStep(LEASE, 1), { revision: 5n, atMs: 10 });
   assertEquals(first.event, { kind: "registered", leaseId: "1", revision: 5n });
-  assertEquals(first.reached, 1);
   assertEquals(stateOf(first.progress, { value: "v", version: 1 }), {
     kind: "registered",
     leaseId: "1",
