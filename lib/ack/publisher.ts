@@ -48,8 +48,8 @@ export function publishNode(given: PublisherOptions): NodePublisher {
   const { signal } = stop;
   const options: NodeKeysOptions = { ...given, signal };
   const events = createEvents(given);
-  let report: Report | undefined;
   const bell = createBell();
+  let report: Report | undefined;
   let lease: NodeLease | undefined;
   let owned: OwnedKeys | undefined;
 
@@ -78,7 +78,7 @@ export function publishNode(given: PublisherOptions): NodePublisher {
       owned = await lookAtKeys(owned, lease, options);
     }
     const step = nextPut(report, owned.published, performance.now());
-    if (step.kind === "wait") return Math.min(lease.renewAtMs, owned.lookAtMs, step.at ?? Infinity);
+    if (step.kind === "wait") return Math.min(lease.renewAtMs, owned.lookAtMs, step.at);
     owned = await putDue(owned, { lease, step, report }, options);
     if (owned === undefined) return 0;
     lease = { ...lease, hasPut: true };

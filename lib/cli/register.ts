@@ -2,10 +2,11 @@ import type { ControllerError } from "../util/errors.ts";
 import { log } from "../util/log.ts";
 import { aborted } from "../util/time.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
-import { type Child, startChild, type StopLimits } from "../register/child.ts";
+import { type Child, startChild } from "../register/child.ts";
 import { keepRegistered, type KeptRegistration } from "../register/keep.ts";
 import { logEnding, logRegister } from "../register/log.ts";
 import type { RegisterOptions } from "../register/options.ts";
+import type { StopLimits } from "../register/process_group.ts";
 import { connectEtcd } from "./connect.ts";
 import { listenForStop, passSignalsOn, type StopSignals } from "./signals.ts";
 

@@ -65,7 +65,11 @@ function endOf(wait: NodesWait, tookMs: number): Deregistration {
     case "passed":
       return { kind: "acknowledged", nodes: namesOf(wait.nodes), tookMs };
     case "behind":
-      return { kind: "late", nodes: namesOf(wait.nodes), withoutLease: namesOf(withoutLease(wait.nodes)) };
+      return {
+        kind: "late",
+        nodes: namesOf(wait.nodes),
+        withoutLease: namesOf(wait.nodes.filter(({ hasLease }) => !hasLease)),
+      };
     case "nobody":
       return { kind: "nobody" };
     case "unreadable":
@@ -77,8 +81,4 @@ function endOf(wait: NodesWait, tookMs: number): Deregistration {
 
 function namesOf(nodes: readonly NodeView[]): string[] {
   return nodes.map(({ node }) => node);
-}
-
-function withoutLease(nodes: readonly NodeView[]): NodeView[] {
-  return nodes.filter(({ hasLease }) => !hasLease);
 }

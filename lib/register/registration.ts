@@ -82,7 +82,9 @@ export function register(options: RegistrationOptions): Registration {
     };
     try {
       take(await inTurn(call, { kind: step.kind, signal }));
-      if (failing?.call === step.kind) recover(failing);
+      if (failing?.call !== step.kind) return;
+      onEvent({ kind: "recovered", ...failing });
+      failing = undefined;
     } catch (error) {
       if (!signal.aborted) await backOff(step.kind, error);
     }
@@ -98,11 +100,6 @@ export function register(options: RegistrationOptions): Registration {
     taken.resolve(event.leaseId);
     if (lease !== undefined) revokeLease(kv, lease.id, { limitMs: UNARY_LIMIT_MS }).catch(() => {});
     stop.abort();
-  }
-
-  function recover({ call, attempts }: { call: RegistrationCall; attempts: number }): void {
-    failing = undefined;
-    onEvent({ kind: "recovered", call, attempts });
   }
 
   async function backOff(call: RegistrationCall, error: unknown): Promise<void> {
