@@ -11,6 +11,17 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Resolves when the signal is aborted. Not for one of `AbortSignal.any()`: where nothing else refers to that, it is
+ * collected with its listener and never fires (seen on Deno 2.7.11).
+ */
+export function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
 /** Waits for a promise to resolve, for `ms` milliseconds at most; tells whether it did. */
 export async function resolvesWithin(
   promise: Promise<unknown>,
