@@ -25,6 +25,23 @@ export async function resolvesWithin(
   return result;
 }
 
+/** A time of 75 % to 125 % of the given one, so that what began together does not stay together. */
+export function jittered(ms: number, random = Math.random()): number {
+  return ms * (0.75 + random / 2);
+}
+
+/** Calls again and again until the signal is aborted, each time after a pause of about `ms` milliseconds. */
+export async function repeat(
+  call: () => Promise<void>,
+  { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    await sleep(jittered(ms), signal);
+    if (signal.aborted) return;
+    await call();
+  }
+}
+
 /** Bounds of a call: it rejects when `limitMs` have passed or `signal` is aborted. */
 export interface CallBounds {
   readonly limitMs: number;
