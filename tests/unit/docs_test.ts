@@ -7,7 +7,8 @@ const ROOT = new URL("../../", import.meta.url);
 const MAX_CELL = 100;
 
 /** The pages that people read, by their path in the project. */
-const PAGES = ["README.md", "SECURITY.md", "CHANGELOG.md", "backend/README.md", ...filesIn("docs/", ".md")].sort();
+const PAGES = ["README.md", "SECURITY.md", "CHANGELOG.md", "backend/README.md", ...filesIn("docs/", ".md")]
+  .sort();
 
 Deno.test("docs/ARCHITECTURE.md names only files that are there, and every folder of lib", () => {
   const text = read("docs/ARCHITECTURE.md");
