@@ -11,6 +11,17 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Resolves when the signal is aborted. Do not pass a signal of `AbortSignal.any()`: if nothing else refers to it, it is
+ * collected with its listener and never fires (seen on Deno 2.7.11).
+ */
+export function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
 /** Waits for a promise to resolve, for `ms` milliseconds at most or until the signal is aborted; returns whether it did. */
 export async function resolvesWithin(
   promise: Promise<unknown>,
@@ -19,8 +30,7 @@ export async function resolvesWithin(
 ): Promise<boolean> {
   const enough = new AbortController();
   const stop = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-  const resolved = promise.then(() => true);
-  const result = await Promise.race([resolved, sleep(ms, stop).then(() => false)]);
+  const result = await Promise.race([promise.then(() => true), sleep(ms, stop).then(() => false)]);
   enough.abort();
   return result;
 }
