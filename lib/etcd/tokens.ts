@@ -12,20 +12,18 @@ export interface Tokens<Via> {
 /** Calls that need a token at the same time ask once, because checking a password takes etcd a tenth of a second. */
 export function createTokens<Via>(ask: (via: Via) => Promise<string | undefined>): Tokens<Via> {
   let known: { readonly token: string | undefined } | undefined;
-  let asking: Promise<string | undefined> | undefined;
+  let asking: Promise<{ readonly token: string | undefined }> | undefined;
 
-  async function askOnce(via: Via): Promise<string | undefined> {
+  async function askOnce(via: Via) {
     try {
-      const token = await ask(via);
-      known = { token };
-      return token;
+      return known = { token: await ask(via) };
     } finally {
       asking = undefined;
     }
   }
 
   return {
-    get: (via) => known === undefined ? asking ??= askOnce(via) : Promise.resolve(known.token),
+    get: async (via) => (known ?? await (asking ??= askOnce(via))).token,
     forget: (token) => {
       // Another call may have brought a newer one by now.
       if (known?.token === token) known = undefined;

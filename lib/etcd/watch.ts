@@ -20,15 +20,10 @@ export interface WatchedPrefix {
 /** Why a watch ended. After `lost` it can continue where it was; after `gone` everything must be read again. */
 export type WatchEnd = { readonly kind: "lost" | "gone" | "aborted"; readonly reason: string };
 
-/** Time limits in milliseconds. Together they detect a silent member within 3 s. */
-export interface WatchLimits {
-  readonly createdMs: number;
-  /** Silence after which the member is asked for its progress. */
-  readonly idleMs: number;
-  readonly progressMs: number;
-}
-
-const LIMITS: WatchLimits = { createdMs: 1_500, idleMs: 1_200, progressMs: 1_200 };
+// Together these limits detect a silent member within 3 s.
+const CREATED_MS = 1_500;
+const IDLE_MS = 1_200;
+const PROGRESS_MS = 1_200;
 
 /** What to watch, and where to report. */
 export interface WatchOptions {
@@ -43,7 +38,8 @@ export interface WatchOptions {
   /** The watch ends because the events that it asks for were compacted away, up to this revision. */
   readonly onCompacted?: (revision: bigint) => void;
   readonly signal: AbortSignal;
-  readonly limits?: WatchLimits;
+  /** Silence after which the member is asked for its progress, in milliseconds. */
+  readonly idleMs?: number;
 }
 
 /**
@@ -52,7 +48,7 @@ export interface WatchOptions {
  * its events, so a later call continues without a gap. Never rejects.
  */
 export async function watchOnce(client: EtcdClient, options: WatchOptions): Promise<WatchEnd> {
-  const { signal, limits = LIMITS } = options;
+  const { signal, idleMs = IDLE_MS } = options;
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const after = (ms: number, then: () => void) => {
@@ -60,14 +56,13 @@ export async function watchOnce(client: EtcdClient, options: WatchOptions): Prom
     timer = setTimeout(then, ms);
   };
   const end = (kind: WatchEnd["kind"], reason: string) => resolve({ kind, reason });
-  after(limits.createdMs, () => end("lost", `no answer to the watch within ${limits.createdMs} ms`));
+  after(CREATED_MS, () => end("lost", `no answer to the watch within ${CREATED_MS} ms`));
   const opened = openStream(client, options, {
     end,
-    onAlive: (stream) => after(limits.idleMs, () => askForProgress(stream)),
+    onAlive: (stream) => after(idleMs, () => askForProgress(stream)),
   });
   const askForProgress = (stream: WatchStream) => {
-    const silentMs = limits.idleMs + limits.progressMs;
-    after(limits.progressMs, () => end("lost", `no sign of life for ${silentMs} ms`));
+    after(PROGRESS_MS, () => end("lost", `no sign of life for ${idleMs + PROGRESS_MS} ms`));
     stream.write({ progress_request: {} });
   };
   const ended = await within(promise, { signal })
