@@ -14,7 +14,7 @@ export interface NodesRead extends NodesView {
 }
 
 /**
- * Reads what the nodes say of themselves.
+ * Reads the keys of all nodes.
  *
  * @throws when etcd cannot be asked, or does not allow it
  */
@@ -29,7 +29,7 @@ export async function readNodes(kv: Etcd3, nodesPrefix: string): Promise<NodesRe
 
 export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
-  /** The cluster that the revision is of; undefined: the one that answers first. */
+  /** The cluster of the revision; undefined: the one that answers first. */
   readonly clusterId?: string;
   /** Even if it is 0, the keys are read once. */
   readonly limitMs: number;
@@ -46,14 +46,14 @@ export type NodesWait =
   | { readonly kind: "nobody" }
   /** The time is up; these nodes have not passed. */
   | { readonly kind: "behind"; readonly nodes: readonly NodeView[] }
-  /** The keys may not be read, or could not be in all that time. */
+  /** Reading the keys is not allowed, or failed all the time. */
   | { readonly kind: "unreadable"; readonly reason: string }
-  /** Another store answers than the one that the revision is of. */
+  /** Another store answers than the store of the revision. */
   | { readonly kind: "other-store"; readonly reason: string };
 
 /**
  * Waits until every live node serves a revision: it reads the nodes' keys, and watches them while some node has not
- * passed. A node whose lease ends meanwhile counts no longer.
+ * passed. A node whose lease ends meanwhile no longer counts.
  *
  * @throws the signal's reason, when it is aborted
  */
@@ -108,7 +108,7 @@ async function watchUntil(
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
   let nodes: readonly NodeView[] | undefined;
-  let problem = "no answer of etcd";
+  let problem = "no answer from etcd";
   const onChange = (state: FullRead): NodesWait | undefined => {
     const reason = otherStore(state, { clusterId, revision: options.revision });
     if (reason !== undefined) return { kind: "other-store", reason };
@@ -124,7 +124,7 @@ function createView(options: NodesWaitOptions) {
   return { onChange, onTimeUp, onProblem: (reason: string) => problem = reason };
 }
 
-/** A store that was restored, or made anew, knows nothing of the revision that is waited for. */
+/** A store that was restored or replaced does not know the revision that is waited for. */
 function otherStore(
   read: FullRead,
   known: { clusterId: string | undefined; revision: bigint },

@@ -10,7 +10,7 @@ import { listenForSignals } from "./signals.ts";
 
 /** Changes that come together are shown once. */
 const QUIET_MS = 100;
-/** On a terminal ages go on by themselves. */
+/** On a terminal the ages are kept up to date. */
 const TICK_MS = 1_000;
 
 /** Shows all nodes at every change until SIGINT or SIGTERM; on a terminal in place, else one table below the other. */
@@ -76,7 +76,7 @@ function plainScreen(): Screen {
   };
 }
 
-/** The other screen of the terminal (xterm control sequences): what stood there before is back at the end. */
+/** The alternate screen of the terminal (xterm control sequences): the former content is back at the end. */
 function terminalScreen(): Screen {
   return {
     tickMs: TICK_MS,
@@ -87,7 +87,7 @@ function terminalScreen(): Screen {
       const fitting = lines.slice(0, (rows || Infinity) - 1).map((line) =>
         line.slice(0, columns || Infinity)
       );
-      // One write from the upper left corner, each line cleared behind its text: nothing flickers.
+      // One write from the upper left corner, and each line cleared after its text, so that nothing flickers.
       write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
     },
     close: () => write("\x1b[?25h\x1b[?1049l"),

@@ -1,6 +1,6 @@
 import type { EtcdClient } from "../etcd/client.ts";
 import { createMirror, type Source, type SourceOptions } from "../etcd/mirror.ts";
-import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
+import { openEtcd, prefixesOf } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { createReread } from "../etcd/reread.ts";
 import type { Prefixes } from "../registry/model.ts";
@@ -23,7 +23,7 @@ export async function openRegistry(
   mode: RunOptions["source"],
   ports: Pick<SourceOptions, "onChange" | "onEvent">,
 ): Promise<NodeRegistry> {
-  const client = await etcdFromSettings(settings);
+  const client = await openEtcd(settings);
   const prefixes = prefixesOf(settings);
   const options: SourceOptions = {
     client,

@@ -4,7 +4,7 @@ import { resolvesWithin } from "./time.ts";
 export interface Bell {
   ring(): void;
   /**
-   * Waits for a ring, `ms` milliseconds at most (`Infinity`: for long), or until the signal is aborted. A ring since the
+   * Waits for a ring, for `ms` milliseconds at most (`Infinity`: for long), or until the signal is aborted. A ring since the
    * last wait counts, so none is missed while the loop works.
    */
   wait(ms: number, signal: AbortSignal): Promise<void>;
