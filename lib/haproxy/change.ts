@@ -15,7 +15,10 @@ const DELETE_RETRY_MS = 10;
 const BATCH_LINES = 50;
 
 type Removal = Extract<Step, { kind: "remove" | "replace" }>;
-type Direct = Exclude<Step, { kind: "remove" | "replace" }>;
+
+function isRemoval(step: Step): step is Removal {
+  return step.kind === "remove" || step.kind === "replace";
+}
 
 /**
  * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. What
@@ -26,23 +29,38 @@ export async function changeServers(
   steps: readonly Step[],
   isUnready: (key: string) => boolean,
 ): Promise<ChangeResult> {
+  const removals = steps.filter(isRemoval);
+  const direct = steps.filter((step) => !isRemoval(step));
+  const serving = removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining));
+  const errors = await inSession(socketPath, async (session) => {
+    const errors = await sendAll(session, [
+      ...serving.map((step) => drainLine(stepKey(step))),
+      ...direct.map((step) => commandLine(step, isUnready(stepKey(step)))),
+    ]);
+    return errors.length > 0 || removals.length === 0 ? errors : removeIdle(session, removals, isUnready);
+  });
+  return { errors };
+}
+
+/**
+ * Brings up servers that were unready and passed their probe. Never rejects: returns what HAProxy complained of, whose own
+ * checks bring them up a moment later.
+ */
+export function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
+  return inSession(socketPath, (session) => sendAll(session, lines));
+}
+
+/** Never rejects: what goes wrong is among the errors that it returns. */
+async function inSession(
+  socketPath: string,
+  work: (session: Session) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   let session: Session | undefined;
   try {
     session = await openSession(socketPath);
-    const removals = steps.filter((step): step is Removal =>
-      step.kind === "remove" || step.kind === "replace"
-    );
-    const direct = steps.filter((step): step is Direct => step.kind !== "remove" && step.kind !== "replace");
-    const errors = await sendAll(session, [
-      ...removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining)).map((
-        step,
-      ) => drainLine(stepKey(step))),
-      ...direct.map((step) => commandLine(step, isUnready(stepKey(step)))),
-    ]);
-    if (errors.length > 0 || removals.length === 0) return { errors };
-    return { errors: await removeIdle(session, removals, isUnready) };
+    return await work(session);
   } catch (error) {
-    return { errors: [messageOf(error)] };
+    return [messageOf(error)];
   } finally {
     session?.close();
   }
@@ -93,20 +111,4 @@ async function sendAll(session: Session, lines: readonly string[]): Promise<stri
     if (errors.length > 0) return errors;
   }
   return [];
-}
-
-/**
- * Brings up servers that were unready and passed their probe. Never rejects: returns what HAProxy complained of, whose own
- * checks bring them up a moment later.
- */
-export async function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
-  let session: Session | undefined;
-  try {
-    session = await openSession(socketPath);
-    return await sendAll(session, lines);
-  } catch (error) {
-    return [messageOf(error)];
-  } finally {
-    session?.close();
-  }
 }

@@ -1,6 +1,6 @@
-import { deadline } from "@std/async/deadline";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { CheckResult } from "../reconcile/ports.ts";
+import { TimeUpError, within } from "../util/time.ts";
 import { parseAlerts } from "./wire/reply.ts";
 
 /** A file with tens of thousands of servers takes seconds to check. */
@@ -56,11 +56,11 @@ async function runHaproxy(
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const { code, stdout, stderr } = await deadline(child.output(), timeoutMs);
+    const { code, stdout, stderr } = await within(child.output(), { limitMs: timeoutMs });
     const decoder = new TextDecoder();
     return { code, text: `${decoder.decode(stdout)}\n${decoder.decode(stderr)}` };
   } catch (error) {
-    const isLate = error instanceof DOMException && error.name === "TimeoutError";
+    const isLate = error instanceof TimeUpError;
     // One that hangs may not heed anything milder.
     if (isLate) child?.kill("SIGKILL");
     const state = isLate ? `it did not end within ${timeoutMs} ms` : messageOf(error);
