@@ -1,7 +1,8 @@
+import PQueue from "p-queue";
 import type { Candidate } from "../plan/probe_targets.ts";
 import type { ProbeTarget } from "../util/probe.ts";
 import type { Admission } from "../reconcile/ports.ts";
-import { sleep } from "../util/time.ts";
+import { resolvesWithin, sleep } from "../util/time.ts";
 
 /** What an admission needs of the world. */
 export interface AdmissionPorts {
@@ -30,7 +31,7 @@ export const ADMIT_ALL: Admission = {
 
 /** Creates an admission by probes. One candidate that does not answer delays no other. */
 export function createAdmission(ports: AdmissionPorts): Admission {
-  const places = createPlaces(CONCURRENT);
+  const places = new PQueue({ concurrency: CONCURRENT });
   const running = new Map<string, AbortController>();
 
   const watch = async (candidate: Candidate & { target: ProbeTarget }, stop: AbortController) => {
@@ -44,7 +45,8 @@ export function createAdmission(ports: AdmissionPorts): Admission {
   const probeUntilPassed = async (target: ProbeTarget, signal: AbortSignal): Promise<boolean> => {
     for (let attemptMs = FIRST_ATTEMPT_MS; !signal.aborted; attemptMs = ATTEMPT_MS) {
       const attempt = () => ports.probe(target, AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]));
-      if (await places.use(attempt, signal)) return !signal.aborted;
+      // A place that was not had in time is none.
+      if (await places.add(attempt, { signal }).catch(() => false)) return !signal.aborted;
       await sleep(RETRY_MS, signal);
     }
     return false;
@@ -91,37 +93,13 @@ function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["
       if (confirmed && late.length === 1) setTimeout(flush, 1);
     },
     unready: async () => {
-      const enough = new AbortController();
-      await Promise.race([all, sleep(PASS_WAIT_MS, enough.signal)]);
-      enough.abort();
+      await resolvesWithin(all, PASS_WAIT_MS);
       decided = true;
       return new Set(unready);
     },
     confirm: () => {
       confirmed = true;
       flush();
-    },
-  };
-}
-
-/** At most so many at a time; the others wait in line. */
-function createPlaces(count: number) {
-  let free = count;
-  const line: (() => void)[] = [];
-  const release = () => {
-    const next = line.shift();
-    if (next === undefined) free++;
-    else next();
-  };
-  return {
-    use: async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
-      if (free > 0) free--;
-      else await new Promise<void>((resolve) => line.push(resolve));
-      try {
-        return signal.aborted ? undefined : await work();
-      } finally {
-        release();
-      }
     },
   };
 }

@@ -1,3 +1,4 @@
+import PQueue from "p-queue";
 import { isThere, readText, replaceFile } from "../config_file.ts";
 
 /** Files of the state directory, with the memory of what was read and written: one that somebody removed comes back. */
@@ -17,13 +18,8 @@ export interface StateFiles {
 /** Creates it for files that nobody has read yet. */
 export function createStateFiles(): StateFiles {
   const texts = new Map<string, string>();
-  let last: Promise<unknown> = Promise.resolve();
-  /** What is made again must not come over what is written meanwhile. */
-  const inTurn = <T>(write: () => Promise<T>): Promise<T> => {
-    const written = last.then(write, write);
-    last = written;
-    return written;
-  };
+  // What is made again must not come over what is written meanwhile.
+  const writes = new PQueue({ concurrency: 1 });
   return {
     read: async (path) => {
       const text = await readText(path) ?? texts.get(path);
@@ -31,12 +27,12 @@ export function createStateFiles(): StateFiles {
       return text;
     },
     replace: (path, text) =>
-      inTurn(async () => {
+      writes.add(async () => {
         await replaceFile(path, text);
         texts.set(path, text);
       }),
     restore: () =>
-      inTurn(async () => {
+      writes.add(async () => {
         const written: string[] = [];
         for (const [path, text] of texts) {
           if (await isThere(path)) continue;
