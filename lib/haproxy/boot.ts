@@ -2,6 +2,7 @@ import { ControllerError } from "../util/errors.ts";
 import { MANAGED_LINE } from "../config/render.ts";
 import { checkConfig } from "./check.ts";
 import { readText, removeFile, replaceFile } from "./config_file.ts";
+import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
 
 /** Where the configuration came from that HAProxy is started with. */
@@ -13,14 +14,14 @@ export interface BootConfig {
   readonly skipped: readonly string[];
 }
 
+/** What HAProxy can be started with. */
 export interface BootOptions {
   readonly haproxy: string;
   readonly configPath: string;
-  readonly lastGoodPath: string;
+  readonly dir: StateDir;
   readonly files: StateFiles;
   /** A configuration without any server, which answers 503. */
   readonly builtIn: string;
-  readonly stateFile: string;
 }
 
 /**
@@ -28,33 +29,27 @@ export interface BootOptions {
  *
  * @throws {ControllerError} (operator) when the file cannot be written or haproxy cannot be run
  */
-export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
-  const { haproxy, configPath, lastGoodPath, builtIn } = options;
+export async function prepareBoot(
+  { haproxy, configPath, dir, files, builtIn }: BootOptions,
+): Promise<BootConfig> {
   // An old state file would bring old addresses back.
-  await removeFile(options.stateFile);
+  await removeFile(dir.stateFile);
   const skipped: string[] = [];
-  const disk = await readText(configPath);
-  if (disk !== undefined) {
-    const problem = await problemWith(haproxy, configPath);
-    if (problem === undefined) return { origin: "disk", skipped };
-    skipped.push(`${configPath}: ${problem}`);
-  }
-  const lastGood = await options.files.read(lastGoodPath);
-  if (lastGood !== undefined) {
-    const problem = await problemWith(haproxy, lastGoodPath);
-    if (problem === undefined) {
-      await replaceFile(configPath, lastGood);
-      return { origin: "last-good", skipped };
+  const candidates = [
+    { origin: "disk", path: configPath, text: await readText(configPath) },
+    { origin: "last-good", path: dir.lastGood, text: await files.read(dir.lastGood) },
+  ] as const;
+  for (const { origin, path, text } of candidates) {
+    if (text === undefined) continue;
+    const result = await checkConfig(haproxy, path);
+    if (result.kind === "valid") {
+      if (origin !== "disk") await replaceFile(configPath, text);
+      return { origin, skipped };
     }
-    skipped.push(`${lastGoodPath}: ${problem}`);
+    skipped.push(`${path}: ${result.alerts.map(({ message }) => message).join("; ")}`);
   }
   await replaceFile(configPath, builtIn);
   return { origin: "built-in", skipped };
-}
-
-async function problemWith(haproxy: string, path: string): Promise<string | undefined> {
-  const result = await checkConfig(haproxy, path);
-  return result.kind === "valid" ? undefined : result.alerts.map(({ message }) => message).join("; ");
 }
 
 /**

@@ -1,11 +1,13 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { sleep } from "../util/time.ts";
-import { isThere } from "./config_file.ts";
+import { isThere, modifiedAt } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
-import { type OnLine, openOutput, type Output } from "./output.ts";
-import { ask, isTimeout } from "./socket.ts";
+import type { OnLine, Output } from "./output.ts";
+import { answers, isTimeout } from "./socket.ts";
 import { spawnMaster } from "./spawn.ts";
+import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
+import { alertsIn } from "./wire/reply.ts";
 
 /** A running HAProxy master process. */
 export interface Master {
@@ -21,20 +23,13 @@ export interface Master {
 /** What is known of a master, be it found or started. */
 export interface MasterOptions {
   readonly configPath: string;
-  readonly masterSocket: string;
-  readonly runtimeSocket: string;
-  /** A file that holds the path of the configuration file which the master was started with. */
-  readonly startedWith: string;
-  /**
-   * The file of HAProxy's standard error. A pipe that nobody reads for a while, because the controller is frozen or busy,
-   * would fill up and stop HAProxy in the middle of serving.
-   */
-  readonly output: string;
+  readonly dir: StateDir;
   readonly files: StateFiles;
-  /** Each line that HAProxy writes. */
-  readonly onLine: (line: string) => void;
-  /** Told why lines cannot be had. */
-  readonly onUnheard: (reason: string) => void;
+  /** What HAProxy writes to standard error. */
+  readonly output: Output;
+  readonly onLine: OnLine;
+  /** Told whether lines can be had from now on, and why they cannot. */
+  readonly onHearing: (failure: string | undefined) => void;
 }
 
 /** How many of the last lines are kept to explain an unasked end. */
@@ -55,59 +50,53 @@ const STARTING_MS = 3_000;
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
 export async function startMaster(options: MasterOptions & { readonly haproxy: string }): Promise<Master> {
-  await options.files.replace(options.startedWith, options.configPath);
-  const output = hear(options, { create: true });
-  output?.begin();
-  const child = await spawnMaster(options, output === undefined ? undefined : options.output).catch(
-    (error) => {
-      output?.close();
-      throw error;
-    },
-  );
+  const { haproxy, configPath, dir, files, output, onLine } = options;
+  await files.replace(dir.startedWith, configPath);
   const alerts: string[] = [];
-  const unfollow = follow(options, output, (line) => {
-    if (line.startsWith("[ALERT]")) alerts.push(line.replace(/^.*?\) ?: /, ""));
+  const reading = read(options, true, (line, isNew) => {
+    onLine(line, isNew);
+    if (isNew) alerts.push(...alertsIn(line));
     if (alerts.length > KEPT_ALERTS) alerts.shift();
+  });
+  const program = { haproxy, configPath, masterSocket: dir.masterSocket };
+  const child = await spawnMaster(program, reading && output.path).catch(async (error) => {
+    await reading?.end();
+    throw error;
   });
   return {
     pid: child.pid,
     adopted: false,
     ended: child.ended.then(async (how) => {
       // The last lines tell why.
-      await unfollow();
+      await reading?.end();
       endFamily(child.pid);
       return [`it ended with ${how}`, ...alerts].join("; ");
     }),
-    signal: (signal) => signalQuietly(child.pid, signal),
+    signal: (signal) => void send(child.pid, signal),
   };
 }
 
-/** HAProxy is to serve also where nobody can hear what it says. */
-function hear({ output, onUnheard }: MasterOptions, how: { readonly create: boolean }): Output | undefined {
+/** Tells what HAProxy writes until its end; undefined where that cannot be had, because HAProxy is to serve all the same. */
+function read(
+  { output, onHearing }: MasterOptions,
+  create: boolean,
+  onLine: OnLine,
+): { end(): Promise<void> } | undefined {
+  const stop = new AbortController();
+  const fail = (error: unknown) => onHearing(messageOf(error));
   try {
-    return openOutput(output, how);
+    onHearing(undefined);
+    const followed = output.follow(onLine, { create, signal: stop.signal }).catch(fail);
+    return {
+      end: () => {
+        stop.abort();
+        return followed;
+      },
+    };
   } catch (error) {
-    onUnheard(messageOf(error));
+    fail(error);
     return undefined;
   }
-}
-
-/** Tells what HAProxy writes until the returned function is called, which resolves after the last line; never rejects. */
-function follow(
-  { onLine, onUnheard }: MasterOptions,
-  output: Output | undefined,
-  onNewLine: (line: string) => void = () => {},
-): () => Promise<void> {
-  const stop = new AbortController();
-  const tell: OnLine = (line, { isNew }) => {
-    onLine(line);
-    if (isNew) onNewLine(line);
-  };
-  const followed = output?.follow(tell, stop.signal).catch((error) => onUnheard(messageOf(error)));
-  return async () => {
-    stop.abort();
-    await followed;
-  };
 }
 
 /** How long an adoption may take: for ever, while somebody stands behind the socket and does not answer. */
@@ -124,20 +113,20 @@ export interface AdoptionWait {
  * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
 export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): Promise<Master | undefined> {
-  const pid = await masterBehind(options, wait);
+  const pid = await masterBehind(options.dir, wait);
   if (pid === undefined) return undefined;
-  const file = await options.files.read(options.startedWith);
+  const file = await options.files.read(options.dir.startedWith);
   if (file !== undefined && file !== options.configPath) {
     const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
   // A file that is made now is not the one that it writes to.
-  const unfollow = follow(options, hear(options, { create: false }));
+  const reading = read(options, false, options.onLine);
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, options).finally(unfollow).finally(() => endFamily(pid)),
-    signal: (signal) => signalQuietly(pid, signal),
+    ended: untilGone(pid, options.dir).finally(reading?.end).finally(() => endFamily(pid)),
+    signal: (signal) => void send(pid, signal),
   };
 }
 
@@ -146,10 +135,11 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
  * takes them and stands still may serve by its worker: a second HAProxy beside it would share its ports silently.
  */
 async function masterBehind(
-  { masterSocket, startedWith }: MasterOptions,
+  { masterSocket, startedWith }: StateDir,
   wait: AdoptionWait,
 ): Promise<number | undefined> {
-  const isFresh = await ageMs(startedWith) < STARTING_MS;
+  const ageMs = Date.now() - (await modifiedAt(startedWith) ?? -Infinity);
+  const isFresh = ageMs >= 0 && ageMs < STARTING_MS;
   if (!isFresh && !await isThere(masterSocket)) return undefined;
   const deadline = performance.now() + (isFresh ? STARTING_MS : EXECUTING_MS);
   while (!wait.signal.aborted) {
@@ -164,21 +154,11 @@ async function masterBehind(
   return undefined;
 }
 
-/** How long ago a file was written, by the wall clock; infinite for one that is not there or is of the future. */
-async function ageMs(path: string): Promise<number> {
-  try {
-    const age = Date.now() - ((await Deno.stat(path)).mtime?.getTime() ?? -Infinity);
-    return age < 0 ? Infinity : age;
-  } catch {
-    return Infinity;
-  }
-}
-
 /** An adopted master is no child, so its end has to be looked for. */
-async function untilGone(pid: number, options: MasterOptions): Promise<string> {
+async function untilGone(pid: number, dir: StateDir): Promise<string> {
   let silentSince: number | undefined;
   while (isAlive(pid)) {
-    silentSince = await isHeard(pid, options) ? undefined : silentSince ?? performance.now();
+    silentSince = await isHeard(pid, dir) ? undefined : silentSince ?? performance.now();
     if (silentSince !== undefined && performance.now() - silentSince > GONE_AFTER_MS) break;
     await sleep(POLL_MS);
   }
@@ -189,14 +169,11 @@ async function untilGone(pid: number, options: MasterOptions): Promise<string> {
  * Whether the master answers, or at least its worker does. A zombie that nobody reaps, or another process by now, has the
  * id but not the sockets.
  */
-async function isHeard(
-  pid: number,
-  { masterSocket, runtimeSocket }: Pick<MasterOptions, "masterSocket" | "runtimeSocket">,
-): Promise<boolean> {
+async function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): Promise<boolean> {
   try {
     return (await showProcesses(masterSocket)).masterPid === pid;
   } catch {
-    return await ask(runtimeSocket, "show version").then(() => true, () => false);
+    return await answers(runtimeSocket);
   }
 }
 
@@ -205,23 +182,20 @@ async function isHeard(
  * would go on to hold the ports, and share them with the next HAProxy.
  */
 function endFamily(masterPid: number): void {
-  signalQuietly(-masterPid, "SIGKILL");
+  send(-masterPid, "SIGKILL");
 }
 
-/** The signal is one that does nothing by default (signal(7)); a process that is not there cannot get it. */
+/** The signal is one that does nothing by default (signal(7)). */
 function isAlive(pid: number): boolean {
+  return send(pid, "SIGWINCH");
+}
+
+/** Tells whether there is such a process. */
+function send(pid: number, signal: Deno.Signal): boolean {
   try {
-    Deno.kill(pid, "SIGWINCH");
+    Deno.kill(pid, signal);
     return true;
   } catch {
     return false;
-  }
-}
-
-function signalQuietly(pid: number, signal: Deno.Signal): void {
-  try {
-    Deno.kill(pid, signal);
-  } catch {
-    // It has ended.
   }
 }

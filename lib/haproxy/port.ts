@@ -2,7 +2,7 @@ import type { HaproxyPort, HaproxyState, SocketHealth } from "../reconcile/ports
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
-import { createFileReader, removeFile, replaceFile, stageFile } from "./config_file.ts";
+import { readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state/dir.ts";
@@ -59,7 +59,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
     observeBackends: (backends) => observeBackends(sockets(), backends),
     change: (steps, unready) => changeServers(dir.runtimeSocket, steps, (key) => unready.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
-    readConfig: createFileReader(configPath),
+    readConfig: () => readText(configPath),
     readLastGood: () => files.read(dir.lastGood),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy(), path),
@@ -87,12 +87,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
 }
 
 /** The time of the last good file tells until when it was known to be right; false when it is not there any more. */
-async function touch(path: string): Promise<boolean> {
+function touch(path: string): Promise<boolean> {
   const now = new Date();
-  try {
-    await Deno.utime(path, now, now);
-    return true;
-  } catch {
-    return false;
-  }
+  return Deno.utime(path, now, now).then(() => true, () => false);
 }

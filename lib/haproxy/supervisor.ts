@@ -15,13 +15,17 @@ export interface SupervisorPorts {
   onState(state: HaproxyState): void;
 }
 
+/** How HAProxy is stopped: gracefully, then after `timeoutMs` or when `hurry` is aborted at once. */
+export interface Stopping {
+  readonly timeoutMs: number;
+  readonly hurry: AbortSignal;
+}
+
 /** Keeps one HAProxy running. */
 export interface Supervisor {
   state(): HaproxyState;
-  /** Resolves when HAProxy was stopped; rejects only when the very first adoption is refused. */
-  run(): Promise<void>;
-  /** Stops HAProxy: gracefully, then after `timeoutMs` or when `hurry` is aborted at once. */
-  stop(options: { timeoutMs: number; hurry: AbortSignal }): Promise<void>;
+  /** Works until the signal is aborted, and resolves when HAProxy was stopped. Rejects only when the adoption is refused. */
+  run(signal: AbortSignal, stopping: Stopping): Promise<void>;
 }
 
 /** Whatever keeps HAProxy from starting, it is to serve within 5 s of the end of that. */
@@ -33,76 +37,51 @@ const KILL_AFTER_MS = 5_000;
 /** Creates a supervisor; nothing is started before `run()`. */
 export function createSupervisor(ports: SupervisorPorts): Supervisor {
   let state: HaproxyState = { kind: "starting" };
-  let master: Master | undefined;
-  const stopping = new AbortController();
-  const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
-
   const enter = (next: HaproxyState) => {
     state = next;
     ports.onState(next);
   };
-  /** Runs one master to its end; returns why it ended. */
-  const runOne = async (get: () => Promise<Master>): Promise<string> => {
+  /** Running requests finish (management manual, 4 "Stopping and restarting"); one that is not up yet has none. */
+  const stop = async (master: Master, { timeoutMs, hurry }: Stopping) => {
+    if (state.kind === "up") {
+      master.signal("SIGUSR1");
+      await resolvesWithin(master.ended, timeoutMs, hurry);
+    }
+    await end(master);
+  };
+  /** Runs a master to its end, or stops it; returns why it ended. */
+  const runOne = async (master: Master, signal: AbortSignal, stopping: Stopping): Promise<string> => {
+    const onStop = () => void stop(master, stopping);
+    signal.addEventListener("abort", onStop, { once: true });
+    if (signal.aborted) onStop();
     try {
-      master = await get();
-      if (stopping.signal.aborted) master.signal("SIGTERM");
-      const ready = ports.untilReady(master);
-      const early = await Promise.race([ready, master.ended]);
+      const early = await Promise.race([ports.untilReady(master), master.ended]);
       if (early !== undefined) return early;
       enter({ kind: "up", pid: master.pid, adopted: master.adopted });
       return await master.ended;
     } catch (error) {
-      return await failed(error);
+      await end(master);
+      return messageOf(error);
+    } finally {
+      signal.removeEventListener("abort", onStop);
     }
   };
-  const failed = async (error: unknown): Promise<string> => {
-    if (master !== undefined) await end(master);
-    return messageOf(error);
-  };
-  const run = async () => {
-    const adopted = await ports.adopt({
-      signal: stopping.signal,
-      onWaiting: (reason) => enter({ kind: "starting", reason }),
-    });
-    let attempt = 0;
-    for (let next = adopted; !stopping.signal.aborted; next = undefined) {
+  const run: Supervisor["run"] = async (signal, stopping) => {
+    const onWaiting = (reason: string) => enter({ kind: "starting", reason });
+    let found = await ports.adopt({ signal, onWaiting });
+    for (let attempt = 0; found !== undefined || !signal.aborted; found = undefined) {
       const since = performance.now();
-      const found = next;
-      const reason = await runOne(found === undefined ? ports.start : () => Promise.resolve(found));
-      master = undefined;
-      if (stopping.signal.aborted) break;
+      const next = async () => await runOne(found ?? await ports.start(), signal, stopping);
+      const reason = await next().catch(messageOf);
+      if (signal.aborted) continue;
       attempt = performance.now() - since > STABLE_MS ? 1 : attempt + 1;
       const retryInMs = backoffDelay({ ...BACKOFF, attempt, random: Math.random() });
       enter({ kind: "down", reason, retryInMs });
-      await sleep(retryInMs, stopping.signal);
+      await sleep(retryInMs, signal);
     }
     enter({ kind: "stopped" });
-    finish();
   };
-
-  /** Running requests finish (management manual, 4 "Stopping and restarting"); one that is not up yet has none. */
-  const stopGracefully = async (
-    running: Master,
-    { timeoutMs, hurry }: { timeoutMs: number; hurry: AbortSignal },
-  ) => {
-    if (state.kind !== "up") return;
-    running.signal("SIGUSR1");
-    await resolvesWithin(running.ended, timeoutMs, hurry);
-  };
-
-  return {
-    state: () => state,
-    run,
-    stop: async ({ timeoutMs, hurry }) => {
-      stopping.abort();
-      const running = master;
-      if (running !== undefined) {
-        await stopGracefully(running, { timeoutMs, hurry });
-        await end(running);
-      }
-      await finished;
-    },
-  };
+  return { state: () => state, run };
 }
 
 /** SIGTERM, and SIGKILL for one that does not heed it. */

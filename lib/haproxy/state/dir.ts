@@ -4,24 +4,7 @@ import { ControllerError, messageOf } from "../../util/errors.ts";
 import { createStateFiles, type StateFiles } from "./files.ts";
 
 /** The places inside of `--state-dir`. */
-export interface StateDir {
-  readonly path: string;
-  readonly masterSocket: string;
-  readonly runtimeSocket: string;
-  readonly stateFile: string;
-  /** Holds the path of the configuration file which the running master was started with. */
-  readonly startedWith: string;
-  /** The last configuration that HAProxy was verified to run. */
-  readonly lastGood: string;
-  /** What the guard against mass disappearance remembers. */
-  readonly guard: string;
-  /** For how long workers that a reload retired may take requests from idle clients. */
-  readonly idleLimit: string;
-  /** What HAProxy says on standard error. */
-  readonly output: string;
-  /** Holds what tells this node from another one of the same id. */
-  readonly instance: string;
-}
+export type StateDir = Readonly<ReturnType<typeof stateDirAt>>;
 
 /** The state directory, locked for this process. */
 export interface OpenStateDir {
@@ -40,17 +23,24 @@ export interface OpenStateDir {
 const MAX_PATH_BYTES = 70;
 
 /** Names the places; touches nothing. */
-export function stateDirAt(path: string): StateDir {
+export function stateDirAt(path: string) {
   return {
     path,
+    lock: join(path, "lock"),
     masterSocket: join(path, "master.sock"),
     runtimeSocket: join(path, "haproxy.sock"),
     stateFile: join(path, "server-state"),
+    /** Holds the path of the configuration file which the running master was started with. */
     startedWith: join(path, "started-with"),
+    /** The last configuration that HAProxy was verified to run. */
     lastGood: join(path, "last-good.cfg"),
+    /** What the guard against mass disappearance remembers. */
     guard: join(path, "guard.json"),
+    /** For how long workers that a reload retired may take requests from idle clients. */
     idleLimit: join(path, "idle-limit"),
+    /** What HAProxy says on standard error. */
     output: join(path, "haproxy.stderr"),
+    /** Holds what tells this node from another one of the same id. */
     instance: join(path, "instance"),
   };
 }
@@ -66,8 +56,8 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
     const why = `its path has ${bytes} bytes, more than ${MAX_PATH_BYTES}, and would not fit a unix socket`;
     throw cannotUse(path, why);
   }
-  let lock = await makeLocked(path);
   const dir = stateDirAt(path);
+  let lock = await makeLocked(dir);
   const files = createStateFiles();
   // What an earlier run left would be missed as well. Whoever needs one that cannot be read says so.
   await Promise.allSettled(
@@ -78,37 +68,32 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
     files,
     release: () => lock.close(),
     restore: async () => {
-      if (await isAt(lock, lockIn(path))) {
+      if (await isAt(lock, dir.lock)) {
         try {
           return await files.restore();
         } catch (error) {
           // It may have been removed just now: then it can be made again.
-          if (await isAt(lock, lockIn(path))) throw error;
+          if (await isAt(lock, dir.lock)) throw error;
         }
       }
-      const next = await makeLocked(path);
+      const next = await makeLocked(dir);
       lock.close();
       lock = next;
-      return [lockIn(path), ...await files.restore()];
+      return [dir.lock, ...await files.restore()];
     },
   };
 }
 
-async function makeLocked(path: string): Promise<Deno.FsFile> {
+async function makeLocked({ path, lock }: StateDir): Promise<Deno.FsFile> {
   try {
     await ensureDir(path);
     await Deno.chmod(path, 0o700);
-    return await lockFile(path);
+    const file = await Deno.open(lock, { create: true, write: true, mode: 0o600 });
+    if (await file.tryLock(true)) return file;
+    file.close();
   } catch (error) {
-    if (error instanceof ControllerError) throw error;
     throw cannotUse(path, messageOf(error), error);
   }
-}
-
-async function lockFile(path: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(lockIn(path), { create: true, write: true, mode: 0o600 });
-  if (await file.tryLock(true)) return file;
-  file.close();
   throw cannotUse(path, "another controller holds its lock");
 }
 
@@ -120,10 +105,6 @@ async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function lockIn(path: string): string {
-  return join(path, "lock");
 }
 
 function cannotUse(path: string, why: string, cause?: unknown): ControllerError {

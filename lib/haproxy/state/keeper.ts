@@ -17,8 +17,6 @@ export interface StateKeeper {
    * @throws {ControllerError} (operator) when it cannot be made
    */
   ensure(): Promise<void>;
-  /** Whether something is missing that could not be made when it was looked at last. */
-  isLost(): boolean;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -30,17 +28,14 @@ export function createStateKeeper(
   onSeen: (seen: StateDirSeen) => void,
 ): StateKeeper {
   let looking: Promise<StateDirSeen> | undefined;
-  let isLost = false;
   const look = async (): Promise<StateDirSeen> => {
     const seen = await seenBy(restore);
-    isLost = seen.kind === "lost";
     onSeen(seen);
     return seen;
   };
   // Two at once would stand in each other's way at the lock.
   const lookOnce = () => looking ??= look().finally(() => looking = undefined);
   return {
-    isLost: () => isLost,
     ensure: async () => {
       const seen = await lookOnce();
       if (seen.kind === "lost") throw new ControllerError("operator", seen.reason);
