@@ -10,21 +10,21 @@ import type { Supervisor } from "./supervisor.ts";
 
 const POLL_MS = 500;
 const BACKOFF = { minMs: 100, maxMs: 1_000 };
-/** A master that executes itself again refuses connections for less. */
+/** During a reload the master executes itself again and refuses connections, but for less time than this. */
 const AWAY_AFTER_MS = 3_000;
 
-/** What an attachment tells and asks for. */
+/** What an attachment calls. */
 export interface AttachPorts {
-  /** Makes the configuration file one that HAProxy takes. */
+  /** Makes sure that HAProxy accepts the configuration file. */
   prepare(): Promise<BootOrigin>;
-  /** Tells that HAProxy serves what an earlier run verified. */
+  /** Tells that HAProxy runs a configuration that an earlier run verified. */
   noteInherited(): Promise<void>;
   onState(state: HaproxyState): void;
 }
 
 /**
- * Attaches to an HAProxy that others run. It replaces the supervisor: it only watches whether the master is there, and
- * never starts, signals or ends it. The file that HAProxy reads must be there before HAProxy is.
+ * Attaches to an HAProxy that is run by something else, such as systemd. It replaces the supervisor: it only watches. It
+ * never starts, signals or stops HAProxy. The configuration file is prepared first, because HAProxy may start at any time.
  */
 export async function attach(sockets: StateDir, ports: AttachPorts): Promise<Supervisor> {
   const { masterSocket } = sockets;
@@ -49,7 +49,7 @@ export async function attach(sockets: StateDir, ports: AttachPorts): Promise<Sup
         if (state.kind !== "up" || state.pid !== seen) enter({ kind: "up", pid: seen, adopted: true });
       } else if (performance.now() - seenAt > AWAY_AFTER_MS) {
         pauseMs = backoffDelay({ ...BACKOFF, attempt: ++attempt, random: Math.random() });
-        // One that stays away is news once.
+        // This is told once, not at each look.
         if (state.kind !== "down") enter({ kind: "down", reason: seen, retryInMs: pauseMs });
       }
       await sleep(pauseMs, signal);
@@ -70,10 +70,10 @@ async function masterAt(masterSocket: string): Promise<number | string> {
 }
 
 /**
- * The places of a node: the master socket is another one when it is attached. An HAProxy of an earlier run, which was not
- * attached, must not be left then: two masters on one port share it silently.
+ * The paths of a node. An attached node uses another master socket. It refuses to start while an HAProxy of an earlier,
+ * unattached run is still there: two masters on one port share it silently.
  *
- * @throws {ControllerError} (operator) when one answers
+ * @throws {ControllerError} (operator) when such an HAProxy answers
  */
 export async function attachedDir(own: StateDir, socket: string | undefined): Promise<StateDir> {
   if (socket === undefined || socket === own.masterSocket) return own;

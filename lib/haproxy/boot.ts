@@ -5,16 +5,16 @@ import { readText, removeFile, replaceFile } from "./config_file.ts";
 import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
 
-/** Where the configuration came from that HAProxy is started with. */
+/** Where the configuration comes from that HAProxy is started with. */
 export type BootOrigin = "disk" | "last-good" | "built-in";
 
-/** The configuration that HAProxy is started with, and why the better ones were passed over. */
+/** The configuration that HAProxy is started with, and why better ones were skipped. */
 export interface BootConfig {
   readonly origin: BootOrigin;
   readonly skipped: readonly string[];
 }
 
-/** What HAProxy can be started with. */
+/** What a start of HAProxy is prepared from. */
 export interface BootOptions {
   readonly haproxy: string;
   readonly configPath: string;
@@ -25,14 +25,14 @@ export interface BootOptions {
 }
 
 /**
- * Makes the file on disk one that HAProxy takes: the file that is there, else the last good copy, else the built-in one.
+ * Makes sure that HAProxy accepts the file on disk: keeps it, or replaces it by the last good copy or the built-in one.
  *
  * @throws {ControllerError} (operator) when the file cannot be written or haproxy cannot be run
  */
 export async function prepareBoot(
   { haproxy, configPath, dir, files, builtIn }: BootOptions,
 ): Promise<BootConfig> {
-  // An old state file would bring old addresses back.
+  // An old server-state file would restore old addresses.
   await removeFile(dir.stateFile);
   const skipped: string[] = [];
   const candidates = [
@@ -53,9 +53,9 @@ export async function prepareBoot(
 }
 
 /**
- * Refuses to go on when the configuration file is not ours. With `replace` a copy is kept and the file counts as ours.
+ * Refuses a configuration file that the controller did not write. With `replace` it moves the file to a copy instead.
  *
- * @throws {ControllerError} (operator) when the file was not written by the controller
+ * @throws {ControllerError} (operator) when the controller did not write the file
  */
 export async function claimConfigFile(
   path: string,

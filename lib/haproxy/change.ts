@@ -11,7 +11,7 @@ const MAX_LINE_BYTES = 15_000;
 const STILL_CONNECTED = "still has connections";
 const DELETE_ATTEMPTS = 5;
 const DELETE_RETRY_MS = 10;
-/** Lines that are sent before their answers are looked at. */
+/** How many lines are sent before their answers are checked. */
 const BATCH_LINES = 50;
 
 type Removal = Extract<Step, { kind: "remove" | "replace" }>;
@@ -21,8 +21,8 @@ function isRemoval(step: Step): step is Removal {
 }
 
 /**
- * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. What
- * was reached is not for replies to say: they explain, reading the state back decides. Never rejects.
+ * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. Replies
+ * only explain: what was reached is read back afterwards. Never rejects.
  */
 export async function changeServers(
   socketPath: string,
@@ -43,14 +43,14 @@ export async function changeServers(
 }
 
 /**
- * Brings up servers that were unready and passed their probe. Never rejects: returns what HAProxy complained of, whose own
- * checks bring them up a moment later.
+ * Brings up unready servers that passed their probe. Never rejects: it returns HAProxy's errors. A server that is not
+ * brought up now is brought up by HAProxy's own check a moment later.
  */
 export function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
   return inSession(socketPath, (session) => sendAll(session, lines));
 }
 
-/** Never rejects: what goes wrong is among the errors that it returns. */
+/** Never rejects: it returns what went wrong as an error text. */
 async function inSession(
   socketPath: string,
   work: (session: Session) => Promise<readonly string[]>,
@@ -66,7 +66,7 @@ async function inSession(
   }
 }
 
-/** Deletes those that hold no request any more; the others are asked again by a later pass. */
+/** Deletes the servers without requests; a later pass tries the others again. */
 async function removeIdle(
   session: Session,
   removals: readonly Removal[],
@@ -82,7 +82,7 @@ async function removeIdle(
   );
 }
 
-/** Idle connections to a server are closed once it is in maintenance, which takes a moment. */
+/** HAProxy closes idle connections to a server in maintenance, which takes a moment. */
 async function deleteIdle(session: Session, servers: readonly string[]): Promise<void> {
   for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
     const reply = await session.send(servers.map(deleteLine));

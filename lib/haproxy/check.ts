@@ -36,7 +36,7 @@ export async function haproxyVersion(haproxy: string): Promise<string> {
   return version;
 }
 
-/** The environment of every haproxy process: clean, for a configuration can read it and `show env` prints it. */
+/** The environment of every haproxy process. It is clean because a configuration can read it and `show env` prints it. */
 export function haproxyEnvironment(): Record<string, string> {
   return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 }
@@ -61,7 +61,7 @@ async function runHaproxy(
     return { code, text: `${decoder.decode(stdout)}\n${decoder.decode(stderr)}` };
   } catch (error) {
     const isLate = error instanceof TimeUpError;
-    // One that hangs may not heed anything milder.
+    // A process that hangs may ignore a milder signal.
     if (isLate) child?.kill("SIGKILL");
     const state = isLate ? `it did not end within ${timeoutMs} ms` : messageOf(error);
     throw new ControllerError("operator", `Cannot run ${haproxy} ${args[0]}: ${state}`, { cause: error });

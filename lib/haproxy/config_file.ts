@@ -15,7 +15,7 @@ export async function readText(path: string): Promise<string | undefined> {
 }
 
 /**
- * Writes a text beside the target, with the target's mode or 0600.
+ * Writes a text to a temporary file beside the target, with the target's mode or 0600.
  *
  * @throws {ControllerError} (operator) when it cannot be written
  */
@@ -45,20 +45,20 @@ export async function stageFile(target: string, text: string): Promise<StagedFil
   };
 }
 
-/** Stages and commits in one go. */
+/** Stages a text and commits it. */
 export async function replaceFile(target: string, text: string): Promise<void> {
   const staged = await stageFile(target, text);
   await staged.commit();
 }
 
-/** Removes what a controller that was killed left staged in a directory. No other controller may be at work there. */
+/** Removes staged files that a killed controller left in a directory. No other controller may use the directory. */
 export async function sweepStaged(directory: string): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(directory)) {
       if (name.startsWith(".") && name.endsWith(STAGED_SUFFIX)) await removeQuietly(join(directory, name));
     }
   } catch {
-    // A directory that cannot be read cannot be written either, which the first write says.
+    // The first write reports a directory that cannot be used.
   }
 }
 
@@ -67,7 +67,7 @@ export function isThere(path: string): Promise<boolean> {
   return Deno.lstat(path).then(() => true, () => false);
 }
 
-/** When a file was written, by the wall clock in milliseconds; undefined when that is not known. */
+/** When a file was written last, in milliseconds of the wall clock; undefined when that is not known. */
 export function modifiedAt(path: string): Promise<number | undefined> {
   return Deno.stat(path).then(({ mtime }) => mtime?.getTime(), () => undefined);
 }
@@ -82,7 +82,7 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-/** Waits until a file or the names in a directory are on disk: a crash of the machine could bring the old ones back. */
+/** Waits until a file, or the names in a directory, are on disk: otherwise a crash of the machine could undo the change. */
 async function sync(path: string): Promise<void> {
   using file = await Deno.open(path, { read: true });
   await file.sync();
@@ -94,7 +94,7 @@ function removeQuietly(path: string): Promise<void> {
 
 function cannot(what: string, path: string, error: unknown): ControllerError {
   const message = messageOf(error);
-  // A single file that is bind-mounted into a container cannot be renamed over.
+  // A file that is bind-mounted into a container cannot be replaced by a rename.
   const hint = /os error 16\b/.test(message)
     ? " (it is a mount point of its own: mount its directory instead)"
     : "";

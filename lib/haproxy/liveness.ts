@@ -9,36 +9,36 @@ import type { StateDir } from "./state/dir.ts";
 export interface LivenessOptions {
   readonly dir: Pick<StateDir, "runtimeSocket" | "masterSocket">;
   readonly state: () => HaproxyState;
-  /** While it is, a socket that refuses connections is none that is lost, however long that takes. */
+  /** During a reload a socket that refuses connections does not count as lost, however long the reload takes. */
   readonly isReloading: () => boolean;
-  /** While there is no place to make a lost socket, it is told once. */
+  /** Whether there is a directory to recreate a lost socket in. Without it, `onLost` is called once. */
   readonly canBeMade?: () => boolean;
-  /** For how long connections must have been refused, in milliseconds. */
+  /** How long connections must be refused before the socket counts as lost. */
   readonly refusedAfterMs?: number;
-  /** Called when what is seen differs from what was seen last. */
+  /** Called when the state of a socket has changed. */
   readonly onSockets: (sockets: SocketHealth) => void;
-  /** Called when a socket is lost, and again every 10 s while one is. */
+  /** Called when a socket is lost, and every 10 s until it is back. */
   readonly onLost: () => void;
 }
 
-/** Looks at both sockets of HAProxy again and again, so that silence is noticed although nothing is to be changed. */
+/** Checks both sockets of HAProxy regularly, so that a problem is noticed even when nothing has to be changed. */
 export interface Liveness {
-  /** What was seen last. */
+  /** The result of the last check. */
   sockets(): SocketHealth;
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Between two looks: seldom while all is well, often while something may not be. */
+/** The pause between two checks: long while all is well, short while there may be a problem. */
 const LOOK = { calmMs: 600, doubtfulMs: 300 };
 const ASK_MS = 800;
 const ASK_AGAIN_MS = 500;
 const MISSING_AFTER_MS = 800;
-/** A master that executes itself again refuses connections: for up to 600 ms, with many servers for longer. */
+/** A master that executes itself again refuses connections: up to 600 ms, longer with many servers. */
 const REFUSED_AFTER_MS = 10_000;
 const LOST_AGAIN_MS = 10_000;
 const ANSWERS = { kind: "answers" } as const;
 
-/** Creates the look at both sockets; nothing is asked before `run()`. All is noticed within 3 s. */
+/** Creates the checks of both sockets; nothing is asked before `run()`. Problems are noticed within 3 s. */
 export function createLiveness(options: LivenessOptions): Liveness {
   const { dir, state, onSockets, onLost, isReloading, canBeMade = () => true } = options;
   const { refusedAfterMs = REFUSED_AFTER_MS } = options;
@@ -56,7 +56,7 @@ export function createLiveness(options: LivenessOptions): Liveness {
     if (isDue) onLost();
     if (isNews) onSockets(next);
   };
-  /** Returns whether all was seen to be well. */
+  /** Tells whether all is well. */
   const lookAtBoth = async (): Promise<boolean> => {
     if (state().kind !== "up") {
       enter({ worker: ANSWERS, master: ANSWERS });
@@ -78,10 +78,10 @@ export function createLiveness(options: LivenessOptions): Liveness {
   };
 }
 
-/** What one look saw; a lost socket is believed to be lost when it has been so for `afterMs`. */
+/** The result of one look. A socket counts as lost only after it was seen so for `afterMs`. */
 type Seen = SocketState & { readonly afterMs?: number };
 
-/** A socket counts as lost when it has been so for a while. */
+/** Turns single looks into the state of a socket. */
 function createPatience(isReloading: () => boolean, refusedAfterMs: number): (seen: Seen) => SocketState {
   let lostSince: number | undefined;
   return (seen) => {
@@ -93,7 +93,7 @@ function createPatience(isReloading: () => boolean, refusedAfterMs: number): (se
   };
 }
 
-/** A worker that answers by way of its master lives: it is only its socket that is lost. */
+/** A worker that answers through its master is alive: only its socket is lost. */
 async function lookAtWorker({ runtimeSocket, masterSocket }: LivenessOptions["dir"]): Promise<Seen> {
   const seen = await look((timeoutMs) => ask(runtimeSocket, "show version", timeoutMs));
   if (seen.kind === "answers") return seen;
@@ -106,7 +106,7 @@ function lookAtMaster(masterSocket: string): Promise<Seen> {
   return look((timeoutMs) => showProcesses(masterSocket, timeoutMs));
 }
 
-/** Asks once more when there was no answer in time: after the controller itself was frozen, its timers are heard first. */
+/** Asks twice when there was no answer in time: after the controller was frozen, its timers fire before answers are read. */
 async function look(question: (timeoutMs: number) => Promise<unknown>): Promise<Seen> {
   const failure = (timeoutMs: number) => question(timeoutMs).then(() => undefined, (error: unknown) => error);
   let error = await failure(ASK_MS);

@@ -12,15 +12,15 @@ import { alertsIn } from "./wire/reply.ts";
 /** A running HAProxy master process. */
 export interface Master {
   readonly pid: number;
-  /** Whether it was found running, not started by this process. */
+  /** Whether an earlier controller started it. */
   readonly adopted: boolean;
-  /** Resolves with what is known of the end, when the master has ended; never rejects. */
+  /** Resolves when the master has ended, with what is known about that; never rejects. */
   readonly ended: Promise<string>;
   /** Does nothing when the master has ended. */
   signal(signal: Deno.Signal): void;
 }
 
-/** What is known of a master, be it found or started. */
+/** What a master is started or adopted with. */
 export interface MasterOptions {
   readonly configPath: string;
   readonly dir: StateDir;
@@ -28,24 +28,23 @@ export interface MasterOptions {
   /** What HAProxy writes to standard error. */
   readonly output: Output;
   readonly onLine: OnLine;
-  /** Told whether lines can be had from now on, and why they cannot. */
+  /** Told from when on the lines can be read (undefined), or why they cannot. */
   readonly onHearing: (failure: string | undefined) => void;
 }
 
-/** How many of the last lines are kept to explain an unasked end. */
+/** How many of the last alerts are kept to explain an unexpected end. */
 const KEPT_ALERTS = 3;
 const POLL_MS = 250;
-/** A master that executes itself again is silent for less. */
+/** A master that executes itself again is silent for less time. */
 const GONE_AFTER_MS = 15_000;
 const RETRY_MS = 50;
 /** How long a master that executes itself again may refuse connections: 600 ms were seen with 10,000 servers. */
 const EXECUTING_MS = 1_500;
-
-/** One that a controller started right before it was killed makes its socket so soon after. */
+/** How long a master may take from its start to its socket. A killed controller may have started one just before. */
 const STARTING_MS = 3_000;
 
 /**
- * Starts HAProxy in master-worker mode, in a session of its own: Ctrl-C on a terminal must reach the controller alone.
+ * Starts HAProxy in master-worker mode, in its own session: Ctrl-C on a terminal must reach the controller only.
  *
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
@@ -67,7 +66,7 @@ export async function startMaster(options: MasterOptions & { readonly haproxy: s
     pid: child.pid,
     adopted: false,
     ended: child.ended.then(async (how) => {
-      // The last lines tell why.
+      // The last lines say why it ended.
       await reading?.end();
       endFamily(child.pid);
       return [`it ended with ${how}`, ...alerts].join("; ");
@@ -76,7 +75,7 @@ export async function startMaster(options: MasterOptions & { readonly haproxy: s
   };
 }
 
-/** Tells what HAProxy writes until its end; undefined where that cannot be had, because HAProxy is to serve all the same. */
+/** Reads HAProxy's output until `end()`. Undefined when it cannot be read: HAProxy must run anyway. */
 function read(
   { output, onHearing }: MasterOptions,
   create: boolean,
@@ -99,16 +98,16 @@ function read(
   }
 }
 
-/** How long an adoption may take: for ever, while somebody stands behind the socket and does not answer. */
+/** How an adoption waits. It has no time limit while a process accepts connections on the socket and does not answer. */
 export interface AdoptionWait {
   readonly signal: AbortSignal;
-  /** Told again and again while it waits. */
+  /** Called repeatedly while it waits. */
   readonly onWaiting: (reason: string) => void;
 }
 
 /**
- * Takes over the master behind a master socket, left by a controller that was killed; undefined when none answers. Two
- * masters on one port would share it silently.
+ * Adopts the master that a killed controller left; undefined when there is none. A second master on the same ports would
+ * share them silently.
  *
  * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
@@ -120,7 +119,7 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
     const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
-  // A file that is made now is not the one that it writes to.
+  // HAProxy would not write to a new file.
   const reading = read(options, false, options.onLine);
   return {
     pid,
@@ -131,8 +130,8 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
 }
 
 /**
- * A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. One that
- * takes them and stands still may serve by its worker: a second HAProxy beside it would share its ports silently.
+ * One refused connection proves nothing: a master that executes itself again refuses for up to 600 ms. A master that
+ * accepts and does not answer may still have a working worker, so it is waited for.
  */
 async function masterBehind(
   { masterSocket, startedWith }: StateDir,
@@ -154,7 +153,7 @@ async function masterBehind(
   return undefined;
 }
 
-/** An adopted master is no child, so its end has to be looked for. */
+/** An adopted master is no child process, so its end is found by polling. */
 async function untilGone(pid: number, dir: StateDir): Promise<string> {
   let silentSince: number | undefined;
   while (isAlive(pid)) {
@@ -166,8 +165,7 @@ async function untilGone(pid: number, dir: StateDir): Promise<string> {
 }
 
 /**
- * Whether the master answers, or at least its worker does. A zombie that nobody reaps, or another process by now, has the
- * id but not the sockets.
+ * Whether the master or its worker answers. A zombie, or another process that got the same id, does not have the sockets.
  */
 async function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): Promise<boolean> {
   try {
@@ -178,19 +176,19 @@ async function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): 
 }
 
 /**
- * Ends what a master has left behind in its session. A worker ends with its master, but not one that stands still: it
- * would go on to hold the ports, and share them with the next HAProxy.
+ * Kills what is left in a master's session. A worker ends with its master, but a frozen one does not: it would keep the
+ * ports and share them with the next HAProxy.
  */
 function endFamily(masterPid: number): void {
   send(-masterPid, "SIGKILL");
 }
 
-/** The signal is one that does nothing by default (signal(7)). */
+/** By default the signal does nothing (signal(7)). */
 function isAlive(pid: number): boolean {
   return send(pid, "SIGWINCH");
 }
 
-/** Tells whether there is such a process. */
+/** Sends a signal; tells whether the process exists. */
 function send(pid: number, signal: Deno.Signal): boolean {
   try {
     Deno.kill(pid, signal);

@@ -15,7 +15,7 @@ const POLL_MS = 15;
  * @throws {ControllerError} (transient) when the master does not answer
  */
 export async function showProcesses(socketPath: string, timeoutMs?: number): Promise<ProcessTable> {
-  // HAProxy 2.6 keeps the connection open after an answer: without `quit` the end would never come.
+  // Without `quit` HAProxy 2.6 keeps the connection open after its answer.
   const reply = await ask(socketPath, "show proc;quit", timeoutMs);
   const table = parseProcesses(reply);
   if (table === undefined) {
@@ -25,8 +25,8 @@ export async function showProcesses(socketPath: string, timeoutMs?: number): Pro
 }
 
 /**
- * Tells the master to reload and waits for the result. A master whose socket is gone is told by a signal, and makes its
- * socket anew; whether the file was loaded is then for the worker to tell.
+ * Tells the master to reload and waits for the result. A master whose socket is missing is told by a signal and recreates
+ * its socket; whether it loaded the file is then read back from the worker.
  *
  * @throws {ControllerError} (transient) when the master cannot be asked, or the reload does not end in time
  */
@@ -52,8 +52,8 @@ async function sendReload(socketPath: string): Promise<string> {
 }
 
 /**
- * While the master executes itself again, its socket refuses connections; that is no failure. Another master was started
- * meanwhile, from the file that was to be loaded.
+ * Waits for the end of a reload. Refused connections are no failure: the master is executing itself again. Another master
+ * counts too: it was started meanwhile from the new file.
  */
 async function reloadEnd(
   socketPath: string,

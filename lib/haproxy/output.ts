@@ -1,16 +1,16 @@
 import { sleep } from "../util/time.ts";
 
-/** Told each line, and whether HAProxy wrote it after the reading began. */
+/** Called with each line. `isNew`: HAProxy wrote it after the reading began. */
 export type OnLine = (line: string, isNew: boolean) => void;
 
-/** The file that HAProxy appends its messages to. One controller reads nothing twice. */
+/** The file that HAProxy appends its messages to. One controller reads each line once. */
 export interface Output {
   readonly path: string;
   /**
-   * Tells each line until `signal` is aborted: the first time from near the end of the file, later from where it stopped.
-   * Then it tells what is there, for 200 ms at most, and resolves. Rejects when the file cannot be read any more.
+   * Reads lines until `signal` is aborted. The first time it begins with the last 64 KiB of the file, later where it
+   * stopped. At the end it reads the rest, for 200 ms at most, and resolves. Rejects when the file cannot be read.
    *
-   * @throws when the file cannot be opened, or is no regular file
+   * @throws when the file cannot be opened or is not a regular file
    */
   follow(onLine: OnLine, options: { readonly create: boolean; readonly signal: AbortSignal }): Promise<void>;
 }
@@ -18,23 +18,23 @@ export interface Output {
 const LOOK_MS = 1_000;
 const END_MS = 200;
 const CHUNK_BYTES = 16_384;
-/** How long reading may keep the controller from everything else. */
+/** How long reading may block the controller in one go. */
 const TURN_MS = 10;
-/** What was read in a turn is written to the log meanwhile, which takes longer. */
+/** The pause after that, in which the log is written. */
 const PAUSE_MS = 30;
-/** A file that was read is emptied when it is larger than this and nothing was written for a second. */
+/** A file larger than this is emptied when all of it was read and nothing was written for a second. */
 const BOUND_BYTES = 1 << 20;
-/** Larger than this it is emptied at the first moment at which all of it was read. */
+/** A file larger than this is emptied as soon as all of it was read. */
 const LIMIT_BYTES = 16 << 20;
-/** How much is read of what was written before the controller started. */
+/** How much is read of what HAProxy wrote before the controller started. */
 const TAIL_BYTES = 64 << 10;
 /** More than the log shows of a line. */
 const MAX_LINE = 4_096;
 
 /**
- * Creates it for one controller, with a memory that is bounded whatever the file holds; nothing is opened yet.
+ * Creates the reader of one controller; nothing is opened yet. It needs little memory, whatever the file contains.
  *
- * @param onOld told how many bytes it reads, and how many it skips, that were written before the controller started
+ * @param onOld called when the file has text from before the controller's start: the bytes that are read and skipped
  */
 export function createOutput(
   path: string,
@@ -68,14 +68,14 @@ export function createOutput(
     offset += length;
     tell(decoder.decode(buffer.subarray(0, length), { stream: true }), isNew, onLine);
   };
-  /** Reads what is there now, a little at a time: it may be very much. Tells whether there was nothing. */
+  /** Reads to the end, in small pieces: it may be very much. Tells whether there was nothing to read. */
   const read = async (file: Deno.FsFile, onLine: OnLine, goesOn: () => boolean): Promise<boolean> => {
     const isQuiet = file.statSync().size === offset;
     let turnEnds = performance.now() + TURN_MS;
     while (goesOn()) {
       const { size } = file.statSync();
       if (size === offset) break;
-      // It was emptied from outside: the end of a line that has begun will not come.
+      // Another process has emptied the file: the rest of the last line is lost.
       if (size < offset) {
         tell("\n", offset > newFrom, onLine);
         [offset, newFrom] = [0, 0];
@@ -87,9 +87,9 @@ export function createOutput(
     }
     return isQuiet;
   };
-  /** HAProxy appends, so it writes on at the new end. */
+  /** HAProxy appends, so it continues at the new end. */
   const emptyIfLarge = (file: Deno.FsFile, isQuiet: boolean) => {
-    // What is written between these two calls is lost; nothing else of this process happens there.
+    // A line written between these two calls is lost. They follow each other directly.
     if (offset <= (isQuiet ? BOUND_BYTES : LIMIT_BYTES) || file.statSync().size !== offset) return;
     file.truncateSync(0);
     [offset, newFrom] = [0, 0];
@@ -119,7 +119,7 @@ export function createOutput(
   };
 }
 
-/** Where the last lines begin. */
+/** Where the lines of the last 64 KiB begin. */
 function tailOf(file: Deno.FsFile, size: number): number {
   if (size <= TAIL_BYTES) return 0;
   const tail = new Uint8Array(TAIL_BYTES);

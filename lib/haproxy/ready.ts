@@ -7,7 +7,7 @@ import type { StateDir } from "./state/dir.ts";
 
 /** How long HAProxy may take from its start until it answers. */
 const MASTER_TIMEOUT_MS = 15_000;
-/** HAProxy 3.x lists a worker before its socket is there; an adopted one may have lost its socket, which a reload mends. */
+/** HAProxy 3.x lists a worker before its socket exists. An adopted worker may have lost its socket; a reload recreates it. */
 const SOCKET_TIMEOUT_MS = 2_000;
 const POLL_MS = 20;
 
@@ -22,7 +22,7 @@ export async function untilReady(
 ): Promise<void> {
   let isOver = false;
   ended.then(() => isOver = true);
-  /** Looks until it is so, or the master has ended; tells whether that was in time. */
+  /** Looks until it is true or the master has ended; false when the time is up. */
   const becomes = async (look: () => Promise<boolean>, timeoutMs: number): Promise<boolean> => {
     const deadline = performance.now() + timeoutMs;
     while (!isOver && !await look()) {

@@ -4,27 +4,27 @@ import type { Observed, ObservedServer, ObservedServers } from "../plan/observed
 import { parseEnv, parseServersState } from "./wire/reply.ts";
 import { ask, isTimeout } from "./socket.ts";
 
-/** With many thousands of servers the answer is megabytes. */
+/** With many thousands of servers the answer has megabytes. */
 const STATE_TIMEOUT_MS = 5_000;
-/** Each question is a connection of its own: beyond so many of them, all servers in one answer cost less. */
+/** Each question is one connection. For more backends than this, one answer with all servers costs less. */
 const MANY_BACKENDS = 50;
 
 const LOST = new ControllerError("transient", "Cannot ask HAProxy: its runtime socket is lost");
 
 /** The sockets by which a worker can be asked. */
 export interface WorkerSockets {
-  /** Undefined while it is known to be lost. */
+  /** Undefined while it is lost. */
   readonly runtimeSocket: string | undefined;
   readonly masterSocket: string;
 }
 
 /**
- * Asks the worker what it runs, by its own socket, else through its master. Never rejects: a worker whose socket is lost
- * is `silent`, one that takes connections and does not answer is `stuck`.
+ * Asks the worker what it runs. Never rejects: a worker that cannot be reached is `silent`, one that accepts connections
+ * and does not answer is `stuck`.
  */
 export async function observe(sockets: WorkerSockets): Promise<Observed> {
   try {
-    // One connection: both answers are of the same worker.
+    // One connection: both answers come from the same worker.
     const reply = await askWorker(sockets, `show env ${BASE_VARIABLE};show servers state`, STATE_TIMEOUT_MS);
     const servers = parseServersState(reply);
     if (servers !== undefined) return { kind: "up", base: parseEnv(reply, BASE_VARIABLE), servers };
@@ -35,10 +35,10 @@ export async function observe(sockets: WorkerSockets): Promise<Observed> {
 }
 
 /**
- * Asks the current worker by way of its master, one command or several with `;` between them (management manual, 9.4
- * "Master CLI").
+ * Asks the current worker through its master (management manual, 9.4 "Master CLI"). Several commands have `;` between
+ * them.
  *
- * @throws {ControllerError} (transient) when the master does not answer, or the worker does not
+ * @throws {ControllerError} (transient) when the master or the worker does not answer
  */
 export async function askThroughMaster(
   masterSocket: string,
@@ -88,7 +88,7 @@ export async function runningBase(sockets: WorkerSockets): Promise<string | unde
 }
 
 /**
- * Asks the current worker by its own socket, or by way of its master when that socket is lost.
+ * Asks the current worker on its own socket, or through its master when that socket is lost.
  *
  * @throws {ControllerError} (transient) when it does not answer
  */
@@ -101,7 +101,7 @@ export async function askWorker(
     if (runtimeSocket === undefined) throw LOST;
     return await ask(runtimeSocket, command, timeoutMs);
   } catch (error) {
-    // The other way would wait for the same worker.
+    // The master would wait for the same worker.
     if (isTimeout(error)) throw error;
     return await askThroughMaster(masterSocket, command, timeoutMs).catch(() => {
       throw error;

@@ -5,16 +5,16 @@ import { within } from "../util/time.ts";
 /** A connection to the runtime socket that stays open for many commands. */
 export interface Session {
   /**
-   * Sends command lines in one go and returns all that was answered to them.
+   * Sends command lines and returns the answers.
    *
-   * @throws {ControllerError} (transient) when the worker does not answer in time; nothing is known of the lines then
+   * @throws {ControllerError} (transient) when the worker does not answer in time; it may have executed some lines
    */
   send(lines: readonly string[]): Promise<string>;
   close(): void;
 }
 
 const TIMEOUT_MS = 5_000;
-/** Asked after each batch: when its answer is there, everything before it was carried out. */
+/** Sent after each batch: its answer tells that all lines before it were executed. */
 const SENTINEL = { command: "show env ETCD_HAPROXY_SENTINEL", answer: "Variable not found" };
 
 /**
@@ -45,7 +45,7 @@ export async function openSession(path: string): Promise<Session> {
   return { send, close };
 }
 
-/** Reads all lines before the one that has the mark: that one may start with a severity that is not of a command. */
+/** Reads all lines before the one with the mark. That line itself is left out: it may start with a severity. */
 function createReader(connection: Deno.Conn): (mark: string) => Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);

@@ -5,13 +5,13 @@ import { TimeUpError, within } from "../util/time.ts";
 /** How long one question to HAProxy may take, in milliseconds, unless the caller says otherwise. */
 const ASK_TIMEOUT_MS = 2_000;
 
-/** Whether an error of this folder says that the other side took the connection and did not answer in time. */
+/** Whether an error of this folder means: the other side accepted the connection and did not answer in time. */
 export function isTimeout(error: unknown): boolean {
   return error instanceof ControllerError && error.cause instanceof TimeUpError;
 }
 
 /**
- * Writes one line to a unix socket of HAProxy and returns all that is answered until the other side closes.
+ * Writes one line to a unix socket of HAProxy and returns the whole answer, until the other side closes.
  *
  * @throws {ControllerError} (transient) when the socket cannot be reached or does not answer in time
  */
@@ -28,7 +28,7 @@ export async function ask(path: string, line: string, timeoutMs = ASK_TIMEOUT_MS
   }
 }
 
-/** Whether the process behind a socket answers a question that every HAProxy can answer. */
+/** Whether HAProxy answers on a socket. */
 export function answers(path: string, timeoutMs?: number): Promise<boolean> {
   return ask(path, "show version", timeoutMs).then(() => true, () => false);
 }

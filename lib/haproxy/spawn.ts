@@ -7,7 +7,7 @@ import { haproxyEnvironment } from "./check.ts";
 /** A process that was started. */
 export interface Spawned {
   readonly pid: number;
-  /** Its end in words, such as `exit code 1`; never rejects. */
+  /** Resolves with its end in words, such as `exit code 1`; never rejects. */
   readonly ended: Promise<string>;
 }
 
@@ -19,8 +19,8 @@ export interface SpawnOptions {
 }
 
 /**
- * Starts HAProxy in master-worker mode, in a session of its own. It appends its messages to the file `output`, because a
- * full pipe would block it; Deno's own command takes no file.
+ * Starts HAProxy in master-worker mode, in its own session. Its stderr goes to the file `output`, because a full pipe would
+ * block it. `Deno.Command` cannot write to a file, so Node's `spawn` is used.
  *
  * @throws {ControllerError} (operator) when it cannot be run
  */

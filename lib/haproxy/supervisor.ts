@@ -4,18 +4,18 @@ import type { HaproxyState } from "../reconcile/ports.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import type { AdoptionWait, Master } from "./master.ts";
 
-/** What the supervisor needs of the world. */
+/** What the supervisor calls. */
 export interface SupervisorPorts {
-  /** A master that runs already, asked once; waits while somebody is there who does not answer. */
+  /** Adopts a master that runs already. Called once; waits while a process accepts connections and does not answer. */
   adopt(wait: AdoptionWait): Promise<Master | undefined>;
-  /** Starts a master; called again whenever the last one ended. */
+  /** Starts a master; called again when the last one has ended. */
   start(): Promise<Master>;
   /** Resolves when the master's worker answers, rejects when it does not in time. */
   untilReady(master: Master): Promise<void>;
   onState(state: HaproxyState): void;
 }
 
-/** How HAProxy is stopped: gracefully, then after `timeoutMs` or when `hurry` is aborted at once. */
+/** HAProxy is stopped gracefully; after `timeoutMs`, or when `hurry` is aborted, it is terminated. */
 export interface Stopping {
   readonly timeoutMs: number;
   readonly hurry: AbortSignal;
@@ -24,13 +24,13 @@ export interface Stopping {
 /** Keeps one HAProxy running. */
 export interface Supervisor {
   state(): HaproxyState;
-  /** Works until the signal is aborted, and resolves when HAProxy was stopped. Rejects only when the adoption is refused. */
+  /** Runs until the signal is aborted and HAProxy has stopped. Rejects only when the adoption is refused. */
   run(signal: AbortSignal, stopping: Stopping): Promise<void>;
 }
 
-/** Whatever keeps HAProxy from starting, it is to serve within 5 s of the end of that. */
+/** When the cause of a failed start is gone, HAProxy must serve within 5 s. */
 const BACKOFF = { minMs: 100, maxMs: 3_000 };
-/** One that ran for longer than this did not fail at its start. */
+/** After this time the end of a master does not count as a failed start. */
 const STABLE_MS = 10_000;
 const KILL_AFTER_MS = 5_000;
 
@@ -41,7 +41,7 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
     state = next;
     ports.onState(next);
   };
-  /** Running requests finish (management manual, 4 "Stopping and restarting"); one that is not up yet has none. */
+  /** Running requests finish (management manual, 4 "Stopping and restarting"). A master that is not up yet has none. */
   const stop = async (master: Master, { timeoutMs, hurry }: Stopping) => {
     if (state.kind === "up") {
       master.signal("SIGUSR1");
@@ -84,7 +84,7 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
   return { state: () => state, run };
 }
 
-/** SIGTERM, and SIGKILL for one that does not heed it. */
+/** Sends SIGTERM, and SIGKILL to a master that ignores it. */
 async function end(master: Master): Promise<void> {
   master.signal("SIGTERM");
   if (await resolvesWithin(master.ended, KILL_AFTER_MS)) return;

@@ -15,27 +15,27 @@ import type { Part } from "./parts.ts";
 import type { NodeRecorder } from "./recorder.ts";
 import type { Trigger } from "./trigger.ts";
 
-/** The HAProxy of a node: its process, or the attachment to another's, and the looks at both its sockets. */
+/** The HAProxy of a node: its process or the attachment, and the checks of its sockets. */
 export interface NodeHaproxy {
   readonly port: HaproxyPort;
-  /** Its places, or those of a node that is attached. */
+  /** Its paths; an attached node has another master socket. */
   readonly dir: StateDir;
   state(): HaproxyState;
-  /** Resolves when HAProxy was tried to be started, for a bounded time: what an earlier run left is served first. */
+  /** Resolves after the first attempt to start HAProxy, or 3 s: what an earlier run left is served first. */
   served(signal: AbortSignal): Promise<void>;
-  /** @param hurry aborted when requests are not to be waited for at the end */
+  /** @param hurry aborted when the stop must not wait for running requests */
   parts(hurry: AbortSignal): Part[];
-  /** Removes what would make the next start wait for a master that is gone. */
+  /** Removes what would make the next start wait for a master that has ended. */
   forget(): Promise<void>;
 }
 
-/** How long a HAProxy that does not come up keeps a node from following. */
+/** How long a node waits for HAProxy before it follows the registry. */
 const SERVE_FIRST_MS = 3_000;
 
 /**
- * Opens it; nothing is started before its parts run.
+ * Opens the node's HAProxy; nothing is started before its parts run.
  *
- * @throws {ControllerError} (operator) when the configuration file is not the controller's, or it cannot attach
+ * @throws {ControllerError} (operator) when the controller did not write the configuration file, or cannot attach
  */
 export async function openHaproxy(
   options: HaproxyOptions,
@@ -58,7 +58,7 @@ export async function openHaproxy(
   const keeper = createStateKeeper(stateDir, (seen) => {
     const wasLost = recorder.facts().stateDirLost !== undefined;
     recorder.onStateDir(seen);
-    // What failed for want of the directory need not wait for its back-off.
+    // A pass that failed because of the directory is repeated at once.
     if (wasLost && seen.kind !== "lost") trigger.resync();
   });
   let isReloading = false;
@@ -96,7 +96,7 @@ export async function openHaproxy(
         name: "HAProxy",
         run: (signal) => supervisor.run(signal, { timeoutMs: options.stopTimeoutMs, hurry }),
       },
-      { name: "the look at HAProxy's sockets", run: liveness.run },
+      { name: "the check of HAProxy's sockets", run: liveness.run },
       { name: "the keeper of the state directory", run: keeper.run },
     ],
     forget: async () => {

@@ -24,11 +24,11 @@ import { templateSource } from "./template.ts";
 
 /** What the node's HAProxy is opened with. */
 export interface HaproxyOptions {
-  /** The program, looked up when it is used; throws a ControllerError when it is not there. */
+  /** Looks the program up; throws a ControllerError when it is not found. */
   readonly program: () => string;
   readonly configPath: string;
   readonly replaceConfig: boolean;
-  /** The master socket of an HAProxy that others run; undefined: the node runs its own. */
+  /** The master socket of an HAProxy that is run by something else; undefined when the node runs its own. */
   readonly attach: string | undefined;
   readonly stateDir: OpenStateDir;
   /** The configuration without any server. */
@@ -37,7 +37,7 @@ export interface HaproxyOptions {
   readonly stopTimeoutMs: number;
 }
 
-/** The empty configuration; a template that fails must not keep HAProxy from starting. */
+/** The empty configuration. HAProxy must start even when the user's template fails. */
 export async function builtIn(
   template: ReturnType<typeof templateSource>,
   rendering: ReturnType<typeof renderSettings>,
@@ -50,13 +50,13 @@ export async function builtIn(
   }
 }
 
-/** What the supervisor, or the attachment in its place, needs to start, adopt and judge a master. */
+/** What the supervisor or the attachment calls to prepare, start and adopt a master. */
 export function masterPorts(
   { program, configPath, builtIn, stateDir: { files } }: HaproxyOptions,
   { dir, recorder }: { readonly dir: StateDir; readonly recorder: NodeRecorder },
 ) {
   const output = createOutput(dir.output, (bytes) => {
-    log().info("haproxy wrote this before the controller started", { file: dir.output, ...bytes });
+    log().info("reading older haproxy output", { file: dir.output, ...bytes });
   });
   const options: MasterOptions = {
     configPath,
@@ -65,12 +65,12 @@ export function masterPorts(
     files,
     onLine: (line, isNew) => {
       logHaproxyLine(line);
-      // An old line is no news of health.
+      // Old lines make no health events.
       if (isNew) recorder.onHaproxyLine(line);
     },
     onHearing: (failure) => {
       recorder.onHearing(failure === undefined);
-      if (failure !== undefined) log().warn("what haproxy says is not logged", { reason: failure });
+      if (failure !== undefined) log().warn("haproxy output is not logged", { reason: failure });
     },
   };
   const noteInherited = async () => {
@@ -81,7 +81,7 @@ export function masterPorts(
     const haproxy = program();
     recorder.onHaproxyVersion(await haproxyVersion(haproxy));
     const boot = await prepareBoot({ haproxy, configPath, dir, files, builtIn: await builtIn() });
-    boot.skipped.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+    boot.skipped.forEach((reason) => log().error("configuration not valid, skipped", { reason }));
     return boot.origin;
   };
   return {

@@ -51,7 +51,7 @@ Deno.test("what HAProxy says while no controller runs is logged by the next one,
   await downAndUp(node, "two");
   await waitFor("the newest line in the log", () => timesDown(node, "two") === 1);
   assertEquals(timesDown(node, "one"), 3);
-  await node.untilLine(/haproxy wrote this before the controller started.* skipped=0/);
+  await node.untilLine(/reading older haproxy output.* skipped=0/);
   assert((await node.state()).haproxy.adopted);
 });
 
@@ -95,7 +95,7 @@ Deno.test("of very much that HAProxy said while no controller ran, the end is lo
   await Deno.writeTextFile(`${node.dir}/state/haproxy.stderr`, lines.join(""), { append: true });
 
   start();
-  await node.untilLine(/haproxy wrote this before the controller started/);
+  await node.untilLine(/reading older haproxy output/);
   await node.untilLine(/line 19999 of many/);
   const has = (text: string) => node.controller.lines.some((line) => line.includes(text));
   assertEquals([has("line 19700 of many"), has("line 1000 of many"), has("log lines lost")], [
@@ -129,5 +129,5 @@ Deno.test("HAProxy serves where what it says cannot be kept, and the log tells w
   await untilRight(node);
   assertEquals((await node.request()).status, 200);
   const { lines } = node.controller;
-  assert(lines.some((line) => line.includes("what haproxy says is not logged reason=")), lines.join("\n"));
+  assert(lines.some((line) => line.includes("haproxy output is not logged reason=")), lines.join("\n"));
 });

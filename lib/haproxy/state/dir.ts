@@ -3,7 +3,7 @@ import { ensureDir } from "@std/fs/ensure-dir";
 import { ControllerError, messageOf } from "../../util/errors.ts";
 import { createStateFiles, type StateFiles } from "./files.ts";
 
-/** The places inside of `--state-dir`. */
+/** The paths inside of `--state-dir`. */
 export type StateDir = Readonly<ReturnType<typeof stateDirAt>>;
 
 /** The state directory, locked for this process. */
@@ -11,18 +11,18 @@ export interface OpenStateDir {
   readonly dir: StateDir;
   readonly files: StateFiles;
   /**
-   * Makes again what somebody removed, all but HAProxy's sockets; returns the paths of what was missing.
+   * Recreates what was removed, except HAProxy's sockets; returns the paths of what was missing.
    *
-   * @throws {ControllerError} (operator) when it cannot be made, or another controller has made and locked it
+   * @throws {ControllerError} (operator) when it cannot be created, or another controller has created and locked it
    */
   restore(): Promise<readonly string[]>;
   release(): void;
 }
 
-/** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
+/** HAProxy first binds `<path>.<pid>.tmp`, and accepts 97 bytes for that. */
 const MAX_PATH_BYTES = 70;
 
-/** Names the places; touches nothing. */
+/** The paths for a directory; touches nothing. */
 export function stateDirAt(path: string) {
   return {
     path,
@@ -30,25 +30,25 @@ export function stateDirAt(path: string) {
     masterSocket: join(path, "master.sock"),
     runtimeSocket: join(path, "haproxy.sock"),
     stateFile: join(path, "server-state"),
-    /** Holds the path of the configuration file which the running master was started with. */
+    /** Contains the path of the configuration file that the running master was started with. */
     startedWith: join(path, "started-with"),
-    /** The last configuration that HAProxy was verified to run. */
+    /** The last configuration that HAProxy ran for certain. */
     lastGood: join(path, "last-good.cfg"),
-    /** What the guard against mass disappearance remembers. */
+    /** The record of the guard. */
     guard: join(path, "guard.json"),
-    /** For how long workers that a reload retired may take requests from idle clients. */
+    /** How long retired workers may get requests from idle clients. */
     idleLimit: join(path, "idle-limit"),
-    /** What HAProxy says on standard error. */
+    /** HAProxy's stderr. */
     output: join(path, "haproxy.stderr"),
-    /** Holds what tells this node from another one of the same id. */
+    /** Contains what distinguishes this node from another node with the same id. */
     instance: join(path, "instance"),
   };
 }
 
 /**
- * Makes the directory (mode 0700) and locks it for this process, until the process ends.
+ * Creates the directory (mode 0700) and locks it until this process ends.
  *
- * @throws {ControllerError} (operator) when it cannot be made, its path is too long, or another controller holds it
+ * @throws {ControllerError} (operator) when it cannot be created, its path is too long, or another controller uses it
  */
 export async function openStateDir(path: string): Promise<OpenStateDir> {
   const bytes = new TextEncoder().encode(path).length;
@@ -59,7 +59,7 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
   const dir = stateDirAt(path);
   let lock = await makeLocked(dir);
   const files = createStateFiles();
-  // What an earlier run left would be missed as well. Whoever needs one that cannot be read says so.
+  // Files of an earlier run are restored too. An error is reported where a file is used.
   await Promise.allSettled(
     [dir.startedWith, dir.lastGood, dir.guard, dir.instance, dir.idleLimit].map(files.read),
   );
@@ -72,7 +72,7 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
         try {
           return await files.restore();
         } catch (error) {
-          // It may have been removed just now: then it can be made again.
+          // The directory may have been removed just now: then it is recreated below.
           if (await isAt(lock, dir.lock)) throw error;
         }
       }
@@ -97,7 +97,7 @@ async function makeLocked({ path, lock }: StateDir): Promise<Deno.FsFile> {
   throw cannotUse(path, "another controller holds its lock");
 }
 
-/** Whether an open file is still the one that has this path. */
+/** Whether an open file is still the file at this path. */
 async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     const [open, there] = await Promise.all([file.stat(), Deno.lstat(path)]);

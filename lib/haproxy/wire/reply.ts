@@ -8,11 +8,11 @@ import type { Alert } from "../../reconcile/ports.ts";
 /** One process of the master-worker family. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** How many reloads it has survived. */
+  /** How many reloads were made since its start. */
   readonly reloads: number;
 }
 
-/** What `show proc` tells. */
+/** The answer to `show proc`. */
 export interface ProcessTable {
   readonly masterPid: number;
   readonly reloads: number;
@@ -22,7 +22,7 @@ export interface ProcessTable {
   readonly oldWorkers: readonly WorkerProcess[];
 }
 
-/** Reads the answer to `show proc`; undefined when it is none. */
+/** Reads the answer to `show proc`; undefined for another text. */
 export function parseProcesses(reply: string): ProcessTable | undefined {
   const master = /^(\d+)\s+master\s+(\d+)\s+(?:\[failed:\s*(\d+)\])?/m.exec(reply);
   if (master === null) return undefined;
@@ -49,7 +49,7 @@ export function parseEnv(reply: string, name: string): string | undefined {
   return line?.slice(name.length + 1);
 }
 
-/** Put into maintenance; 0x04 only remembers that the configuration said so once. */
+/** In maintenance now; 0x04 only says that the configuration asked for it once. */
 const MAINT_BIT = 0x01;
 const DRAIN_BIT = 0x08;
 /** An empty column. */
@@ -57,7 +57,7 @@ const NONE = "-";
 /** The last column that is read: `srv_port`. */
 const PORT_COLUMN = 18;
 
-/** Reads the answer to `show servers state`; undefined when it is none. */
+/** Reads the answer to `show servers state`; undefined for another text. */
 export function parseServersState(reply: string): ObservedServers | undefined {
   const lines = reply.split("\n");
   if (!lines.some((line) => line.startsWith("# be_id be_name srv_id"))) return undefined;
@@ -100,7 +100,7 @@ export function alertsIn(output: string): string[] {
   return lines.map((line) => line.replace(/^\[ALERT\]\s*\(\d+\)\s*:\s*(config : )?/, "").trim());
 }
 
-/** Reads the alerts in the output of `haproxy -c`; those that only sum up are left out. */
+/** Reads the alerts in the output of `haproxy -c`; alerts that only sum up are left out. */
 export function parseAlerts(output: string, path: string): Alert[] {
   return alertsIn(output.replaceAll(path, "haproxy.cfg"))
     .filter((message) => !/^(Error\(s\) found|Fatal errors found)/.test(message))
