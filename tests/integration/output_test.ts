@@ -117,7 +117,7 @@ Deno.test("follow() says nothing of what is old when there is nothing", async ()
   assertEquals(told, []);
 });
 
-Deno.test("follow() goes on with a file that somebody empties while it is read", async () => {
+Deno.test("follow() continues with a file that is emptied while it is read", async () => {
   await using file = await written();
   const { lines, end } = follow(
     createOutput(file.path),

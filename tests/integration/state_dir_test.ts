@@ -39,7 +39,7 @@ Deno.test("openStateDir() makes a directory again that was removed, locked as be
   (await openStateDir(path)).release();
 });
 
-Deno.test("openStateDir() takes over a directory that somebody else made again, and makes only the files that are missing", async () => {
+Deno.test("openStateDir() locks a directory that was recreated by others, and restores only the missing files", async () => {
   await using temp = await tempDir();
   const path = `${temp.path}/state`;
   const open = await openUsed(path);
