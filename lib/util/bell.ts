@@ -5,9 +5,9 @@ export interface Bell {
   ring(): void;
   /**
    * Waits for a ring, `ms` milliseconds at most, or until the signal is aborted. A ring since the last wait counts, so none is
-   * missed while the loop works.
+   * missed while the loop works. Resolves to whether it rang.
    */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
+  wait(ms: number, signal: AbortSignal): Promise<boolean>;
 }
 
 /** Creates a bell for one loop. */
@@ -16,8 +16,9 @@ export function createBell(): Bell {
   return {
     ring: () => next.resolve(),
     wait: async (ms, signal) => {
-      await resolvesWithin(next.promise, ms, signal);
+      const rang = await resolvesWithin(next.promise, ms, signal);
       next = Promise.withResolvers<void>();
+      return rang;
     },
   };
 }
