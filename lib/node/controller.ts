@@ -14,6 +14,8 @@ export interface ControllerOptions {
   /** The state of the registry; undefined until it was read, because what is unknown is not empty. */
   readonly snapshot: () => Promise<Snapshot | undefined>;
   readonly ports: ReconcilePorts;
+  /** A pass starts from this snapshot, which was asked for at `askedAt` by the clock of the ports. */
+  readonly onStart: (snapshot: Snapshot, askedAt: number) => void;
   readonly onPass: (pass: Pass) => void;
   /** A pass could not be made at all; it is tried again after `retryInMs`. */
   readonly onError: (error: { message: string; retryInMs: number }) => void;
@@ -83,13 +85,15 @@ type PassResult =
   | { readonly kind: "error"; readonly message: string };
 
 async function tryPass(
-  { snapshot, trigger, ports, onPass }: ControllerOptions,
+  { snapshot, trigger, ports, onStart, onPass }: ControllerOptions,
   { state, full }: { state: NodeState; full: boolean },
 ): Promise<PassResult> {
   try {
     const quiet = trigger.quiet();
+    const askedAt = ports.now();
     const registry = await snapshot();
     if (registry === undefined) return { kind: "done", pass: undefined };
+    onStart(registry, askedAt);
     const pass = await reconcile(registry, { state, quiet, full }, ports);
     onPass(pass);
     return { kind: "done", pass };

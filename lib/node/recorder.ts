@@ -4,8 +4,7 @@ import type { StateDirSeen } from "../haproxy/state/keeper.ts";
 import { readHealthLine } from "../haproxy/health_line.ts";
 import type { Observed } from "../plan/observed.ts";
 import { eventsBetween, healthBetween } from "../reconcile/events.ts";
-import { lastObserved } from "../reconcile/pass.ts";
-import type { Pass } from "../reconcile/pass.ts";
+import { lastObserved, type Pass } from "../reconcile/pass.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import {
   etcdEvent,
@@ -17,7 +16,6 @@ import {
   stateDirEvent,
 } from "./events.ts";
 import { createHealthNews } from "./health_news.ts";
-import type { Journal } from "./journal.ts";
 import { type EtcdState, isReached, type NodeFacts, type NodeKeysState } from "./facts.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Problem, problemsOf } from "./problems.ts";
@@ -25,7 +23,10 @@ import { type Problem, problemsOf } from "./problems.ts";
 /** Gathers what happens to the node: as facts, which are now, and as events, which have been. */
 export interface NodeRecorder {
   facts(): NodeFacts;
-  onPassStart(): void;
+  /** The registry changed. */
+  onChange(): void;
+  /** A pass starts; its snapshot has all changes until `knownUntil`, in monotonic milliseconds. */
+  onPassStart(knownUntil: number): void;
   onPass(pass: Pass): void;
   /** HAProxy was asked how its servers are, without a pass. */
   onSeen(observed: Observed): void;
@@ -48,10 +49,10 @@ export interface NodeRecorder {
 /** Where what happens is told. */
 export interface RecorderPorts {
   readonly metrics: Metrics;
-  readonly journal: Pick<Journal<NodeEvent>, "putAll">;
+  /** Told what happens: one event, or several that belong together. */
+  readonly onEvents: (events: readonly NodeEvent[]) => void;
   /** HAProxy's life is not the node's to decide. */
   readonly attached: boolean;
-  readonly lagMs: () => number;
   readonly admissionsWaiting: () => number;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
@@ -68,19 +69,23 @@ export function createRecorder(
   let facts = firstFacts(start);
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
-  let seen: Observed | undefined;
+  let knownUntil = 0;
+  /** When the oldest change was made that HAProxy does not serve yet. */
+  let unservedSince: number | undefined;
+  let changedAt = 0;
   let isHeard = false;
 
+  const ageMs = (since: number | undefined) => since === undefined ? 0 : performance.now() - since;
   const current = (): NodeFacts => ({
     ...facts,
-    lagMs: ports.lagMs(),
+    lagMs: ageMs(unservedSince),
     admissionsWaiting: ports.admissionsWaiting(),
-    passRunningMs: passStartedAt === undefined ? 0 : performance.now() - passStartedAt,
+    passRunningMs: ageMs(passStartedAt),
   });
   const isNews = createHealthNews();
   const tellAll = (events: readonly NodeEvent[]): void => {
     const news = events.filter(isNews);
-    if (news.length > 0) ports.journal.putAll(news);
+    if (news.length > 0) ports.onEvents(news);
   };
   /** What a look finds of health counts where HAProxy's own lines, which have its reason, cannot be read. */
   const isFresh = ({ kind }: NodeEvent): boolean =>
@@ -97,6 +102,10 @@ export function createRecorder(
 
   return {
     facts: current,
+    onChange: () => {
+      changedAt = performance.now();
+      unservedSince ??= changedAt;
+    },
     onStopping: (stopDelayMs) => {
       change({ stopping: true });
       tell({ kind: "stopping", stopDelayMs });
@@ -111,17 +120,20 @@ export function createRecorder(
       tell(stateDirEvent(facts.stateDirLost, seen));
       change({ stateDirLost: seen.kind === "lost" ? seen.reason : undefined });
     },
-    onPassStart: () => passStartedAt = performance.now(),
+    onPassStart: (until) => {
+      knownUntil = until;
+      passStartedAt = performance.now();
+    },
     onPass: (pass) => {
       passStartedAt = undefined;
+      if (isReached(pass)) unservedSince = changedAt > knownUntil ? changedAt : undefined;
       metrics.onPass(pass);
       tellAll(eventsBetween(facts.lastPass, pass).filter(isFresh));
-      seen = lastObserved(pass);
       change(factsAfter(pass, facts, ports.now()));
     },
     onSeen: (observed) => {
-      if (seen !== undefined) tellAll(healthBetween(seen, observed).filter(isFresh));
-      seen = observed;
+      tellAll(healthBetween(facts.observed, observed).filter(isFresh));
+      facts = { ...facts, observed };
     },
     onHaproxyLine: (line) => {
       const health = readHealthLine(line);
@@ -169,7 +181,7 @@ function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion"
     reachedOnce: false,
     lagMs: 0,
     admissionsWaiting: 0,
-    seen: undefined,
+    observed: { kind: "starting" },
     nodeKeys: { kind: "waiting" },
   };
 }
@@ -178,6 +190,7 @@ function factsAfter(pass: Pass, before: NodeFacts, now: number): Partial<NodeFac
   const isNews = pass.decision.plan.kind !== "nothing";
   return {
     lastPass: pass,
+    observed: lastObserved(pass),
     lastChange: isNews ? { pass, at: now } : before.lastChange,
     reachedOnce: before.reachedOnce || isReached(pass),
     passError: undefined,
