@@ -56,7 +56,7 @@ export function withApplied(before: Verification, applied: AppliedRevision, seen
     ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
     : before;
   const retiredAt = retirements(start, seen);
-  const workers = blockingWorkers(seen.oldWorkers, { ...seen, retiredAt });
+  const workers = blockingWorkers(retiredAt, seen);
   const blocked = [...start.blocked, { ...applied, workers }];
   return withLook({ ...start, retiredAt, blocked: mergeSameWorkers(blocked) }, seen);
 }
@@ -64,7 +64,7 @@ export function withApplied(before: Verification, applied: AppliedRevision, seen
 /** HAProxy's processes were looked at again. */
 export function withLook(before: Verification, seen: WorkersSeen): Verification {
   const retiredAt = retirements(before, seen);
-  const alive = new Set(blockingWorkers(seen.oldWorkers, { ...seen, retiredAt }));
+  const alive = new Set(blockingWorkers(retiredAt, seen));
   const blocked = before.blocked.map((one) => ({
     ...one,
     workers: one.workers.filter((pid) => alive.has(pid)),
@@ -83,20 +83,15 @@ function retirements({ retiredAt }: Verification, { oldWorkers, now }: WorkersSe
   return new Map(oldWorkers.map((pid) => [pid, retiredAt.get(pid) ?? now]));
 }
 
-function blockingWorkers(
-  workers: readonly number[],
-  { retiredAt, now, idleMs }: WorkersSeen & Pick<Verification, "retiredAt">,
-): number[] {
-  return workers.filter((pid) => idleMs === undefined || now < (retiredAt.get(pid) ?? now) + idleMs);
+function blockingWorkers(retiredAt: ReadonlyMap<number, number>, { now, idleMs }: WorkersSeen): number[] {
+  return [...retiredAt].filter(([, at]) => idleMs === undefined || now < at + idleMs).map(([pid]) => pid);
 }
 
 /** Revisions that the same workers block are verified together: the newest covers the others. */
-function mergeSameWorkers(blocked: readonly BlockedRevision[]): BlockedRevision[] {
-  const [last, before] = [blocked.at(-1), blocked.at(-2)];
-  if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {
-    return [...blocked];
-  }
-  return [...blocked.slice(0, -2), last];
+function mergeSameWorkers(blocked: readonly BlockedRevision[]): readonly BlockedRevision[] {
+  const [before, last] = blocked.slice(-2);
+  const isSame = last !== undefined && before?.workers.join() === last.workers.join();
+  return isSame ? [...blocked.slice(0, -2), last] : blocked;
 }
 
 /** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */

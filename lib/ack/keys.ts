@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { Parsed } from "../registry/address.ts";
 import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 
@@ -58,40 +59,33 @@ const SERVER_NAME = /^[A-Za-z0-9._:-]{1,128}\/[A-Za-z0-9._:-]{1,128}$/;
 /** As many digits as a revision of etcd has at most. */
 const REVISION = /^\d{1,19}$/;
 
-const text = (what: string) =>
-  v.pipe(v.string(`${what} is not a string`), v.maxLength(500, `${what} is too long`));
-const count = (what: string) =>
-  v.pipe(
-    v.number(`${what} is not a number`),
-    v.safeInteger(`${what} is no integer`),
-    v.minValue(0, `${what} is negative`),
-  );
+const text = v.pipe(v.string("is not a string"), v.maxLength(500, "is too long"));
+const count = v.pipe(
+  v.number("is not a number"),
+  v.safeInteger("is no integer"),
+  v.minValue(0, "is negative"),
+);
+const object = ({ input }: { readonly input: unknown }) =>
+  input === undefined ? "is missing" : "is not a JSON object";
+const server = v.pipe(v.string("is not a string"), v.regex(SERVER_NAME, "is not <service>/<id>"));
 
 const STATUS = v.object({
-  node: text("node"),
-  instance: text("instance"),
-  revision: v.pipe(count("revision"), v.transform((revision: number) => BigInt(revision))),
-  lagMs: count("lagMs"),
-  base: text("base"),
-  servers: v.object({ total: count("servers.total"), up: count("servers.up") }, "servers is not an object"),
-  draining: v.array(
-    v.pipe(
-      v.string("draining holds no strings"),
-      v.regex(SERVER_NAME, "draining holds something else than <service>/<id>"),
-    ),
-    "draining is not an array",
-  ),
-  rejections: count("rejections"),
-  held: v.optional(count("held"), 0),
-  plan: v.picklist(["runtime", "reload", "none"], "plan is not runtime, reload or none"),
-  tookMs: count("tookMs"),
-  stale: v.boolean("stale is not true or false"),
-  at: v.pipe(text("at"), v.isoTimestamp("at is not a time of RFC 3339")),
-  version: text("version"),
-  admin: text("admin"),
-}, "value is not a JSON object");
-
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+  node: text,
+  instance: text,
+  revision: v.pipe(count, v.transform((revision: number) => BigInt(revision))),
+  lagMs: count,
+  base: text,
+  servers: v.object({ total: count, up: count }, object),
+  draining: v.array(server, "is not an array"),
+  rejections: count,
+  held: v.optional(count, 0),
+  plan: v.picklist(["runtime", "reload", "none"], "is not runtime, reload or none"),
+  tookMs: count,
+  stale: v.boolean("is not true or false"),
+  at: v.pipe(text, v.isoTimestamp("is not a time of RFC 3339")),
+  version: text,
+  admin: text,
+}, object);
 
 /** The value of a status key. */
 export function formatStatus(status: NodeStatus): string {
@@ -99,17 +93,18 @@ export function formatStatus(status: NodeStatus): string {
 }
 
 /** Reads the value of a status key; unknown fields are ignored, for fleets run mixed versions. */
-export function parseStatus(value: Uint8Array): Read<NodeStatus> {
+export function parseStatus(value: Uint8Array): Parsed<NodeStatus> {
   if (value.length > MAX_VALUE_BYTES) {
     return { ok: false, reason: `value has more than ${MAX_VALUE_BYTES} bytes` };
   }
   const parsed = v.safeParse(STATUS, jsonOf(value), { abortEarly: true });
-  if (!parsed.success) return { ok: false, reason: parsed.issues[0].message };
-  return { ok: true, value: parsed.output };
+  if (parsed.success) return { ok: true, value: parsed.output };
+  const [issue] = parsed.issues;
+  return { ok: false, reason: `${v.getDotPath(issue) ?? "value"} ${issue.message}` };
 }
 
 /** Reads the value of an applied key. */
-export function parseApplied(value: Uint8Array): Read<bigint> {
+export function parseApplied(value: Uint8Array): Parsed<bigint> {
   const digits = new TextDecoder().decode(value.subarray(0, 20));
   if (!REVISION.test(digits)) return { ok: false, reason: "value is not a revision" };
   return { ok: true, value: BigInt(digits) };
@@ -151,6 +146,6 @@ function jsonOf(value: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
   } catch {
-    return undefined;
+    return null;
   }
 }

@@ -1,22 +1,21 @@
 import { EtcdPermissionDeniedError } from "etcd3";
 import { backoffDelay } from "../util/backoff.ts";
+import { createBell } from "../util/bell.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { nextPut, type Report } from "./schedule.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
-import { isLeaseEnded, revokeLease } from "../etcd/lease.ts";
+import { grantLease, isLeaseEnded, keepLease, revokeLease } from "../etcd/lease.ts";
 import {
-  grantNodeLease,
-  lookDue,
+  CALL_LIMIT_MS,
+  lookAtKeys,
+  type NodeKeysOptions,
   type NodeLease,
-  type NodeLeaseOptions,
   type OwnedKeys,
-  renewalDue,
-  renewed,
-  withOwnedKeys,
-  withPut,
-} from "./lease.ts";
+  putDue,
+} from "./owned.ts";
 
-export interface PublisherOptions extends Omit<NodeLeaseOptions, "signal"> {
+export interface PublisherOptions extends Omit<NodeKeysOptions, "signal"> {
+  readonly ttlSeconds: number;
   readonly onEvent: (event: PublisherEvent) => void;
 }
 
@@ -38,77 +37,75 @@ export interface NodePublisher {
 const RETRY = { minMs: 100, maxMs: 2_000 };
 /** What is not allowed is asked again, for roles change; but rarely. */
 const REFUSED_RETRY = { minMs: 15_000, maxMs: 60_000 };
-/** The longest time that a timer takes is longer. */
-const LONGEST_MS = 60_000;
 
 /**
  * Publishes under a lease of its own until it is stopped, whatever happens to etcd or to this process. Every put is a
  * transaction on the keys as they were seen last: keys that somebody else has put meanwhile are looked at first.
  */
 export function publishNode(given: PublisherOptions): NodePublisher {
+  const { kv } = given;
   const stop = new AbortController();
-  const options: NodeLeaseOptions = { ...given, signal: stop.signal };
+  const { signal } = stop;
+  const options: NodeKeysOptions = { ...given, signal };
   const events = createEvents(given);
+  const bell = createBell();
   let report: Report | undefined;
-  let isFresh = false;
-  let woken = new AbortController();
   let lease: NodeLease | undefined;
+  let owned: OwnedKeys | undefined;
 
   const run = async () => {
-    for (let attempt = 0; !stop.signal.aborted;) {
+    for (let attempt = 0; !signal.aborted;) {
       try {
         const until = await advance();
         attempt = 0;
-        await rest(until - performance.now());
+        if (until > performance.now()) await bell.wait(until - performance.now(), signal);
       } catch (error) {
-        lease = afterError(lease, error);
-        if (!stop.signal.aborted) await sleep(events.failing(error, ++attempt), stop.signal);
+        // A put whose answer is lost may have been made, and the keys may hold something else by now.
+        owned = undefined;
+        if (isLeaseEnded(error)) lease = undefined;
+        if (!signal.aborted) await sleep(events.failing(error, ++attempt), signal);
       }
     }
   };
 
   /** Does the next thing that is due, and returns when there may be another. */
   const advance = async (): Promise<number> => {
-    isFresh = false;
     if (report === undefined) return Infinity;
-    lease ??= await grantNodeLease(options);
-    if (performance.now() >= renewalDue(lease)) lease = await renewed(lease, options);
+    lease ??= await grant();
+    if (performance.now() >= lease.renewAtMs) lease = await keepLease(kv, lease, { signal });
     if (lease === undefined) return 0;
-    const owning = await withOwnedKeys(lease, options);
-    lease = owning;
-    const step = nextPut(report, owning.owned.published, performance.now());
-    if (step.kind === "wait") return Math.min(renewalDue(owning), lookDue(owning), step.at ?? Infinity);
-    lease = await withPut(owning, { step, report }, options);
-    if (lease.owned !== undefined) events.published(lease.owned);
+    if (owned === undefined || performance.now() >= owned.lookAtMs) {
+      owned = await lookAtKeys(owned, lease, options);
+    }
+    const step = nextPut(report, owned.published, performance.now());
+    if (step.kind === "wait") return Math.min(lease.renewAtMs, owned.lookAtMs, step.at);
+    owned = await putDue(owned, { lease, step, report }, options);
+    if (owned === undefined) return 0;
+    lease = { ...lease, hasPut: true };
+    events.published(owned);
     return 0;
   };
 
-  const rest = async (ms: number): Promise<void> => {
-    if (ms <= 0 || isFresh) return;
-    woken = new AbortController();
-    await sleep(Math.min(ms, LONGEST_MS), AbortSignal.any([woken.signal, stop.signal]));
+  const grant = async (): Promise<NodeLease> => {
+    const granted = await grantLease(kv, given.ttlSeconds, { limitMs: CALL_LIMIT_MS, signal });
+    owned = undefined;
+    return { ...granted, hasPut: false };
   };
 
   const running = run();
   return {
     offer: (next) => {
       report = next;
-      isFresh = true;
-      woken.abort();
+      bell.ring();
     },
     stop: async (limitMs) => {
       stop.abort();
       await resolvesWithin(running, limitMs);
       if (lease === undefined) return;
       // etcd that cannot be asked ends the lease by itself.
-      await revokeLease(options.kv, lease.id, { limitMs }).catch(() => {});
+      await revokeLease(kv, lease.id, { limitMs }).catch(() => {});
     },
   };
-}
-
-/** A put whose answer is lost may have been made, and by the time that etcd answers again it may hold something else. */
-function afterError(lease: NodeLease | undefined, error: unknown): NodeLease | undefined {
-  return lease === undefined || isLeaseEnded(error) ? undefined : { ...lease, owned: undefined };
 }
 
 /** Tells what happens to the keys, the same only once. */

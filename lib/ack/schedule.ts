@@ -30,10 +30,8 @@ export interface Put {
   readonly status: boolean;
 }
 
-/** What to do now; `at`: when to ask again, undefined: when there is a new report. */
-export type PutStep =
-  | Put
-  | { readonly kind: "wait"; readonly at: number | undefined };
+/** What to do now; `at`: when to ask again, `Infinity`: when there is a new report. */
+export type PutStep = Put | { readonly kind: "wait"; readonly at: number };
 
 /** Before the first put. */
 export const NOTHING_PUBLISHED: Published = {
@@ -67,20 +65,14 @@ export function nextPut(report: Report, published: Published, now: number): PutS
   }
   const appliedAt = appliedDue(report, published);
   const statusAt = statusDue(report, published);
-  const added = addedServers(report, published);
-  if (appliedAt !== undefined && now >= appliedAt) {
-    return {
-      kind: "put",
-      applied: true,
-      status: added.length > 0 || statusAt !== undefined && now >= statusAt,
-    };
-  }
-  if (statusAt !== undefined && now >= statusAt) {
-    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(report, published);
-    return { kind: "put", applied, status: true };
-  }
-  const times = [appliedAt, statusAt].filter((at) => at !== undefined);
-  return { kind: "wait", at: times.length === 0 ? undefined : Math.min(...times) };
+  if (now < appliedAt && now < statusAt) return { kind: "wait", at: Math.min(appliedAt, statusAt) };
+  const isNewRevision = appliedAt < Infinity &&
+    now >= published.appliedAt + appliedEveryMs(report, published);
+  return {
+    kind: "put",
+    applied: now >= appliedAt || isNewRevision,
+    status: now >= statusAt || addedServers(report, published).length > 0,
+  };
 }
 
 /** What stands in etcd after a put. */
@@ -92,16 +84,16 @@ export function afterPut(
   const withApplied = step.applied ? { ...published, applied, appliedAt: now } : published;
   if (!step.status) return withApplied;
   const isCounted = published.status !== undefined && !hasSameCounts(status, published.status);
-  const countsLeft = published.countsLeft - (isCounted && published.countsLeft > 0 ? 1 : 0);
+  const countsLeft = Math.max(0, published.countsLeft - Number(isCounted));
   return { ...withApplied, status, statusAt: now, countsLeft };
 }
 
-function appliedDue(report: Report, published: Published): number | undefined {
-  if (report.applied === undefined || report.applied === published.applied) return undefined;
+/** When a put of `applied` is due; `Infinity`: it has not changed. */
+function appliedDue(report: Report, published: Published): number {
+  const { applied, drainingSince } = report;
+  if (applied === undefined || applied === published.applied) return Infinity;
   const due = published.appliedAt + appliedEveryMs(report, published);
-  const since = addedServers(report, published).map((server) =>
-    report.drainingSince.get(server) ?? -Infinity
-  );
+  const since = addedServers(report, published).map((server) => drainingSince.get(server) ?? -Infinity);
   if (since.length === 0) return due;
   return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
 }
@@ -116,9 +108,10 @@ function isUrgent({ applied, urgent }: Report, published: Published): boolean {
   return applied < published.applied || urgent !== undefined && urgent > published.applied;
 }
 
-function statusDue({ status }: Report, published: Published): number | undefined {
+/** When a put of `status` is due; `Infinity`: it has not changed. */
+function statusDue({ status }: Report, published: Published): number {
   if (published.status === undefined || lastingPart(status) === lastingPart(published.status)) {
-    return undefined;
+    return Infinity;
   }
   const isSoon = status.draining.join() !== published.status.draining.join() ||
     published.countsLeft > 0 && !hasSameCounts(status, published.status);

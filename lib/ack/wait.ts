@@ -3,7 +3,7 @@ import { messageOf } from "../util/errors.ts";
 import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "./keys.ts";
 import { TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { followEtcd, type FollowSink } from "../etcd/follow.ts";
+import { followEtcd } from "../etcd/follow.ts";
 import { type FullRead, readAll } from "../etcd/read.ts";
 import { isRefusal } from "../etcd/refusal.ts";
 
@@ -63,7 +63,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   const view = createView(options);
   try {
     const read = readAll(client.kv, [options.nodesPrefix]);
-    const end = view.onRead(await within(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
+    const end = view.onChange(await within(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
     if (end !== undefined) return end;
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
@@ -80,22 +80,19 @@ async function watchUntil(
   { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: View },
 ): Promise<NodesWait> {
   const { promise, resolve } = Promise.withResolvers<NodesWait>();
-  const settle = (end: NodesWait | undefined) => end === undefined ? undefined : resolve(end);
   const over = new AbortController();
-  const sink: FollowSink = {
-    reset: (read) => settle(view.onRead(read)),
-    apply: (events) => settle(view.onEvents(events)),
-  };
   // It never rejects, and ends by itself after the abort.
   followEtcd({
     client,
     prefixes: [nodesPrefix],
-    sink,
+    onChange: (state) => {
+      const end = view.onChange(state);
+      if (end !== undefined) resolve(end);
+    },
     onEvent: (event) => {
       if (event.kind === "connecting") view.onProblem(event.reason);
     },
     signal: over.signal,
-    untrusted: () => NEVER,
   });
   try {
     return await within(promise, { limitMs, signal });
@@ -107,38 +104,24 @@ async function watchUntil(
   }
 }
 
-const NEVER = new AbortController().signal;
-
-/** What is known of the nodes, and what it means for the one who waits. */
+/** What is known of the nodes, and what it means for the wait. */
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
-  let entries: FullRead["entries"] | undefined;
+  let nodes: readonly NodeView[] | undefined;
   let problem = "no answer of etcd";
-  const nodes = () => parseNodes(entries?.values() ?? [], options.nodesPrefix).nodes;
-  const judge = (): NodesWait | undefined => {
-    const all = nodes();
-    if (all.length === 0) return { kind: "nobody" };
-    return all.every((node) => hasPassed(node, options)) ? { kind: "passed", nodes: all } : undefined;
-  };
-  const onRead = (read: FullRead): NodesWait | undefined => {
-    const reason = otherStore(read, { clusterId, revision: options.revision });
+  const onChange = (state: FullRead): NodesWait | undefined => {
+    const reason = otherStore(state, { clusterId, revision: options.revision });
     if (reason !== undefined) return { kind: "other-store", reason };
-    ({ clusterId } = read);
-    entries = new Map(read.entries);
-    return judge();
-  };
-  const onEvents: (events: Parameters<FollowSink["apply"]>[0]) => NodesWait | undefined = (events) => {
-    for (const event of events) {
-      if (event.kind === "put") entries?.set(event.entry.key, event.entry);
-      else entries?.delete(event.key);
-    }
-    return judge();
+    ({ clusterId } = state);
+    ({ nodes } = parseNodes(state.entries.values(), options.nodesPrefix));
+    if (nodes.length === 0) return { kind: "nobody" };
+    return nodes.every((node) => hasPassed(node, options)) ? { kind: "passed", nodes } : undefined;
   };
   const onTimeUp = (): NodesWait => {
-    if (entries === undefined) return { kind: "unreadable", reason: problem };
-    return { kind: "behind", nodes: nodes().filter((node) => !hasPassed(node, options)) };
+    if (nodes === undefined) return { kind: "unreadable", reason: problem };
+    return { kind: "behind", nodes: nodes.filter((node) => !hasPassed(node, options)) };
   };
-  return { onRead, onEvents, onTimeUp, onProblem: (reason: string) => problem = reason };
+  return { onChange, onTimeUp, onProblem: (reason: string) => problem = reason };
 }
 
 /** A store that was restored, or made anew, knows nothing of the revision that is waited for. */

@@ -1,9 +1,10 @@
 import { escapeText } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type EtcdEvent, followEtcd } from "../etcd/follow.ts";
+import type { FullRead } from "../etcd/read.ts";
 import { parseNodes } from "../ack/keys.ts";
 import { nodesTable } from "./nodes_table.ts";
-import type { RawEntry } from "../registry/snapshot.ts";
+import { createBell } from "../util/bell.ts";
 import { sleep } from "../util/time.ts";
 import { listenForSignals } from "./signals.ts";
 
@@ -16,52 +17,36 @@ const TICK_MS = 1_000;
 export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promise<number> {
   const { stop } = listenForSignals(() => {});
   const screen = Deno.stdout.isTerminal() ? terminalScreen() : plainScreen();
-  const entries = new Map<string, RawEntry>();
+  const bell = createBell();
+  let read: FullRead | undefined;
   let problem: string | undefined;
-  let isRead = false;
-  let changed = new AbortController();
   const followed = followEtcd({
     client,
     prefixes: [nodesPrefix],
-    sink: {
-      reset: (read) => {
-        isRead = true;
-        entries.clear();
-        read.entries.forEach((entry, key) => entries.set(key, entry));
-        changed.abort();
-      },
-      apply: (events) => {
-        for (const event of events) {
-          if (event.kind === "put") entries.set(event.entry.key, event.entry);
-          else entries.delete(event.key);
-        }
-        changed.abort();
-      },
+    onChange: (state) => {
+      read = state;
+      bell.ring();
     },
     onEvent: (event) => {
-      const before = problem;
       problem = problemOf(event, problem);
-      if (problem !== before) changed.abort();
+      bell.ring();
     },
     signal: stop,
-    untrusted: () => NEVER,
   });
   screen.open();
   while (!stop.aborted) {
-    changed = new AbortController();
-    if (isRead || problem !== undefined) {
-      const table = isRead ? nodesTable(parseNodes(entries.values(), nodesPrefix), Date.now()) : [];
-      screen.show([...table, ...(problem === undefined ? [] : [`etcd: ${escapeText(problem)}`])]);
-    }
-    await sleep(screen.tickMs, AbortSignal.any([stop, changed.signal]));
+    const table = read === undefined
+      ? []
+      : nodesTable(parseNodes(read.entries.values(), nodesPrefix), Date.now());
+    const lines = problem === undefined ? table : [...table, `etcd: ${escapeText(problem)}`];
+    if (lines.length > 0) screen.show(lines);
+    await bell.wait(screen.tickMs, stop);
     await sleep(QUIET_MS, stop);
   }
   screen.close();
   await followed;
   return 0;
 }
-
-const NEVER = new AbortController().signal;
 
 function problemOf(event: EtcdEvent, before: string | undefined): string | undefined {
   if (event.kind === "connecting" || event.kind === "watch-ended") return event.reason;

@@ -7,13 +7,17 @@ import {
   type ILeaseKeepAliveResponse,
 } from "etcd3";
 import { type CallBounds, within } from "../util/time.ts";
+import { CALL_DEADLINE_MS } from "./endpoint.ts";
 import { explainStreamFailure } from "./refusal.ts";
 
-/** A lease as etcd granted it. */
+/** A lease that is kept alive. Times are milliseconds of `performance.now()`. */
 export interface Lease {
   readonly id: string;
   /** May be longer than what was asked for. */
-  readonly ttlSeconds: number;
+  readonly ttlMs: number;
+  readonly renewedAtMs: number;
+  /** When to renew it next: three times in its life, spread so that leases granted together are not renewed together. */
+  readonly renewAtMs: number;
 }
 
 type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
@@ -23,8 +27,35 @@ export type Renewal = "renewed" | "ended";
 
 /** Grants a lease. One whose answer is lost has no keys and ends by itself. */
 export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBounds): Promise<Lease> {
-  const granted = await within(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
-  return { id: granted.ID, ttlSeconds: Number(granted.TTL) };
+  const askedAtMs = performance.now();
+  const { ID: id, TTL } = await within(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
+  const ttlMs = Number(TTL) * 1_000;
+  return { id, ttlMs, ...renewalTimes(askedAtMs, ttlMs) };
+}
+
+/**
+ * Renews a lease that is kept alive. A retry asks two endpoints: the client picks one at random, so a single call could
+ * reach the hanging one again and again.
+ *
+ * @returns undefined when the lease has ended; its keys went with it
+ */
+export async function keepLease<L extends Lease>(
+  kv: Etcd3,
+  lease: L,
+  { signal, isRetry = false }: { readonly signal: AbortSignal; readonly isRetry?: boolean },
+): Promise<L | undefined> {
+  const askedAtMs = performance.now();
+  const bounds = { limitMs: Math.min(CALL_DEADLINE_MS, Math.floor(lease.ttlMs / 3)), signal };
+  const calls = Array.from({ length: isRetry ? 2 : 1 }, () => renewLease(kv, lease.id, bounds));
+  const renewal = await Promise.any(calls).catch(({ errors }: AggregateError) => {
+    throw errors[0];
+  });
+  return renewal === "renewed" ? { ...lease, ...renewalTimes(askedAtMs, lease.ttlMs) } : undefined;
+}
+
+/** The time counts from the question: etcd may have renewed the lease long before its answer came. */
+function renewalTimes(askedAtMs: number, ttlMs: number): Pick<Lease, "renewedAtMs" | "renewAtMs"> {
+  return { renewedAtMs: askedAtMs, renewAtMs: askedAtMs + ttlMs / 3 * (1 - Math.random() / 4) };
 }
 
 /**

@@ -4,10 +4,10 @@ import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import { messageOf } from "../util/errors.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 
-/** All keys below some prefixes, read at one revision. */
+/** All keys below some prefixes at one revision. `followEtcd()` edits one in place. */
 export interface FullRead {
   readonly entries: Map<string, RawEntry>;
-  readonly revision: bigint;
+  revision: bigint;
   readonly clusterId: string;
 }
 
@@ -100,22 +100,6 @@ async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
 /** Whether a message had more bytes than the client takes. */
 export function isTooLarge(error: unknown): boolean {
   return messageOf(error).includes("message larger than max");
-}
-
-/**
- * How many keys stand below the prefixes at a revision.
- *
- * @throws when etcd cannot be asked or has compacted the revision away
- */
-export async function countAt(kv: Etcd3, prefixes: readonly string[], revision: bigint): Promise<number> {
-  const counts = await Promise.all(prefixes.map(async (prefix) => {
-    const range = Range.prefix(prefix);
-    const answer = await kv.getAll().inRange({ start: range.start, end: range.end }).revision(
-      String(revision),
-    ).count();
-    return answer;
-  }));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** A key's bytes as latin1 text, one character a byte. */

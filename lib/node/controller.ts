@@ -1,10 +1,9 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
-import { forwardClock } from "../util/forward_clock.ts";
 import type { Pass } from "../reconcile/pass.ts";
 import { reconcile, type ReconcilePorts } from "../reconcile/reconcile.ts";
 import { INITIAL_STATE, type NodeState } from "../reconcile/state.ts";
-import { resolvesWithin, sleep } from "../util/time.ts";
+import { jittered, sleep } from "../util/time.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import type { Trigger } from "./trigger.ts";
 
@@ -38,20 +37,15 @@ const BACKOFF = { minMs: 100, maxMs: 3_000 };
  * Changes during a pass cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when
  * the signal is aborted and the pass at hand is done; rejects only on a bug.
  */
-export async function runController(given: ControllerOptions): Promise<void> {
-  const options = { ...given, ports: { ...given.ports, now: forwardClock(given.ports.now) } };
+export async function runController(options: ControllerOptions): Promise<void> {
   const { trigger, signal, ports } = options;
   let state = INITIAL_STATE;
   let errors = 0;
   let dueAt = 0;
   let resyncAt = 0;
-  let changed: Promise<void> | undefined;
   while (!signal.aborted) {
-    changed ??= trigger.next();
-    const untilDueMs = Math.max(0, Math.min(dueAt, resyncAt) - ports.now());
-    const rang = await resolvesWithin(changed, untilDueMs, signal);
+    await trigger.next(Math.max(0, Math.min(dueAt, resyncAt) - ports.now()), signal);
     if (signal.aborted) break;
-    if (rang) changed = undefined;
     const startedAt = ports.now();
     const full = trigger.takeResync() || startedAt >= resyncAt;
     if (full) resyncAt = nextResync(options);
@@ -110,7 +104,7 @@ function isBug(error: unknown): boolean {
 }
 
 function nextResync({ ports, resyncMs }: ControllerOptions): number {
-  return ports.now() + resyncMs * (0.75 + ports.random() / 2);
+  return ports.now() + jittered(resyncMs, ports.random());
 }
 
 /** When a pass asks for another one although nothing changes. */

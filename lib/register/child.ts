@@ -1,12 +1,6 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { resolvesWithin } from "../util/time.ts";
-import { endGroup, type Ending, killGroup } from "./process_group.ts";
-
-/** How long something may take to end; an abort of `hurry` is the end of that time. */
-export interface StopLimits {
-  readonly limitMs: number;
-  readonly hurry: AbortSignal;
-}
+import { endGroup, type Ending, signalGroup, type StopLimits } from "./process_group.ts";
 
 /** A command that runs in the place of this process: with its input, output and environment. */
 export interface Child {
@@ -47,7 +41,7 @@ export function startChild(command: string, args: readonly string[]): Child {
     stop: async ({ limitMs, hurry }) => {
       send("SIGTERM");
       if (await resolvesWithin(ended, limitMs, hurry)) return "asked";
-      killGroup(child.pid);
+      signalGroup(child.pid, "SIGKILL");
       await ended;
       return hurry.aborted ? "hurried" : "late";
     },

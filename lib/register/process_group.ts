@@ -4,6 +4,12 @@ import { sleep } from "../util/time.ts";
 /** How something ended: when it was asked to, or killed as its time was up or its operator hurried. */
 export type Ending = "asked" | "late" | "hurried";
 
+/** How long something may take to end; an abort of `hurry` is the end of that time. */
+export interface StopLimits {
+  readonly limitMs: number;
+  readonly hurry: AbortSignal;
+}
+
 const POLL = { minMs: 20, maxMs: 500 };
 
 /**
@@ -13,7 +19,7 @@ const POLL = { minMs: 20, maxMs: 500 };
  */
 export async function endGroup(
   group: number,
-  { limitMs, hurry }: { readonly limitMs: number; readonly hurry: AbortSignal },
+  { limitMs, hurry }: StopLimits,
 ): Promise<Ending | undefined> {
   if (!await isRunning(group)) return undefined;
   signalGroup(group, "SIGTERM");
@@ -25,11 +31,6 @@ export async function endGroup(
   }
   signalGroup(group, "SIGKILL");
   return hurry.aborted ? "hurried" : "late";
-}
-
-/** Kills all processes of a group. */
-export function killGroup(group: number): void {
-  signalGroup(group, "SIGKILL");
 }
 
 /**
@@ -61,8 +62,8 @@ async function readStats(): Promise<string> {
   }
 }
 
-/** Whether somebody got it. */
-function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
+/** Sends a signal to all processes of a group; tells whether there are any. */
+export function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
   try {
     Deno.kill(-group, signal);
     return true;

@@ -11,6 +11,17 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Resolves when the signal is aborted. Not for one of `AbortSignal.any()`: where nothing else refers to that, it is
+ * collected with its listener and never fires (seen on Deno 2.7.11).
+ */
+export function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
 /** Waits for a promise to resolve, for `ms` milliseconds at most; tells whether it did. */
 export async function resolvesWithin(
   promise: Promise<unknown>,
@@ -23,6 +34,23 @@ export async function resolvesWithin(
   const result = await Promise.race([resolved, sleep(ms, stop).then(() => false)]);
   enough.abort();
   return result;
+}
+
+/** A time of 75 % to 125 % of the given one, so that what began together does not stay together. */
+export function jittered(ms: number, random = Math.random()): number {
+  return ms * (0.75 + random / 2);
+}
+
+/** Calls again and again until the signal is aborted, each time after a pause of about `ms` milliseconds. */
+export async function repeat(
+  call: () => Promise<void>,
+  { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    await sleep(jittered(ms), signal);
+    if (signal.aborted) return;
+    await call();
+  }
 }
 
 /** Bounds of a call: it rejects when `limitMs` have passed or `signal` is aborted. */

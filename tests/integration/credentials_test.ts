@@ -21,17 +21,12 @@ class Follower implements AsyncDisposable {
 
   constructor(options: EtcdOptions) {
     this.client = createEtcdClient({ ...options, onRenewed: () => this.renewals++ });
-    const forever = new AbortController().signal;
     this.#following = followEtcd({
       client: this.client,
       prefixes: [PREFIX],
-      sink: {
-        reset: (read) => [...read.entries.keys()].forEach((key) => this.keys.add(key)),
-        apply: (events) => events.forEach((event) => event.kind === "put" && this.keys.add(event.entry.key)),
-      },
+      onChange: ({ entries }) => entries.forEach((_, key) => this.keys.add(key)),
       onEvent: (event) => this.events.push(event),
       signal: this.#stop.signal,
-      untrusted: () => forever,
     });
   }
 

@@ -6,7 +6,7 @@ import { messageOf } from "../../lib/util/errors.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import type { Credentials } from "../../lib/etcd/credentials.ts";
 import { grantLease, renewLease } from "../../lib/etcd/lease.ts";
-import { putIf } from "../../lib/register/key.ts";
+import { changeIf } from "../../lib/register/key.ts";
 import { watchOnce } from "../../lib/etcd/watch.ts";
 import { canMakeCertificates, makeCertificates } from "../support/certificates.ts";
 import { pickPort, startEtcdCluster, tempDir } from "../support/mod.ts";
@@ -31,7 +31,7 @@ async function told(
   return {
     call: await failure(kv.get(KEY).exec()),
     transaction: await failure(
-      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds: BOUNDS }),
+      changeIf(kv, { key: KEY, modRevision: 0n, request: kv.put(KEY).value("v").lease(leaseId) }, BOUNDS),
     ),
     grant: await failure(grantLease(kv, 10, BOUNDS)),
     renew: await failure(renewLease(kv, leaseId, { limitMs: renewalMs })),
