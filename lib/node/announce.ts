@@ -62,7 +62,7 @@ const STOP_LIMIT_MS = 2_000;
 /** Creates the publishing of one node; nothing is put before a run. */
 export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const { publisher, dir, attached, prefixes } = options;
-  const idle = createIdleLimit(dir.idleLimit, options.files);
+  const idleLimit = createIdleLimit(dir.idleLimit, options.files);
   const drains = createDrains(options);
   const bell = createBell();
   let urgent = NOTHING_URGENT;
@@ -80,7 +80,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const isAlone = isUp && oldWorkers.length === 0;
-    const idleMs = last && await idle.limitMs(basesOf(last), { isAlone });
+    const idleMs = last && await idleLimit(basesOf(last), { isAlone });
     const seen = { oldWorkers, now: performance.now(), idleMs };
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined

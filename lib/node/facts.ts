@@ -2,7 +2,7 @@ import { formatAddress } from "../registry/address.ts";
 import { baseDigest } from "../config/text.ts";
 import type { Server } from "../registry/entry.ts";
 import { escapeText } from "../util/escape.ts";
-import { countServers } from "../registry/model.ts";
+import { countServers, EMPTY_MODEL } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { describePlan } from "../plan/plan.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
@@ -90,6 +90,7 @@ function haproxyText(state: HaproxyState): string {
 /** The node as JSON. Registry text is escaped; values and `meta` are not in it. */
 export function stateJson(facts: NodeFacts, now: number): Record<string, unknown> {
   const { lastPass } = facts;
+  const { services, rejections, unknownFields } = lastPass?.model ?? EMPTY_MODEL;
   return {
     node: facts.node,
     version: facts.version,
@@ -103,16 +104,16 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     revision: lastPass === undefined ? null : Number(lastPass.model.revision),
     lagMs: Math.round(facts.lagMs),
     base: lastPass === undefined ? null : baseJson(lastPass),
-    services: lastPass?.model.services.map(({ name, servers }) => ({
+    services: services.map(({ name, servers }) => ({
       name,
       servers: servers.map((server) => serverJson(server, facts.observed)),
-    })) ?? [],
+    })),
     servers: serverCounts(facts),
-    rejections: lastPass?.model.rejections.map((rejection) => ({
-      key: escapeText(rejection.key),
-      reason: escapeText(rejection.reason, 500),
-      revision: Number(rejection.revision),
-    })) ?? [],
+    rejections: rejections.map(({ key, reason, revision }) => ({
+      key: escapeText(key),
+      reason: escapeText(reason, 500),
+      revision: Number(revision),
+    })),
     held: lastPass?.guard.held.map(({ server, until }) => ({
       service: server.service,
       id: server.id,
@@ -121,7 +122,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     })) ?? [],
     admissionsWaiting: facts.admissionsWaiting,
     nodeKeys: facts.nodeKeys,
-    unknownFields: lastPass?.model.unknownFields ?? 0,
+    unknownFields,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
   };
 }
@@ -146,7 +147,6 @@ function baseJson({ decision: { desired }, state: { refusedBase } }: Pass) {
 }
 
 function serverJson(server: Server, observed: Observed) {
-  const running = observed.kind === "up" ? observed.servers.get(server.service)?.get(server.id) : undefined;
   return {
     id: server.id,
     address: formatAddress(server.address),
@@ -154,25 +154,27 @@ function serverJson(server: Server, observed: Observed) {
     weight: server.weight,
     backup: server.backup,
     revision: Number(server.revision),
-    up: running === undefined ? null : running.up,
+    up: isUp(server, observed) ?? null,
   };
+}
+
+/** Undefined: HAProxy does not run the server, or does not answer. */
+function isUp({ service, id }: Server, observed: Observed): boolean | undefined {
+  return observed.kind === "up" ? observed.servers.get(service)?.get(id)?.up : undefined;
 }
 
 /** How many servers the registry has, and how many of them HAProxy sends requests to. */
 export function serverCounts(
   { lastPass, observed }: Pick<NodeFacts, "lastPass" | "observed">,
 ): { total: number; up: number } {
-  if (lastPass === undefined) return { total: 0, up: 0 };
-  const { model } = lastPass;
-  if (observed.kind !== "up") return { total: countServers(model), up: 0 };
-  const up = model.services.flatMap(({ name, servers }) =>
-    servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
-  );
+  const model = lastPass?.model ?? EMPTY_MODEL;
+  const up = model.services.flatMap(({ servers }) => servers.filter((server) => isUp(server, observed)));
   return { total: countServers(model), up: up.length };
 }
 
 function planJson({ pass, at }: { pass: Pass; at: number }) {
   const { decision: { plan, pace }, outcome, model, tookMs } = pass;
+  const reason = outcome && failureOf(outcome);
   return {
     kind: plan.kind,
     revision: Number(model.revision),
@@ -180,17 +182,11 @@ function planJson({ pass, at }: { pass: Pass; at: number }) {
     tookMs: Math.round(tookMs),
     pace: pace.kind === "now" ? { kind: "now" } : withShownReason({ kind: "later", reason: pace.reason }),
     outcome: outcome?.kind ?? null,
-    reason: outcome === undefined ? null : outcomeReason(outcome),
+    reason: outcome === undefined ? null : reason && escapeText(reason, 2_000),
     steps: describePlan(plan).map((step) => escapeText(step, 500)),
     pendingRemovals: pendingOf(pass),
     driftRepairs: pass.drift,
   };
-}
-
-/** Why an outcome is not the wanted one, escaped; undefined when it is. */
-export function outcomeReason(outcome: NonNullable<Pass["outcome"]>): string | undefined {
-  const reason = failureOf(outcome);
-  return reason === undefined ? undefined : escapeText(reason, 2_000);
 }
 
 /** How many removed servers still hold requests. */

@@ -1,15 +1,14 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Pass } from "../reconcile/pass.ts";
+import type { NodeEvent } from "./events.ts";
 import { type NodeFacts, oldWorkersOf, pendingOf, readinessOf, serverCounts } from "./facts.ts";
 import { PROBLEM_KINDS, type ProblemKind, problemsOf } from "./problems.ts";
 
 /** Counters and gauges of a node, in the Prometheus format. */
 export interface Metrics {
   onPass(pass: Pass): void;
-  onPassError(): void;
-  onEtcdError(): void;
-  onMirrorWrong(): void;
-  onHaproxyEnd(): void;
+  /** Counts what went wrong. */
+  onEvents(events: readonly NodeEvent[]): void;
   /** The text of all metrics, gauges taken from the facts. */
   text(facts: NodeFacts, now: number): Promise<string>;
 }
@@ -92,6 +91,14 @@ export function createMetrics(commit: string): Metrics {
   const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
   const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
   const haproxyEnds = counter("ends_total", "Times HAProxy ended unasked");
+  const failures: Partial<Record<NodeEvent["kind"], Counter>> = {
+    "pass-failed": passErrors,
+    "etcd-connecting": etcdErrors,
+    "etcd-watch-ended": etcdErrors,
+    "etcd-reads-refused": etcdErrors,
+    "mirror-wrong": mirrorWrong,
+    "haproxy-down": haproxyEnds,
+  };
   const apply = new Histogram({
     name: `${PREFIX}apply_duration_seconds`,
     help: "Duration of passes that changed something",
@@ -114,10 +121,7 @@ export function createMetrics(commit: string): Metrics {
       if (plan.kind === "reload" && outcome.kind !== "refused") reloads(reloadResult(outcome));
       if (plan.kind !== "nothing") apply.observe(tookMs / 1_000);
     },
-    onPassError: () => passErrors.inc(),
-    onEtcdError: () => etcdErrors.inc(),
-    onMirrorWrong: () => mirrorWrong.inc(),
-    onHaproxyEnd: () => haproxyEnds.inc(),
+    onEvents: (events) => events.forEach(({ kind }) => failures[kind]?.inc()),
     text: (facts, now) => {
       const problems = new Set(problemsOf(facts).map(({ kind }) => kind));
       const readiness = readinessOf(facts, now);

@@ -24,10 +24,9 @@ import { type NodeHaproxy, openHaproxy } from "./haproxy.ts";
 import { builtIn } from "./haproxy_process.ts";
 import { createHealthCache } from "./health_cache.ts";
 import { createJournal, startIdOf } from "./journal.ts";
-import { remoteUrl } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RunOptions } from "./options.ts";
-import { networksOf } from "./own_addresses.ts";
+import { networksOf, remoteUrl } from "./listen.ts";
 import { aborted, atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
 import { createRecorder, type NodeRecorder } from "./recorder.ts";
@@ -101,8 +100,8 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   const node = run.nodeId ?? world.hostname;
   const attached = run.attach !== undefined;
   const recorder = createRecorder({ node, version: VERSION, haproxyVersion }, {
-    metrics,
     onEvents: (events) => {
+      metrics.onEvents(events);
       logEvents(events);
       journal.put(events);
     },
@@ -192,6 +191,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         keys.onSnapshot(snapshot);
       },
       onPass: (pass) => {
+        metrics.onPass(pass);
         recorder.onPass(pass);
         keys.onPass(pass);
       },

@@ -17,7 +17,6 @@ import {
 } from "./events.ts";
 import { createHealthNews } from "./health_news.ts";
 import { type EtcdState, isReached, type NodeFacts, type NodeKeysState } from "./facts.ts";
-import type { Metrics } from "./metrics.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 
 /** Gathers what happens to the node: as facts, which are now, and as events, which have been. */
@@ -48,7 +47,6 @@ export interface NodeRecorder {
 
 /** Where what happens is told. */
 export interface RecorderPorts {
-  readonly metrics: Metrics;
   /** Told what happens: one event, or several that belong together. */
   readonly onEvents: (events: readonly NodeEvent[]) => void;
   /** HAProxy's life is not the node's to decide. */
@@ -65,7 +63,6 @@ export function createRecorder(
   start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">,
   ports: RecorderPorts,
 ): NodeRecorder {
-  const { metrics, attached } = ports;
   let facts = firstFacts(start);
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
@@ -127,7 +124,6 @@ export function createRecorder(
     onPass: (pass) => {
       passStartedAt = undefined;
       if (isReached(pass)) unservedSince = changedAt > knownUntil ? changedAt : undefined;
-      metrics.onPass(pass);
       tellAll(eventsBetween(facts.lastPass, pass).filter(isFresh));
       change(factsAfter(pass, facts, ports.now()));
     },
@@ -144,12 +140,10 @@ export function createRecorder(
     onHearing: (now) => isHeard = now,
     onPassError: ({ message, retryInMs }) => {
       passStartedAt = undefined;
-      metrics.onPassError();
       tell({ kind: "pass-failed", reason: message, retryInMs });
       change({ passError: message });
     },
     onEtcdEvent: (event) => {
-      countEtcdEvent(event, metrics);
       tell(etcdEvent(event));
       change({ etcd: etcdState(event, facts.etcd) });
     },
@@ -158,8 +152,7 @@ export function createRecorder(
       change({ nodeKeys: nodeKeysState(event) });
     },
     onHaproxyState: (state) => {
-      if (state.kind === "down") metrics.onHaproxyEnd();
-      tell(haproxyEvent(facts.haproxy, state, { attached }));
+      tell(haproxyEvent(facts.haproxy, state, ports));
       change({ haproxy: state });
     },
   };
@@ -210,9 +203,4 @@ function etcdState(event: MirrorEvent, before: EtcdState): EtcdState {
 function nodeKeysState(event: PublisherEvent): NodeKeysState {
   if (event.kind === "failing") return event;
   return { kind: "published", as: event.name };
-}
-
-function countEtcdEvent({ kind }: MirrorEvent, metrics: Metrics): void {
-  if (kind === "connecting" || kind === "watch-ended" || kind === "reads-refused") metrics.onEtcdError();
-  if (kind === "mirror-wrong") metrics.onMirrorWrong();
 }

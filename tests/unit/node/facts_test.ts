@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Model } from "../../../lib/registry/model.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
-import { isReached, outcomeReason, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
+import { isReached, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
 import { factsOf, modelOf, observed, passOf, reached, serverOf, servingFacts } from "../fixtures.ts";
 
@@ -230,13 +230,13 @@ Deno.test("stateJson() shows a plan that was put off, with the reason", () => {
   ]);
 });
 
-Deno.test("outcomeReason() gives HAProxy's complaints, escaped", () => {
+Deno.test("stateJson() shows HAProxy's complaints about a plan, escaped", () => {
   const alert = (message: string) => ({ message, line: undefined, server: undefined });
-  assertEquals(
-    outcomeReason({ kind: "refused", alerts: [alert("bad\n"), alert("worse")] }),
-    "bad\\x0a; worse",
-  );
-  assertEquals(outcomeReason(reached()), undefined);
+  const reasonOf = (outcome: ReturnType<typeof reached>) =>
+    parsed({ ...servingFacts(MODEL), lastChange: { pass: passOf(MODEL, { outcome }), at: NOW } }).plan.reason;
+  const alerts = [alert("bad\n"), alert("worse")];
+  assertEquals(reasonOf({ kind: "refused", alerts }), "bad\\x0a; worse");
+  assertEquals(reasonOf(reached()), undefined);
 });
 
 Deno.test("describePlan() gives no step for nothing, and one for a write", () => {

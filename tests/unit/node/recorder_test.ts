@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import type { NodeEvent } from "../../../lib/node/events.ts";
-import { createMetrics } from "../../../lib/node/metrics.ts";
 import { createRecorder } from "../../../lib/node/recorder.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import type { Step } from "../../../lib/plan/step.ts";
@@ -17,7 +16,6 @@ function recording({ attached = false } = {}) {
   /** What was told at once. */
   const batches: NodeEvent[][] = [];
   const recorder = createRecorder({ node: "lb1", version: "0.1.0", haproxyVersion: "2.6.12" }, {
-    metrics: createMetrics("abc"),
     onEvents: (events) => {
       told.push(...events);
       batches.push([...events]);
