@@ -27,8 +27,7 @@ export type NodeEvent =
   | { readonly kind: "etcd-watch-ended"; readonly reason: string; readonly readAgain: boolean }
   | { readonly kind: "etcd-reads-refused"; readonly reason: string }
   | { readonly kind: "etcd-reads-answered" }
-  | { readonly kind: "mirror-wrong"; readonly reason: string }
-  | { readonly kind: "mirror-check-failed"; readonly reason: string }
+  | { readonly kind: "mirror-wrong" | "mirror-check-failed"; readonly reason: string }
   | { readonly kind: "node-keys-published"; readonly as: string; readonly isSecond: boolean }
   | { readonly kind: "node-keys-failing"; readonly reason: string; readonly refused: boolean }
   | { readonly kind: "haproxy-waited-for"; readonly reason: string }

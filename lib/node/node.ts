@@ -29,7 +29,7 @@ import type { RunOptions } from "./options.ts";
 import { networksOf, remoteUrl } from "./listen.ts";
 import { aborted, atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
-import { createRecorder, type NodeRecorder } from "./recorder.ts";
+import { createRecorder } from "./recorder.ts";
 import { serveAdmin } from "./serve_admin.ts";
 import { renderSettings, socketAlias } from "./settings.ts";
 import { templateSource } from "./template.ts";
@@ -65,7 +65,6 @@ export interface NodeSignals {
 
 /** One node: a controller and its HAProxy. */
 export interface Node {
-  readonly recorder: NodeRecorder;
   /** Asks for a pass that looks at template and HAProxy anew. */
   resync(): void;
   /** Works until it is told to stop and all that it started has ended. Rejects when a part of it fails. */
@@ -204,7 +203,6 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   const opened = opening.move();
 
   return {
-    recorder,
     resync: trigger.resync,
     run: async ({ stop, hurry }) => {
       using _opened = opened;

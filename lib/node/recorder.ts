@@ -80,42 +80,24 @@ export function createRecorder(
     passRunningMs: ageMs(passStartedAt),
   });
   const isNews = createHealthNews();
-  const tellAll = (events: readonly NodeEvent[]): void => {
-    const news = events.filter(isNews);
+  /** Changes the facts, and tells the events and the problems that began or ended with the change. */
+  const record = (changed: Partial<NodeFacts>, events: readonly (NodeEvent | undefined)[]): void => {
+    facts = { ...facts, ...changed };
+    const before = problems;
+    problems = problemsOf(current());
+    const news = [...events, ...problemEvents(before, problems)]
+      .filter((event) => event !== undefined).filter(isNews);
     if (news.length > 0) ports.onEvents(news);
   };
   /** What a look finds of health counts where HAProxy's own lines, which have its reason, cannot be read. */
   const isFresh = ({ kind }: NodeEvent): boolean =>
     !isHeard || (kind !== "server-up" && kind !== "server-down");
-  const tell = (event: NodeEvent | undefined): void => {
-    if (event !== undefined) tellAll([event]);
-  };
-  const change = (changed: Partial<NodeFacts>): void => {
-    facts = { ...facts, ...changed };
-    const before = problems;
-    problems = problemsOf(current());
-    tellAll(problemEvents(before, problems));
-  };
 
   return {
     facts: current,
     onChange: () => {
       changedAt = performance.now();
       unservedSince ??= changedAt;
-    },
-    onStopping: (stopDelayMs) => {
-      change({ stopping: true });
-      tell({ kind: "stopping", stopDelayMs });
-    },
-    onInherited: (verifiedAt) => change({ inheritedAt: verifiedAt }),
-    onHaproxyVersion: (version) => change({ haproxyVersion: version }),
-    onSockets: (sockets) => {
-      tellAll(socketEvents(facts.sockets, sockets));
-      change({ sockets });
-    },
-    onStateDir: (seen) => {
-      tell(stateDirEvent(facts.stateDirLost, seen));
-      change({ stateDirLost: seen.kind === "lost" ? seen.reason : undefined });
     },
     onPassStart: (until) => {
       knownUntil = until;
@@ -124,37 +106,32 @@ export function createRecorder(
     onPass: (pass) => {
       passStartedAt = undefined;
       if (isReached(pass)) unservedSince = changedAt > knownUntil ? changedAt : undefined;
-      tellAll(eventsBetween(facts.lastPass, pass).filter(isFresh));
-      change(factsAfter(pass, facts, ports.now()));
+      const events = eventsBetween(facts.lastPass, pass).filter(isFresh);
+      record(factsAfter(pass, facts, ports.now()), events);
     },
-    onSeen: (observed) => {
-      tellAll(healthBetween(facts.observed, observed).filter(isFresh));
-      facts = { ...facts, observed };
+    onPassError: ({ message: reason, retryInMs }) => {
+      passStartedAt = undefined;
+      record({ passError: reason }, [{ kind: "pass-failed", reason, retryInMs }]);
     },
+    onSeen: (observed) => record({ observed }, healthBetween(facts.observed, observed).filter(isFresh)),
     onHaproxyLine: (line) => {
       const health = readHealthLine(line);
       if (health === undefined) return;
       const { backend: service, server, up, reason } = health;
-      tell({ kind: up ? "server-up" : "server-down", service, server, reason });
+      record({}, [{ kind: up ? "server-up" : "server-down", service, server, reason }]);
     },
     onHearing: (now) => isHeard = now,
-    onPassError: ({ message, retryInMs }) => {
-      passStartedAt = undefined;
-      tell({ kind: "pass-failed", reason: message, retryInMs });
-      change({ passError: message });
+    onEtcdEvent: (event) => record({ etcd: etcdState(event, facts.etcd) }, [etcdEvent(event)]),
+    onHaproxyState: (haproxy) => record({ haproxy }, [haproxyEvent(facts.haproxy, haproxy, ports)]),
+    onHaproxyVersion: (haproxyVersion) => record({ haproxyVersion }, []),
+    onInherited: (inheritedAt) => record({ inheritedAt }, []),
+    onNodeKeys: (event) => record({ nodeKeys: nodeKeysState(event) }, [nodeKeysEvent(event)]),
+    onSockets: (sockets) => record({ sockets }, socketEvents(facts.sockets, sockets)),
+    onStateDir: (seen) => {
+      const stateDirLost = seen.kind === "lost" ? seen.reason : undefined;
+      record({ stateDirLost }, [stateDirEvent(facts.stateDirLost, seen)]);
     },
-    onEtcdEvent: (event) => {
-      tell(etcdEvent(event));
-      change({ etcd: etcdState(event, facts.etcd) });
-    },
-    onNodeKeys: (event) => {
-      tell(nodeKeysEvent(event));
-      change({ nodeKeys: nodeKeysState(event) });
-    },
-    onHaproxyState: (state) => {
-      tell(haproxyEvent(facts.haproxy, state, ports));
-      change({ haproxy: state });
-    },
+    onStopping: (stopDelayMs) => record({ stopping: true }, [{ kind: "stopping", stopDelayMs }]),
   };
 }
 

@@ -8,31 +8,22 @@ export interface KeptEvent {
   readonly json: string;
 }
 
-/** The newest events, in order. */
-export interface Ring {
-  /** Drops the oldest events, as many as the bounds ask for. */
-  push(event: KeptEvent): void;
-  /** All events with a greater number. */
-  after(number: number): KeptEvent[];
-}
-
-/** Bounds of a ring. */
-export interface RingBounds {
+/** Creates an empty ring: it holds the newest events, as many as fit into the bounds. */
+export function createRing({ maxEvents, maxBytes }: {
   readonly maxEvents: number;
   /** Of the JSON of all events. */
   readonly maxBytes: number;
-}
-
-/** Creates an empty ring. */
-export function createRing({ maxEvents, maxBytes }: RingBounds): Ring {
+}) {
   const events: KeptEvent[] = [];
   let bytes = 0;
   return {
-    push: (event) => {
+    push: (event: KeptEvent): void => {
       events.push(event);
       bytes += event.json.length;
       while (events.length > maxEvents || bytes > maxBytes) bytes -= events.shift()?.json.length ?? 0;
     },
-    after: (number) => events.slice(events.findLastIndex((event) => event.number <= number) + 1),
+    /** All events with a greater number, in order. */
+    after: (number: number): KeptEvent[] =>
+      events.slice(events.findLastIndex((event) => event.number <= number) + 1),
   };
 }
