@@ -7,7 +7,7 @@ import type { RenderOptions } from "../config/options.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import { prefixesOf } from "../etcd/open.ts";
 import { connectEtcd } from "./connect.ts";
-import { networksOf } from "../node/own_addresses.ts";
+import { networksOf } from "../node/listen.ts";
 
 /** What the commands that look at the registry once need to know. */
 export interface ReadSettings {
