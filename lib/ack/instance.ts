@@ -1,14 +1,15 @@
 import type { StateFiles } from "../haproxy/state/files.ts";
 
-/** What tells this node from another one of the same id: random, and kept for the next run. */
+/** A random name that tells this node from another one of the same id. It is kept for the next run. */
 export interface Instance {
   current(): string;
+  /** Makes a new one: another process has the same, because it runs on a copy of this node's state directory. */
   renew(): Promise<void>;
 }
 
 const FORM = /^[0-9a-f]{16}$/;
 
-/** Reads the file, or makes one that only this user can read. */
+/** Reads the file, or makes one that only its user can read. */
 export async function openInstance(path: string, files: StateFiles): Promise<Instance> {
   const kept = (await files.read(path))?.trim();
   let current = kept !== undefined && FORM.test(kept) ? kept : await makeInstance(path, files);

@@ -12,7 +12,7 @@ export interface NewestChangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Silence after which the member is asked whether it has sent all events: a few rounds of its own. */
+/** After `idleMs` of silence the member is asked whether it has sent all events. */
 const LIMITS = { createdMs: 1_500, idleMs: 300, progressMs: 1_200 };
 const RETRY_MS = 100;
 

@@ -31,12 +31,12 @@ export interface KeptRegistration {
   remove(): Promise<void>;
 }
 
-/** The call that removes the key takes no longer; a lease that is not revoked ends by itself. */
+/** Removing the key takes no longer: a lease that is not revoked ends by itself. */
 const REMOVE_LIMIT_MS = 2_500;
 
 /**
- * Keeps a process registered: finds its address, puts its key as long as its check passes (without a check: at once),
- * and keeps it there. At the end call `drain()`, stop the process, and call `remove()`.
+ * Keeps a process registered. The key exists as long as the check passes. It is restored after an etcd outage or an
+ * accidental delete. At the end call `drain()`, stop the process, and call `remove()`.
  */
 export function keepRegistered(
   { client, etcd, register: options, onEvent: tell }: KeepOptions,

@@ -45,6 +45,7 @@ export interface Registration {
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
+
 /**
  * Keeps one key registered under a lease of its own until it is removed, whatever happens to etcd or to this process.
  * A key that another lease owns is never overwritten.
@@ -112,7 +113,7 @@ export function register(options: RegistrationOptions): Registration {
 
   function want(value: string | undefined): Promise<bigint> {
     const next = handled(Promise.withResolvers<bigint>());
-    // A value that is replaced before it was put is reached with its successor.
+    // A value that is replaced before it was put is settled by its successor.
     next.promise.then(reached.resolve, reached.reject);
     reached = next;
     wanted = { value, version: wanted.version + 1 };
