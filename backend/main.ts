@@ -2,7 +2,7 @@ import { listenForSignals } from "../lib/cli/signals.ts";
 import { prepareProcess } from "../lib/etcd/process.ts";
 import { ControllerError } from "../lib/util/errors.ts";
 import { configureLog, flushLog, log } from "../lib/util/log.ts";
-import { inVariables, parseBackendOptions } from "./options.ts";
+import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
 
 /** Runs the service and returns its exit code: 0 when it stopped as asked, 2 for a wrong environment, 1 for other trouble. */
@@ -14,7 +14,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;
-    log().error("cannot run", { reason: inVariables(error.message) });
+    log().error("cannot run", { reason: error.message });
     return error.kind === "usage" ? 2 : 1;
   } finally {
     await flushLog();

@@ -2,7 +2,7 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { writeOverride, type WriteOverrideResult } from "./write_override.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
-import type { OperatorAction, OperatorOptions } from "./nodes_options.ts";
+import type { OperatorAction, OperatorOptions } from "./options.ts";
 import { serverKey } from "../registry/model.ts";
 import { prefixesOf } from "../etcd/open.ts";
 import { connectEtcd } from "./connect.ts";

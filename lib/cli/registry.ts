@@ -2,7 +2,7 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import { readAll } from "../etcd/read.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { buildModel, type Model } from "../registry/model.ts";
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 import type { RenderOptions } from "../config/options.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
 import { prefixesOf } from "../etcd/open.ts";

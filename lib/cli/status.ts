@@ -3,7 +3,7 @@ import { asciiJson } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type NodesRead, readNodes } from "../ack/wait.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
-import type { StatusOptions, WaitFor } from "./nodes_options.ts";
+import type { StatusOptions, WaitFor } from "./options.ts";
 import { nodesJson, nodesTable } from "./nodes_table.ts";
 import { connectEtcd } from "./connect.ts";
 import { newestBefore, waitInWords } from "./waiting.ts";

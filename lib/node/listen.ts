@@ -1,4 +1,4 @@
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 
 /** Whether this host has IPv6, so that one socket can serve both families. */
 export function hasIpv6(): boolean {

@@ -8,7 +8,7 @@ import { openStateDir } from "../haproxy/state/dir.ts";
 import type { HaproxyPort } from "../reconcile/ports.ts";
 import type { ReconcilePorts } from "../reconcile/reconcile.ts";
 import { log } from "../util/log.ts";
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 import { sleep } from "../util/time.ts";
 import { readCommit, VERSION } from "../util/version.ts";
 import { createNodeKeys } from "./announce.ts";

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import type { Listener, Networks } from "../registry/allowed_addresses.ts";
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 import type { RenderOptions } from "../config/options.ts";
 
 /** The addresses that this node lets services register: what the settings say, and none of its own listeners. */

@@ -1,7 +1,7 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { messageOf } from "../util/errors.ts";
 import { log } from "../util/log.ts";
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import { hasIpv6, listenHost } from "./listen.ts";
 

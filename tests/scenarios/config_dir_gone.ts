@@ -4,7 +4,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** As above, for a directory that is not even there: every pass fails, and HAProxy serves on. */
 export const scenario: Scenario = {
   name: "config_dir_gone",
-  fault: "a file stands where the directory of haproxy.cfg was",
+  fault: "a file takes the place of the directory of haproxy.cfg",
   takes: "short",
   etcd: 1,
   ownStart: true,

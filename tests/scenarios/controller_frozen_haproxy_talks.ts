@@ -4,7 +4,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** HAProxy writes without waiting: nobody reads what it says. */
 export const scenario: Scenario = {
   name: "controller_frozen_haproxy_talks",
-  fault: "the controller is frozen (SIGSTOP), and HAProxy has 200 kB to say",
+  fault: "the controller is frozen (SIGSTOP), HAProxy writes 200 kB to stderr",
   takes: "short",
   etcd: 1,
   async run(stage) {

@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** Somebody else stands behind the path: the worker lives, as its master can tell, and gets a socket of its own again. */
 export const scenario: Scenario = {
   name: "haproxy_runtime_socket_silent",
-  fault: "the runtime socket takes connections and says nothing",
+  fault: "the runtime socket accepts connections and does not answer",
   takes: "short",
   etcd: 1,
   async run(stage) {

@@ -7,7 +7,7 @@ export const scenario: Scenario = {
   fault: "HAProxy's worker is frozen (SIGSTOP)",
   takes: "short",
   etcd: 1,
-  mayFail: "time limits of requests that were under way may pass meanwhile",
+  mayFail: "running requests may reach their time limits meanwhile",
   async run(stage) {
     const { worker } = await haproxyPids(stage.node);
     let frozen = { goOn: () => {} };
