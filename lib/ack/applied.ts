@@ -55,10 +55,8 @@ export function withApplied(before: Verification, applied: AppliedRevision, seen
   const start = newest !== undefined && revision < newest
     ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
     : before;
-  const retiredAt = retirements(start, seen);
-  const workers = blockingWorkers(retiredAt, seen);
-  const blocked = [...start.blocked, { ...applied, workers }];
-  return withLook({ ...start, retiredAt, blocked: mergeSameWorkers(blocked) }, seen);
+  const workers = blockingWorkers(retirements(start, seen), seen);
+  return withLook({ ...start, blocked: mergeSameWorkers([...start.blocked, { ...applied, workers }]) }, seen);
 }
 
 /** HAProxy's processes were looked at again. */

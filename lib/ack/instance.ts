@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { StateFiles } from "../haproxy/state/files.ts";
 
 /** A random name that tells this node from another one of the same id. It is kept for the next run. */
@@ -22,9 +23,7 @@ export async function openInstance(path: string, files: StateFiles): Promise<Ins
 }
 
 async function makeInstance(path: string, files: StateFiles): Promise<string> {
-  const made = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) =>
-    byte.toString(16).padStart(2, "0")
-  ).join("");
+  const made = randomBytes(8).toString("hex");
   await files.replace(path, made);
   return made;
 }

@@ -75,7 +75,11 @@ export function publishNode(given: PublisherOptions): NodePublisher {
   /** Does the next thing that is due, and returns when there may be another. */
   const advance = async (): Promise<number> => {
     if (report === undefined) return Infinity;
-    lease ??= await grant();
+    if (lease === undefined) {
+      const bounds = { limitMs: CALL_LIMIT_MS, signal };
+      lease = { ...await grantLease(kv, given.ttlSeconds, bounds), hasPut: false };
+      owned = undefined;
+    }
     if (performance.now() >= lease.renewAtMs) lease = await keepLease(kv, lease, { signal });
     if (lease === undefined) return 0;
     if (owned === undefined || performance.now() >= owned.lookAtMs) {
@@ -88,12 +92,6 @@ export function publishNode(given: PublisherOptions): NodePublisher {
     lease = { ...lease, hasPut: true };
     tell({ kind: "published", name: owned.name, isSecond: owned.name !== given.node });
     return 0;
-  };
-
-  const grant = async (): Promise<NodeLease> => {
-    const granted = await grantLease(kv, given.ttlSeconds, { limitMs: CALL_LIMIT_MS, signal });
-    owned = undefined;
-    return { ...granted, hasPut: false };
   };
 
   const running = run();

@@ -98,14 +98,11 @@ function appliedDue(report: Report, published: Published): number {
   return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
 }
 
-function appliedEveryMs(report: Report, published: Published): number {
-  return isUrgent(report, published) ? URGENT_EVERY_MS : APPLIED_EVERY_MS;
-}
-
-/** A revision that went backwards is one of another store: the published one is wrong. */
-function isUrgent({ applied, urgent }: Report, published: Published): boolean {
-  if (published.applied === undefined || applied === undefined) return true;
-  return applied < published.applied || urgent !== undefined && urgent > published.applied;
+function appliedEveryMs({ applied, urgent }: Report, published: Published): number {
+  if (published.applied === undefined || applied === undefined) return URGENT_EVERY_MS;
+  // A revision that went backwards is one of another store: the published one is wrong.
+  const isUrgent = applied < published.applied || urgent !== undefined && urgent > published.applied;
+  return isUrgent ? URGENT_EVERY_MS : APPLIED_EVERY_MS;
 }
 
 /** When a put of `status` is due; `Infinity`: it has not changed. */

@@ -69,11 +69,9 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
 }
 
-type View = ReturnType<typeof createView>;
-
 async function watchUntil(
   client: EtcdClient,
-  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: View },
+  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: ReturnType<typeof createView> },
 ): Promise<NodesWait> {
   const { promise, resolve } = Promise.withResolvers<NodesWait>();
   const over = new AbortController();

@@ -22,7 +22,6 @@ export interface KeepOptions {
 
 /** A process that is registered until it is removed. */
 export interface KeptRegistration {
-  readonly key: string;
   /** Resolves if another lease owns the key. Never rejects. */
   readonly taken: Promise<ControllerError>;
   /** Asks the nodes to drain the server, and waits until it may stop. Never rejects. */
@@ -75,7 +74,6 @@ export function keepRegistered(
 
   const following = follow(leaving.signal);
   return {
-    key,
     taken: registration.taken.then((leaseId) =>
       new ControllerError("operator", `Cannot register ${key}: ${ownerText(leaseId)}`)
     ),

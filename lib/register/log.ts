@@ -72,21 +72,16 @@ export function deregistrationText(end: Deregistration): string {
       return "leaving at once: not registered";
     case "nobody":
       return "leaving at once: no load-balancer node is alive";
-    case "late":
-      return `leaving although ${end.nodes.join(", ")} did not acknowledge in time${
-        leaseText(end.withoutLease)
-      }`;
+    case "late": {
+      const without = end.withoutLease.join(", ");
+      const note = without === "" ? "" : ` (keys without a lease count until they are deleted: ${without})`;
+      return `leaving although ${end.nodes.join(", ")} did not acknowledge in time${note}`;
+    }
     case "unknown":
       return `leaving without an acknowledgement: ${escapeText(end.reason, 500)}`;
     case "hurried":
       return "leaving without further waiting";
   }
-}
-
-function leaseText(nodes: readonly string[]): string {
-  return nodes.length === 0
-    ? ""
-    : ` (keys without a lease count until they are deleted: ${nodes.join(", ")})`;
 }
 
 /** Writes the log line of how a command, or what it left running, ended. */
