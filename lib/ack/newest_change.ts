@@ -12,7 +12,7 @@ export interface NewestChangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Silence after which the member is asked whether it has sent all events: a few rounds of its own. */
+/** After this silence the member is asked whether it has sent all events. */
 const IDLE_MS = 300;
 const RETRY_MS = 100;
 

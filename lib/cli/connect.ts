@@ -12,3 +12,16 @@ export function connectEtcd(settings: EtcdSettings): Promise<EtcdClient> {
   prepareProcess();
   return openEtcd(settings);
 }
+
+/** Does something with a client, and closes it. Throws what `connectEtcd()` and `use` throw. */
+export async function withEtcd<T>(
+  settings: EtcdSettings,
+  use: (client: EtcdClient) => Promise<T>,
+): Promise<T> {
+  const client = await connectEtcd(settings);
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
+}
