@@ -3,8 +3,6 @@ import { type Calls, createCalls } from "./calls.ts";
 import { createConnections } from "./connections.ts";
 import type { CredentialSource } from "./credentials.ts";
 
-export { CALL_DEADLINE_MS } from "./endpoint.ts";
-
 /** How to reach etcd. */
 export interface EtcdOptions {
   /** Endpoints with their scheme, such as `http://127.0.0.1:2379`; all of one scheme. */
