@@ -36,9 +36,11 @@ export async function diff(
   const basis = { state: INITIAL_GUARD, refusals: new Map(), running: observed, file };
   const { model, guard: { held } } = await applyGuard(registry, basis, {
     networks: networksOf(settings.render, settings.adminBind),
-    haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
+    haproxy: {
+      observeBackends: (backends) => observeBackends(dir, backends),
+      readLastGood: () => readText(dir.lastGood),
+    },
     guard: guardPort(settings.guard, { dir, files: createStateFiles() }),
-    render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
   });
   const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);
