@@ -3,7 +3,7 @@ import { messageOf } from "../util/errors.ts";
 import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } from "./keys.ts";
 import { TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { followEtcd, type FollowSink } from "../etcd/follow.ts";
+import { followEtcd } from "../etcd/follow.ts";
 import { type FullRead, readAll } from "../etcd/read.ts";
 import { isRefusal } from "../etcd/refusal.ts";
 
@@ -14,22 +14,18 @@ export interface NodesRead extends NodesView {
 }
 
 /**
- * Reads what the nodes say of themselves.
+ * Reads the nodes' keys.
  *
- * @throws when etcd cannot be asked, or does not allow it
+ * @throws when etcd cannot be reached, or refuses
  */
 export async function readNodes(kv: Etcd3, nodesPrefix: string): Promise<NodesRead> {
   const read = await readAll(kv, [nodesPrefix]);
-  return {
-    ...parseNodes(read.entries.values(), nodesPrefix),
-    revision: read.revision,
-    clusterId: read.clusterId,
-  };
+  return { ...read, ...parseNodes(read.entries.values(), nodesPrefix) };
 }
 
 export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
-  /** The cluster that the revision is of; undefined: the one that answers first. */
+  /** The cluster of the revision; undefined: the one that answers first. */
   readonly clusterId?: string;
   /** Even if it is 0, the keys are read once. */
   readonly limitMs: number;
@@ -42,18 +38,18 @@ const FIRST_READ_MS = 1_000;
 export type NodesWait =
   /** Every live node has passed. */
   | { readonly kind: "passed"; readonly nodes: readonly NodeView[] }
-  /** No node lives: none has a key. */
+  /** No node is alive: there are no keys. */
   | { readonly kind: "nobody" }
   /** The time is up; these nodes have not passed. */
   | { readonly kind: "behind"; readonly nodes: readonly NodeView[] }
-  /** The keys may not be read, or could not be in all that time. */
+  /** Reading the keys is refused, or failed all the time. */
   | { readonly kind: "unreadable"; readonly reason: string }
-  /** Another store answers than the one that the revision is of. */
+  /** The store that answers is not the one that the revision is of. */
   | { readonly kind: "other-store"; readonly reason: string };
 
 /**
- * Waits until every live node serves a revision: it reads the nodes' keys, and watches them while some node has not
- * passed. A node whose lease ends meanwhile counts no longer.
+ * Waits until every live node serves a revision: reads the nodes' keys, and watches them until every node has passed. A
+ * node whose lease ends meanwhile no longer counts.
  *
  * @throws the signal's reason, when it is aborted
  */
@@ -63,7 +59,7 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   const view = createView(options);
   try {
     const read = readAll(client.kv, [options.nodesPrefix]);
-    const end = view.onRead(await within(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
+    const end = view.onChange(await within(read, { limitMs: Math.max(limitMs, FIRST_READ_MS), signal }));
     if (end !== undefined) return end;
   } catch (error) {
     if (isRefusal(error)) return { kind: "unreadable", reason: messageOf(error) };
@@ -73,29 +69,24 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
 }
 
-type View = ReturnType<typeof createView>;
-
 async function watchUntil(
   client: EtcdClient,
-  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: View },
+  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: ReturnType<typeof createView> },
 ): Promise<NodesWait> {
   const { promise, resolve } = Promise.withResolvers<NodesWait>();
-  const settle = (end: NodesWait | undefined) => end === undefined ? undefined : resolve(end);
   const over = new AbortController();
-  const sink: FollowSink = {
-    reset: (read) => settle(view.onRead(read)),
-    apply: (events) => settle(view.onEvents(events)),
-  };
   // It never rejects, and ends by itself after the abort.
   followEtcd({
     client,
     prefixes: [nodesPrefix],
-    sink,
+    onChange: (state) => {
+      const end = view.onChange(state);
+      if (end !== undefined) resolve(end);
+    },
     onEvent: (event) => {
       if (event.kind === "connecting") view.onProblem(event.reason);
     },
     signal: over.signal,
-    untrusted: () => NEVER,
   });
   try {
     return await within(promise, { limitMs, signal });
@@ -107,41 +98,27 @@ async function watchUntil(
   }
 }
 
-const NEVER = new AbortController().signal;
-
-/** What is known of the nodes, and what it means for the one who waits. */
+/** What is known of the nodes, and what it means for the wait. */
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
-  let entries: FullRead["entries"] | undefined;
-  let problem = "no answer of etcd";
-  const nodes = () => parseNodes(entries?.values() ?? [], options.nodesPrefix).nodes;
-  const judge = (): NodesWait | undefined => {
-    const all = nodes();
-    if (all.length === 0) return { kind: "nobody" };
-    return all.every((node) => hasPassed(node, options)) ? { kind: "passed", nodes: all } : undefined;
-  };
-  const onRead = (read: FullRead): NodesWait | undefined => {
-    const reason = otherStore(read, { clusterId, revision: options.revision });
+  let nodes: readonly NodeView[] | undefined;
+  let problem = "no answer from etcd";
+  const onChange = (state: FullRead): NodesWait | undefined => {
+    const reason = otherStore(state, { clusterId, revision: options.revision });
     if (reason !== undefined) return { kind: "other-store", reason };
-    ({ clusterId } = read);
-    entries = new Map(read.entries);
-    return judge();
-  };
-  const onEvents: (events: Parameters<FollowSink["apply"]>[0]) => NodesWait | undefined = (events) => {
-    for (const event of events) {
-      if (event.kind === "put") entries?.set(event.entry.key, event.entry);
-      else entries?.delete(event.key);
-    }
-    return judge();
+    ({ clusterId } = state);
+    ({ nodes } = parseNodes(state.entries.values(), options.nodesPrefix));
+    if (nodes.length === 0) return { kind: "nobody" };
+    return nodes.every((node) => hasPassed(node, options)) ? { kind: "passed", nodes } : undefined;
   };
   const onTimeUp = (): NodesWait => {
-    if (entries === undefined) return { kind: "unreadable", reason: problem };
-    return { kind: "behind", nodes: nodes().filter((node) => !hasPassed(node, options)) };
+    if (nodes === undefined) return { kind: "unreadable", reason: problem };
+    return { kind: "behind", nodes: nodes.filter((node) => !hasPassed(node, options)) };
   };
-  return { onRead, onEvents, onTimeUp, onProblem: (reason: string) => problem = reason };
+  return { onChange, onTimeUp, onProblem: (reason: string) => problem = reason };
 }
 
-/** A store that was restored, or made anew, knows nothing of the revision that is waited for. */
+/** A store that was restored, or created again, does not know the revision. */
 function otherStore(
   read: FullRead,
   known: { clusterId: string | undefined; revision: bigint },

@@ -5,7 +5,7 @@ import { observe, observeBackends } from "../haproxy/runtime.ts";
 import { type StateDir, stateDirAt } from "../haproxy/state/dir.ts";
 import { createStateFiles } from "../haproxy/state/files.ts";
 import { messageOf } from "../util/errors.ts";
-import { type GuardLimits, INITIAL_GUARD } from "../guard/guard.ts";
+import { INITIAL_GUARD } from "../guard/guard.ts";
 import { applyGuard } from "../guard/apply_guard.ts";
 import { findServer, type Model, serverKey } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
@@ -14,7 +14,8 @@ import { chooseDesired } from "../reconcile/desired.ts";
 import { describePlan, plan } from "../plan/plan.ts";
 import { renderConfig } from "../config/render.ts";
 import { guardPort } from "../node/guard.ts";
-import { networksOf } from "../node/own_addresses.ts";
+import type { RunOptions } from "../node/options.ts";
+import { networksOf } from "../node/listen.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "../node/settings.ts";
 import { templateSource } from "../node/template.ts";
@@ -24,8 +25,7 @@ import { templateSource } from "../node/template.ts";
  * `exitCode` 1 when there is something to change.
  */
 export async function diff(
-  settings: ReadSettings & { mode: "auto" | "reload"; guard: GuardLimits | undefined },
-  options: { exitCode: boolean },
+  settings: ReadSettings & Pick<RunOptions, "apply" | "guard"> & { readonly exitCode: boolean },
 ): Promise<number> {
   const template = await templateSource(settings.render.template)();
   const render = (model: Model) => renderConfig(model, template, renderSettings(settings.render));
@@ -50,7 +50,7 @@ export async function diff(
     observed,
     file,
     revisionOf: (service, id) => findServer(model, service, id)?.revision,
-    mode: settings.mode,
+    mode: settings.apply,
   });
   console.log(`revision ${model.revision}: ${todo.kind}`);
   describePlan(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
@@ -64,7 +64,7 @@ export async function diff(
   for (const { key, reason } of model.rejections) {
     console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }
-  return options.exitCode && todo.kind !== "nothing" ? 1 : 0;
+  return settings.exitCode && todo.kind !== "nothing" ? 1 : 0;
 }
 
 /** The base that HAProxy runs, from the text that it was started from. */

@@ -1,4 +1,4 @@
-import type { Bind } from "../util/options.ts";
+import type { Bind } from "../util/flag_kinds.ts";
 import { probe } from "../util/probe.ts";
 import { localUrl, reachableHost } from "../node/listen.ts";
 

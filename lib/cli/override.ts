@@ -1,4 +1,4 @@
-import type { OperatorAction } from "./nodes_options.ts";
+import type { OperatorAction } from "./options.ts";
 
 /** The value of an override key, or that it is to be deleted. */
 export type OverrideChange =

@@ -1,6 +1,6 @@
 import type { Etcd3 } from "etcd3";
 import { ControllerError } from "../util/errors.ts";
-import type { OperatorAction } from "./nodes_options.ts";
+import type { OperatorAction } from "./options.ts";
 import { changeOverride } from "./override.ts";
 
 export interface OverrideKeys {

@@ -1,29 +1,27 @@
 import { Buffer } from "node:buffer";
 import type { Etcd3 } from "etcd3";
 import type { RawEntry } from "../registry/snapshot.ts";
-import { countAt, keyText, rawEntry, readAll } from "./read.ts";
+import { type FullRead, rawEntry, readAll } from "./read.ts";
 import type { WatchedPrefix } from "./watch.ts";
 
-/** What a mirror holds, at a revision. */
-export interface Mirrored {
-  readonly entries: ReadonlyMap<string, RawEntry>;
-  readonly revision: bigint;
-}
+/** What a mirror holds, at a revision. It may change while etcd is asked. */
+type Mirrored = Readonly<Pick<FullRead, "entries" | "revision">>;
 
 /**
- * Compares the number of keys. Each comparison tells what is wrong, or undefined if nothing is.
+ * Compares the number of keys. Each comparison returns what is wrong, or undefined if nothing is.
  *
  * @throws like the others, when etcd cannot be asked or has compacted the revision away
  */
 export async function compareCount(
   kv: Etcd3,
   prefixes: readonly string[],
-  { entries, revision }: Mirrored,
+  { entries: { size }, revision }: { readonly entries: { readonly size: number }; readonly revision: bigint },
 ): Promise<string | undefined> {
-  const count = await countAt(kv, prefixes, revision);
-  return count === entries.size
-    ? undefined
-    : `etcd holds ${count} keys at revision ${revision}, the mirror ${entries.size}`;
+  const counts = await Promise.all(
+    prefixes.map((prefix) => kv.getAll().prefix(prefix).revision(`${revision}`).count()),
+  );
+  const count = counts.reduce((sum, count) => sum + count, 0);
+  return count === size ? undefined : `etcd holds ${count} keys at revision ${revision}, the mirror ${size}`;
 }
 
 /** Compares every key. */
@@ -32,46 +30,58 @@ export async function compareAll(
   prefixes: readonly string[],
   { entries, revision }: Mirrored,
 ): Promise<string | undefined> {
+  const mirrored = new Map(entries);
   const { entries: inEtcd } = await readAll(kv, prefixes, revision);
-  const keys = new Set([...inEtcd.keys(), ...entries.keys()]);
-  const wrong = [...keys].filter((key) => inEtcd.get(key)?.modRevision !== entries.get(key)?.modRevision);
+  const keys = new Set([...inEtcd.keys(), ...mirrored.keys()]);
+  const wrong = [...keys].filter((key) => inEtcd.get(key)?.modRevision !== mirrored.get(key)?.modRevision);
   return wrong.length === 0 ? undefined : `${wrong.length} keys differ from etcd at revision ${revision}`;
 }
 
 /**
- * Compares the number of keys and the newest key below each prefix, at the revision that was seen of it. A store that was
- * restored from a snapshot under its old cluster id and written to since looks like the same store otherwise: a watch goes
- * on in it, in another history.
+ * Compares the number of keys and the newest key below each prefix, at the revision that was seen of it. Without this, a
+ * store that was restored from a snapshot under its old cluster id and written to since looks like the same store: a watch
+ * continues in it, in another history.
+ *
+ * @param prefixes in ASCII
  */
 export async function compareHistory(
   kv: Etcd3,
-  prefixes: readonly Readonly<WatchedPrefix>[],
+  prefixes: readonly WatchedPrefix[],
   entries: ReadonlyMap<string, RawEntry>,
 ): Promise<string | undefined> {
-  for (const { prefix, seen } of prefixes) {
-    const start = keyText(Buffer.from(prefix));
-    const mirrored = new Map([...entries].filter(([key]) => key.startsWith(start)));
-    const wrong = await compareCount(kv, [prefix], { entries: mirrored, revision: seen }) ??
-      await compareNewest(kv, { entries: mirrored, revision: seen });
+  // All at once: events that come while etcd is asked change them.
+  const parts = prefixes.map(({ prefix, seen }) => ({
+    prefix,
+    revision: seen,
+    mirrored: [...entries.values()].filter(({ key }) => key.startsWith(prefix)),
+  }));
+  for (const { prefix, revision, mirrored } of parts) {
+    const wrong = await compareCount(kv, [prefix], { entries: { size: mirrored.length }, revision }) ??
+      await compareNewest(kv, mirrored, revision);
     if (wrong !== undefined) return wrong;
   }
   return undefined;
 }
 
-async function compareNewest(kv: Etcd3, { entries, revision }: Mirrored): Promise<string | undefined> {
-  let newest: RawEntry | undefined;
-  for (const entry of entries.values()) {
-    if (newest === undefined || entry.modRevision > newest.modRevision) newest = entry;
-  }
-  if (newest === undefined) return undefined;
-  const { kvs: [found] } = await kv.get(Buffer.from(newest.key, "latin1")).revision(String(revision)).exec();
+async function compareNewest(
+  kv: Etcd3,
+  entries: readonly RawEntry[],
+  revision: bigint,
+): Promise<string | undefined> {
+  if (entries.length === 0) return undefined;
+  const newest = entries.reduce((a, b) => a.modRevision > b.modRevision ? a : b);
+  const { kvs: [found] } = await kv.get(Buffer.from(newest.key, "latin1")).revision(`${revision}`).exec();
   if (found !== undefined && isSame(rawEntry(found), newest)) return undefined;
-  return `the newest key of the mirror, of revision ${newest.modRevision}, is another one in etcd`;
+  return `the newest key in the mirror, of revision ${newest.modRevision}, is different in etcd`;
+}
+
+function isSame(a: RawEntry, b: RawEntry): boolean {
+  return a.modRevision === b.modRevision && Buffer.from(a.value).equals(b.value);
 }
 
 /**
- * The store's revision, if nothing below the prefixes has changed up to it: no key was put since the mirror's revision, and
- * there are as many. Undefined if something has.
+ * The store's revision, if nothing below the prefixes has changed since the mirror's revision: no key was put, and there
+ * are as many keys. Undefined if something has changed.
  */
 export async function unchangedUntil(
   kv: Etcd3,
@@ -89,9 +99,4 @@ export async function unchangedUntil(
     if (answer.kvs.length > 0) return undefined;
   }
   return until === undefined || count !== entries.size ? undefined : BigInt(until);
-}
-
-function isSame(a: RawEntry, b: RawEntry): boolean {
-  return a.modRevision === b.modRevision && a.value.length === b.value.length &&
-    a.value.every((byte, index) => byte === b.value[index]);
 }

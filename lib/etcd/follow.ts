@@ -4,37 +4,31 @@ import { sleep } from "../util/time.ts";
 import type { EtcdClient } from "./client.ts";
 import { type FullRead, readAll } from "./read.ts";
 import { checkReads } from "./read_check.ts";
-import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from "./watch.ts";
+import { type WatchedPrefix, type WatchEvent, watchOnce } from "./watch.ts";
 
 /** What happened to the connection with etcd; for the log and for metrics. */
 export type EtcdEvent =
   /** Nothing could be read; it is tried again. */
   | { readonly kind: "connecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "read"; readonly revision: bigint; readonly entries: number; readonly why: string }
-  /** `member` is the id of the one that is watched, as etcdctl writes it. */
+  /** `member` is the id of the member that is watched, as etcdctl writes it. */
   | { readonly kind: "watching"; readonly from: bigint; readonly member: string }
-  /** The watch goes on, but what else is asked is refused: should the watch break, it could not come back. */
+  /** The watch works, but other calls are refused: if the watch broke, it could not come back. */
   | { readonly kind: "reads-refused"; readonly reason: string }
   | { readonly kind: "reads-answered" }
   | { readonly kind: "watch-ended"; readonly reason: string; readonly readAgain: boolean };
 
-/** What follows etcd's state: replaced by every full read, edited by every event. */
-export interface FollowSink {
-  reset(read: FullRead): void;
-  apply(events: readonly WatchEvent[]): void;
-  /** The watch goes on after a break, from what was seen of each prefix. */
-  resumed?(prefixes: readonly WatchedPrefix[]): void;
-}
-
 export interface FollowOptions {
   readonly client: EtcdClient;
   readonly prefixes: readonly string[];
-  readonly sink: FollowSink;
+  /** Everything was read, or something has changed. Later events edit `state` in place; a full read replaces it. */
+  readonly onChange: (state: FullRead) => void;
+  /** The watch works again after a break, from what was seen of each prefix. */
+  readonly onResumed?: (prefixes: readonly WatchedPrefix[]) => void;
   readonly onEvent: (event: EtcdEvent) => void;
   readonly signal: AbortSignal;
-  /** Aborted when what was followed is known to be wrong and must be read again; a new one is asked for after each read. */
-  readonly untrusted: () => AbortSignal;
-  readonly limits?: WatchLimits;
+  /** Gives, after each full read, a signal that is aborted when the state is known to be wrong and must be read again. */
+  readonly untrusted?: () => AbortSignal;
 }
 
 /** Together with the time limits of a call soon enough to notice within 3 s. */
@@ -50,54 +44,61 @@ export async function followEtcd(options: FollowOptions): Promise<void> {
   let why = "start";
   while (!options.signal.aborted) {
     const read = await tryRead(options, pause, why);
-    if (read === undefined) continue;
-    why = await watchUntilGone(read, options, pause);
+    if (read !== undefined) why = await watchUntilGone(read, options, pause);
   }
 }
 
 async function tryRead(options: FollowOptions, pause: Pause, why: string): Promise<FullRead | undefined> {
   try {
     const read = await readAll(options.client.kv, options.prefixes);
-    options.sink.reset(read);
+    options.onChange(read);
     options.onEvent({ kind: "read", revision: read.revision, entries: read.entries.size, why });
     return read;
   } catch (error) {
-    options.onEvent({ kind: "connecting", reason: messageOf(error), attempt: pause.attempts() + 1 });
+    options.onEvent({ kind: "connecting", reason: messageOf(error), attempt: pause.attempt() });
     await pause.next();
     return undefined;
   }
 }
 
 /** Watches, reconnecting as often as needed, until everything must be read again; returns why. */
-async function watchUntilGone(read: FullRead, options: FollowOptions, pause: Pause): Promise<string> {
-  const prefixes: WatchedPrefix[] = options.prefixes.map((prefix) => ({ prefix, seen: read.revision }));
-  const untrusted = options.untrusted();
-  const signal = AbortSignal.any([options.signal, untrusted]);
+async function watchUntilGone(state: FullRead, options: FollowOptions, pause: Pause): Promise<string> {
+  const prefixes: WatchedPrefix[] = options.prefixes.map((prefix) => ({ prefix, seen: state.revision }));
+  const untrusted = options.untrusted?.();
+  const signal = untrusted === undefined ? options.signal : AbortSignal.any([options.signal, untrusted]);
   for (let isFirst = true;; isFirst = false) {
     const watching = new AbortController();
     const end = await watchOnce(options.client, {
       prefixes,
-      clusterId: read.clusterId,
+      clusterId: state.clusterId,
       signal,
-      limits: options.limits,
-      onEvents: options.sink.apply,
+      onEvents: (events) => {
+        edit(state, events);
+        options.onChange(state);
+      },
       onCreated: (member) => {
         pause.reset();
         options.onEvent({ kind: "watching", from: oldest(prefixes) + 1n, member });
-        if (!isFirst) options.sink.resumed?.(prefixes);
+        if (!isFirst) options.onResumed?.(prefixes);
         startReadCheck(options, watching.signal);
       },
     });
     watching.abort();
     if (options.signal.aborted) return "stopping";
-    if (untrusted.aborted) return "the mirror's own check failed";
+    if (untrusted?.aborted) return "the mirror's own check failed";
     options.onEvent({ kind: "watch-ended", reason: end.reason, readAgain: end.kind === "gone" });
-    if (end.kind === "gone") {
-      await pause.next();
-      return end.reason;
-    }
-    await refreshToken(options);
+    if (end.kind === "lost") await refreshToken(options);
     await pause.next();
+    if (end.kind === "gone") return end.reason;
+  }
+}
+
+function edit(state: FullRead, events: readonly WatchEvent[]): void {
+  for (const event of events) {
+    if (event.kind === "put") state.entries.set(event.entry.key, event.entry);
+    else state.entries.delete(event.key);
+    const revision = event.kind === "put" ? event.entry.modRevision : event.revision;
+    if (revision > state.revision) state.revision = revision;
   }
 }
 
@@ -116,26 +117,22 @@ function startReadCheck({ client, prefixes, onEvent }: FollowOptions, signal: Ab
   });
 }
 
-/** A watch does not renew an expired authentication token, any other call does; what it answers does not matter. */
+/** A watch does not renew an expired token, any other call does. The answer does not matter. */
 async function refreshToken({ client, prefixes }: FollowOptions): Promise<void> {
   try {
     await client.kv.get(prefixes[0] ?? "").exec();
   } catch {
-    // The next watch tells what is wrong.
+    // The next watch reports the problem.
   }
 }
 
-interface Pause {
-  next(): Promise<void>;
-  reset(): void;
-  attempts(): number;
-}
+type Pause = ReturnType<typeof createPause>;
 
-function createPause(signal: AbortSignal): Pause {
-  let attempt = 0;
+function createPause(signal: AbortSignal) {
+  let failed = 0;
   return {
-    attempts: () => attempt,
-    reset: () => attempt = 0,
-    next: () => sleep(backoffDelay({ ...BACKOFF, attempt: ++attempt, random: Math.random() }), signal),
+    attempt: () => failed + 1,
+    reset: () => failed = 0,
+    next: () => sleep(backoffDelay({ ...BACKOFF, attempt: ++failed, random: Math.random() }), signal),
   };
 }

@@ -1,121 +1,100 @@
-import { optional, type RawOptions, spec, text, usage } from "../util/options.ts";
+import { type Given, nameOf, readFlags, type Sources, usage, type Values, wrong } from "../util/flag.ts";
+import { optional, path, setting } from "../util/flag_kinds.ts";
+
+const prefix = { value: "prefix", parse: readPrefix };
 
 /** Settings by which etcd is reached and the registry is laid out. */
-export const ETCD_OPTIONS = [
-  spec(
-    "endpoints",
-    "urls",
-    "ETCD_ENDPOINTS",
-    "http://127.0.0.1:2379",
-    "etcd's client URLs, separated by commas",
+export const ETCD_FLAGS = {
+  endpoints: setting(
+    "endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379",
+    "client URLs of etcd, separated by commas",
+    { value: "urls", parse: readEndpoints },
   ),
-  spec("cacert", "file", "ETCD_CACERT", undefined, "CA that etcd's certificate is checked against"),
-  spec("cert", "file", "ETCD_CERT", undefined, "client certificate"),
-  spec("key", "file", "ETCD_KEY", undefined, "key of the client certificate"),
-  spec(
-    "user",
-    "name",
-    "ETCD_USER",
-    undefined,
-    "etcd user; the password comes from --password-file or ETCD_PASSWORD",
+  cacert: optional(path("cacert ETCD_CACERT", "CA certificate to verify etcd with")),
+  cert: optional(path("cert ETCD_CERT", "client certificate")),
+  key: optional(path("key ETCD_KEY", "private key of the client certificate")),
+  user: optional(
+    setting("user ETCD_USER", "etcd user; its password comes from --password-file or ETCD_PASSWORD", {
+      value: "name",
+      parse: readUser,
+    }),
   ),
-  spec("password-file", "file", "ETCD_PASSWORD_FILE", undefined, "file with the etcd password"),
-  spec("services-prefix", "prefix", "SERVICES_PREFIX", "/services/", "where services register"),
-  spec(
-    "settings-prefix",
-    "prefix",
-    "SETTINGS_PREFIX",
-    "/haproxy/settings/",
-    "where operators' settings stand",
+  passwordFile: optional(path("password-file ETCD_PASSWORD_FILE", "file with the password of the etcd user")),
+  servicesPrefix: setting("services-prefix SERVICES_PREFIX=/services/", "where services register", prefix),
+  settingsPrefix: setting(
+    "settings-prefix SETTINGS_PREFIX=/haproxy/settings/",
+    "settings of operators",
+    prefix,
   ),
-  spec("nodes-prefix", "prefix", "NODES_PREFIX", "/haproxy/nodes/", "where nodes tell what they serve"),
-] as const;
+  nodesPrefix: setting(
+    "nodes-prefix NODES_PREFIX=/haproxy/nodes/",
+    "where nodes report what they applied",
+    prefix,
+  ),
+};
 
-export interface EtcdSettings {
-  readonly endpoints: readonly string[];
-  readonly cacert: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly user: string | undefined;
-  readonly passwordFile: string | undefined;
-  /** Used where there is no file. It has no flag, because everybody on the machine can read those. */
-  readonly password?: string;
-  readonly servicesPrefix: string;
-  readonly settingsPrefix: string;
-  readonly nodesPrefix: string;
+export interface EtcdSettings extends Values<typeof ETCD_FLAGS> {
+  /** Used when there is no file. It has no flag, because other users of a machine can read flags. */
+  readonly password?: string | undefined;
 }
 
-/** @throws {ControllerError} (usage) naming the flag that is wrong */
-export function readEtcdOptions(raw: RawOptions): EtcdSettings {
-  const cert = optional(raw, "cert");
-  const key = optional(raw, "key");
-  if ((cert === undefined) !== (key === undefined)) throw usage("--cert and --key go together");
-  const user = optional(raw, "user");
-  if (user?.includes(":")) {
-    throw usage("--user takes a name only; give the password by --password-file or ETCD_PASSWORD");
+/** @throws {ControllerError} (usage) naming the flag or the variable that is wrong */
+export function readEtcdOptions(sources: Sources): EtcdSettings {
+  const settings = readFlags(ETCD_FLAGS, sources);
+  const name = (key: keyof typeof ETCD_FLAGS) => nameOf(ETCD_FLAGS[key], sources);
+  const password = sources.env.ETCD_PASSWORD || undefined;
+  const { cacert, cert, key, user, passwordFile, servicesPrefix, settingsPrefix, nodesPrefix } = settings;
+  if (user !== undefined && (passwordFile ?? password) === undefined) {
+    throw usage(`${name("user")} needs ${name("passwordFile")} or ETCD_PASSWORD`);
   }
-  const cacert = optional(raw, "cacert");
-  const scheme = cacert === undefined && cert === undefined ? "http" : "https";
-  const endpoints = readEndpoints(text(raw, "endpoints"), scheme);
-  if (scheme === "https" && endpoints.some((endpoint) => endpoint.startsWith("http:"))) {
-    throw usage("--cacert and --cert need --endpoints of https");
+  if ((cert === undefined) !== (key === undefined)) {
+    throw usage(`${name("cert")} and ${name("key")} go together`);
   }
-  const settings = {
-    endpoints,
-    cacert,
-    cert,
-    key,
-    user,
-    passwordFile: optional(raw, "password-file"),
-    servicesPrefix: readPrefix(raw, "services-prefix"),
-    settingsPrefix: readPrefix(raw, "settings-prefix"),
-    nodesPrefix: readPrefix(raw, "nodes-prefix"),
-  };
-  const { servicesPrefix, settingsPrefix, nodesPrefix } = settings;
-  if (holdEachOther(servicesPrefix, settingsPrefix)) {
-    throw usage("--services-prefix and --settings-prefix must not hold each other");
+  const tlsFlag = cacert === undefined ? cert && "cert" : "cacert";
+  const scheme = tlsFlag ? "https" : "http";
+  const endpoints = settings.endpoints.map((url) => url.includes("://") ? url : `${scheme}://${url}`);
+  const schemes = new Set(endpoints.map((url) => url.split(":")[0]));
+  if (schemes.size > 1) throw usage(`${name("endpoints")} mixes http and https`);
+  if (tlsFlag && !schemes.has("https")) throw usage(`${name(tlsFlag)} needs https in ${name("endpoints")}`);
+  if (overlap(servicesPrefix, settingsPrefix)) {
+    throw usage(`${name("servicesPrefix")} and ${name("settingsPrefix")} must not contain each other`);
   }
-  // What a node puts would wake it.
-  if ([servicesPrefix, `${settingsPrefix}servers/`].some((watched) => holdEachOther(watched, nodesPrefix))) {
-    throw usage("--nodes-prefix and the prefixes that nodes watch must not hold each other");
+  // A node would be woken by its own keys.
+  if ([servicesPrefix, `${settingsPrefix}servers/`].some((watched) => overlap(watched, nodesPrefix))) {
+    throw usage(`${name("nodesPrefix")} and the prefixes that nodes watch must not contain each other`);
   }
-  return settings;
+  return { ...settings, endpoints, password };
 }
 
-/** The settings with the password of the environment, if there is one: it has no flag. */
-export function withPassword(settings: EtcdSettings, password: string | undefined): EtcdSettings {
-  return password === undefined ? settings : { ...settings, password };
-}
-
-function holdEachOther(a: string, b: string): boolean {
+function overlap(a: string, b: string): boolean {
   return a.startsWith(b) || b.startsWith(a);
 }
 
-function readPrefix(raw: RawOptions, flag: string): string {
-  const value = text(raw, flag);
+function readPrefix(text: string, given: Given): string {
   // Without the last slash `/services/` would match `/services2/` too.
-  if (!/^[\x21-\x7e]*\/$/.test(value)) throw usage(`--${flag} does not end in /: ${value}`);
-  return value;
+  if (!/^[\x21-\x7e]*\/$/.test(text)) throw wrong(given, "does not end in /");
+  return text;
 }
 
-function readEndpoints(value: string, scheme: "http" | "https"): string[] {
-  const endpoints = value.split(",").map((endpoint) => endpoint.trim()).filter((endpoint) => endpoint !== "");
-  const normal = endpoints.map((endpoint) =>
-    /^https?:\/\//.test(endpoint) ? endpoint : `${scheme}://${endpoint}`
+function readUser(text: string, { name }: Given): string {
+  if (!text.includes(":")) return text;
+  throw usage(`${name} takes a name only; set the password with --password-file or ETCD_PASSWORD`);
+}
+
+/** Each as `host:port`, with a scheme where one was given. */
+function readEndpoints(text: string, { name }: Given): readonly string[] {
+  const endpoints = text.split(",").map((part) => part.trim().replace(/\/$/, "")).filter((part) =>
+    part !== ""
   );
-  const bad = normal.find((endpoint) => !isEndpoint(endpoint));
-  if (bad !== undefined || normal.length === 0) {
-    throw usage(`--endpoints holds no URL such as http://127.0.0.1:2379: ${bad ?? value}`);
-  }
-  if (new Set(normal.map((endpoint) => endpoint.split(":")[0])).size > 1) {
-    throw usage("--endpoints mixes http and https");
-  }
-  return normal.map((endpoint) => endpoint.replace(/\/$/, ""));
+  const bad = endpoints.find((endpoint) => !isEndpoint(endpoint));
+  if (bad === undefined && endpoints.length > 0) return endpoints;
+  throw usage(`${name} holds no URL such as http://127.0.0.1:2379: ${bad ?? text}`);
 }
 
 function isEndpoint(endpoint: string): boolean {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined || url.hostname === "" || !/:\d+\/?$/.test(endpoint)) return false;
-  return url.pathname === "/" &&
-    [url.username, url.password, url.search, url.hash].every((part) => part === "");
+  const text = endpoint.includes("://") ? endpoint : `http://${endpoint}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.hostname === "" || !/^https?:.*:\d+$/.test(text)) return false;
+  const { pathname, username, password, search, hash } = url;
+  return pathname === "/" && `${username}${password}${search}${hash}` === "";
 }

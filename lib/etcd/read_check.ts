@@ -1,10 +1,10 @@
 import type { Etcd3 } from "etcd3";
 import { messageOf } from "../util/errors.ts";
-import { sleep } from "../util/time.ts";
+import { repeat } from "../util/time.ts";
 import type { EtcdClient } from "./client.ts";
 import { isRefusal } from "./refusal.ts";
 
-/** What to read, and who hears of it. */
+/** What to read, and where to report. */
 export interface ReadCheckOptions {
   readonly client: EtcdClient;
   readonly prefixes: readonly string[];
@@ -17,22 +17,19 @@ export interface ReadCheckOptions {
 }
 
 /**
- * Reads one key now and then until the signal is aborted. etcd goes on with a watch that it accepted once, also when its
- * user may not read any more: only another call tells, and it is better known before the watch breaks. Never rejects.
+ * Reads one key now and then until the signal is aborted. etcd keeps a watch alive after its user has lost the permission
+ * to read. Only another call shows that, and it is better known before the watch breaks. Never rejects.
  */
 export async function checkReads(options: ReadCheckOptions): Promise<void> {
-  const { everyMs, signal } = options;
+  const { everyMs, signal, onRefused, onAnswered } = options;
   let last: string | undefined;
-  for (;;) {
-    await sleep(everyMs * (0.75 + Math.random() / 2), signal);
-    if (signal.aborted) return;
+  await repeat(async () => {
     const reason = await tryRead(options);
-    if (signal.aborted) return;
-    if (reason === last) continue;
+    if (signal.aborted || reason === last) return;
     last = reason;
-    if (reason === undefined) options.onAnswered();
-    else options.onRefused(reason);
-  }
+    if (reason === undefined) onAnswered();
+    else onRefused(reason);
+  }, { ms: everyMs, signal });
 }
 
 async function tryRead({ client: { kv }, prefixes }: ReadCheckOptions): Promise<string | undefined> {
@@ -45,8 +42,8 @@ async function tryRead({ client: { kv }, prefixes }: ReadCheckOptions): Promise<
 }
 
 /**
- * One call for all prefixes, for calls are most of what an idle node costs. Any member may answer from what it has:
- * permissions are checked as for every read, and nothing else is asked.
+ * One call for all prefixes: calls are most of what an idle node costs. Any member may answer from what it has, because
+ * only the permissions matter.
  */
 async function readTogether(kv: Etcd3, prefixes: readonly string[]): Promise<void> {
   const reads = prefixes.map((prefix) => kv.get(prefix).serializable(true));
@@ -54,7 +51,7 @@ async function readTogether(kv: Etcd3, prefixes: readonly string[]): Promise<voi
   await kv.if(prefixes[0] ?? "", "Version", "==", 0).then(...reads).commit();
 }
 
-/** Why a read is refused; only a call that asks for nothing else tells what it is that may not be read. */
+/** Why a read is refused. The answer to a transaction does not say which key may not be read. */
 async function refusedRead(kv: Etcd3, prefixes: readonly string[]): Promise<string | undefined> {
   try {
     for (const prefix of prefixes) await kv.get(prefix).serializable(true).exec();

@@ -9,6 +9,10 @@ import { readAll } from "./read.ts";
 export function createReread(given: SourceOptions): Source {
   const { options, isSynced } = withSync(given);
   let wasRead = false;
+  const onChange = () => {
+    wasRead = true;
+    options.onChange();
+  };
   return {
     isSynced,
     snapshot: async () => {
@@ -16,19 +20,6 @@ export function createReread(given: SourceOptions): Source {
       const { revision, entries } = await readAll(options.client.kv, options.prefixes);
       return { revision, entries: [...entries.values()] };
     },
-    run: (signal) =>
-      followEtcd({
-        ...options,
-        signal,
-        untrusted: () => new AbortController().signal,
-        sink: {
-          reset: () => {
-            wasRead = true;
-            options.onChange();
-          },
-          apply: options.onChange,
-          resumed: options.onChange,
-        },
-      }),
+    run: (signal) => followEtcd({ ...options, onChange, onResumed: onChange, signal }),
   };
 }

@@ -1,144 +1,104 @@
-import {
-  type Bind,
-  optional,
-  type RawOptions,
-  readBind,
-  readChoice,
-  readDuration,
-  spec,
-  text,
-  usage,
-} from "../util/options.ts";
+import type { GuardLimits } from "../guard/guard.ts";
+import { type Given, readFlags, type Sources, type Values, wrong } from "../util/flag.ts";
+import { bind, choice, duration, integer, optional, path, setting, switchFlag } from "../util/flag_kinds.ts";
 
 /** Settings of the admin server. */
-export const ADMIN_OPTIONS = [
-  spec(
-    "admin-bind",
-    "address",
-    "LB_ADMIN_BIND",
-    "127.0.0.1:8405",
-    "health, metrics and state of the controller",
-  ),
-] as const;
+export const ADMIN_FLAGS = {
+  adminBind: bind("admin-bind LB_ADMIN_BIND=127.0.0.1:8405", "health, metrics and state of the controller"),
+};
 
 /** Settings of the running node. */
-export const RUN_OPTIONS = [
-  spec("node-id", "name", "LB_NODE_ID", undefined, "name of this node (default: the host's name)"),
-  {
-    flag: "replace-config",
-    value: undefined,
-    env: undefined,
-    fallback: undefined,
-    help: "replace a configuration file that was not written by etcd-haproxy; a copy is kept",
-  },
-  spec(
-    "attach",
-    "socket",
-    "HAPROXY_MASTER_SOCKET",
-    undefined,
-    "master socket of an HAProxy that somebody else starts and stops (default: run one)",
+export const RUN_FLAGS = {
+  nodeId: optional(
+    setting("node-id LB_NODE_ID", "name of this node", { value: "name", parse: readNodeId }),
+    "the host name",
   ),
-  spec("node-ttl", "time", "NODE_TTL_MS", "10s", "how long this node's keys outlive it; whole seconds"),
-  spec("debounce", "time", "DEBOUNCE_MS", "20ms", "quiet window before a change that removes or reloads"),
-  spec("max-wait", "time", "MAX_WAIT_MS", "500ms", "longest wait for the quiet window"),
-  spec("reload-interval", "time", "RELOAD_INTERVAL_MS", "1s", "least time between two reloads"),
-  spec(
-    "admission",
-    "mode",
-    "ADMISSION",
-    "probe",
-    "probe (no request before a server was seen healthy) or none",
+  replaceConfig: switchFlag(
+    "replace-config",
+    "replace a configuration file that etcd-haproxy did not write; a copy is kept",
   ),
-  spec(
-    "source",
-    "mode",
-    "SOURCE_MODE",
-    "mirror",
-    "mirror (kept up by the watch) or reread (everything, at each change)",
+  /** The master socket of an HAProxy that another process owns; undefined: the controller runs its own. */
+  attach: optional(
+    path("attach HAPROXY_MASTER_SOCKET", "master socket of an HAProxy that another process starts and stops"),
+    "start HAProxy",
   ),
-  spec("stop-delay", "time", "STOP_DELAY_MS", "0", "on SIGTERM: how long to serve on while not ready"),
-  spec("stop-timeout", "time", "STOP_TIMEOUT_MS", "25s", "on SIGTERM: how long running requests may take"),
-] as const;
+  nodeTtlMs: duration("node-ttl NODE_TTL_MS=10s", "TTL of this node's keys; whole seconds", { minMs: 1_000 }),
+  debounceMs: duration("debounce DEBOUNCE_MS=20ms", "quiet time before a removal or a reload"),
+  maxWaitMs: duration("max-wait MAX_WAIT_MS=500ms", "longest wait for that quiet time"),
+  reloadIntervalMs: duration("reload-interval RELOAD_INTERVAL_MS=1s", "shortest time between two reloads"),
+  admission: choice(
+    "admission ADMISSION=probe",
+    "probe (no traffic before a server passed a probe) or none",
+    {
+      of: ["probe", "none"],
+    },
+  ),
+  source: choice(
+    "source SOURCE_MODE=mirror",
+    "mirror (kept by a watch) or reread (all keys at each change)",
+    {
+      of: ["mirror", "reread"],
+    },
+  ),
+  stopDelayMs: duration("stop-delay STOP_DELAY_MS=0", "on SIGTERM: how long to keep serving while not ready"),
+  stopTimeoutMs: duration(
+    "stop-timeout STOP_TIMEOUT_MS=25s",
+    "on SIGTERM: how long requests may take to finish",
+  ),
+};
 
 /** How changes are made. */
-export const APPLY_OPTIONS = [
-  spec("apply", "mode", "APPLY_MODE", "auto", "auto (at run time where possible) or reload (always)"),
-  spec(
-    "guard",
-    "mode",
-    "GUARD",
-    "on",
-    "on (servers that vanish in numbers without having been drained are served on for a while) or off",
+export const APPLY_FLAGS = {
+  apply: choice("apply APPLY_MODE=auto", "auto (at run time where possible) or reload (always)", {
+    of: ["auto", "reload"],
+  }),
+};
+
+/** Settings of the guard against servers that vanish in numbers. */
+export const GUARD_FLAGS = {
+  guard: choice("guard GUARD=on", "keep servers for a while when too many vanish at once without draining", {
+    of: ["on", "off"],
+    value: "on|off",
+  }),
+  sharePercent: integer(
+    "guard-share GUARD_SHARE=50",
+    "share of a service that may vanish within --guard-time",
+    {
+      min: 0,
+      max: 100,
+      value: "percent",
+    },
   ),
-  spec("guard-share", "percent", "GUARD_SHARE", "50", "how much of a service may vanish within --guard-time"),
-  spec(
-    "guard-time",
-    "time",
-    "GUARD_TIME_MS",
-    "30s",
-    "the guard's window, and how long a server is held at most",
+  timeMs: duration(
+    "guard-time GUARD_TIME_MS=30s",
+    "the guard's window, and the longest time it holds a server",
+    {
+      minMs: 1,
+    },
   ),
-] as const;
+};
 
-export interface RunOptions {
-  readonly nodeId: string | undefined;
-  readonly replaceConfig: boolean;
-  /** The master socket of an HAProxy whose life somebody else owns; undefined: the controller runs its own. */
-  readonly attach: string | undefined;
-  readonly nodeTtlMs: number;
-  readonly debounceMs: number;
-  readonly maxWaitMs: number;
-  readonly reloadIntervalMs: number;
-  readonly apply: "auto" | "reload";
-  readonly admission: "probe" | "none";
-  readonly source: "mirror" | "reread";
-  /** Undefined: the guard against mass disappearance is off. */
-  readonly guard: { readonly share: number; readonly timeMs: number } | undefined;
-  readonly stopDelayMs: number;
-  readonly stopTimeoutMs: number;
+export interface RunOptions extends Values<typeof RUN_FLAGS>, Values<typeof APPLY_FLAGS> {
+  /** Undefined: the guard is off. */
+  readonly guard: GuardLimits | undefined;
 }
 
-/** @throws {ControllerError} (usage) naming the flag that is wrong */
-export function readRunOptions(raw: RawOptions): RunOptions {
-  const options = {
-    nodeId: optional(raw, "node-id"),
-    replaceConfig: raw["replace-config"] === true,
-    attach: optional(raw, "attach"),
-    nodeTtlMs: readDuration(raw, "node-ttl", { minMs: 1_000 }),
-    debounceMs: readDuration(raw, "debounce"),
-    maxWaitMs: readDuration(raw, "max-wait"),
-    reloadIntervalMs: readDuration(raw, "reload-interval"),
-    apply: readApplyMode(raw),
-    admission: readChoice(raw, "admission", ["probe", "none"]),
-    source: readChoice(raw, "source", ["mirror", "reread"]),
-    guard: readGuard(raw),
-    stopDelayMs: readDuration(raw, "stop-delay"),
-    stopTimeoutMs: readDuration(raw, "stop-timeout"),
-  };
-  if (options.nodeId !== undefined && !/^[A-Za-z0-9._:-]{1,128}$/.test(options.nodeId)) {
-    throw usage("--node-id is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
-  }
-  return options;
+/** @throws {ControllerError} (usage) naming the flag or the variable that is wrong */
+export function readRunOptions(sources: Sources): RunOptions {
+  return { ...readFlags(RUN_FLAGS, sources), ...readFlags(APPLY_FLAGS, sources), guard: readGuard(sources) };
 }
 
-/** @throws {ControllerError} (usage) naming the flag that is wrong */
-export function readGuard(raw: RawOptions): RunOptions["guard"] {
-  const share = text(raw, "guard-share");
-  if (!/^\d{1,3}$/.test(share) || Number(share) > 100) {
-    throw usage(`--guard-share is not a percentage from 0 to 100: ${share}`);
-  }
-  const timeMs = readDuration(raw, "guard-time", { minMs: 1 });
-  return readChoice(raw, "guard", ["on", "off"]) === "off"
-    ? undefined
-    : { share: Number(share) / 100, timeMs };
+/**
+ * Undefined when the guard is off.
+ *
+ * @throws {ControllerError} (usage) naming the flag or the variable that is wrong
+ */
+export function readGuard(sources: Sources): GuardLimits | undefined {
+  const { guard, sharePercent, timeMs } = readFlags(GUARD_FLAGS, sources);
+  return guard === "on" ? { share: sharePercent / 100, timeMs } : undefined;
 }
 
-/** @throws {ControllerError} (usage) naming the flag that is wrong */
-export function readApplyMode(raw: RawOptions): "auto" | "reload" {
-  return readChoice(raw, "apply", ["auto", "reload"]);
-}
-
-/** @throws {ControllerError} (usage) naming the flag that is wrong */
-export function readAdminBind(raw: RawOptions): Bind {
-  return readBind(raw, "admin-bind");
+function readNodeId(text: string, given: Given): string {
+  if (/^[A-Za-z0-9._:-]{1,128}$/.test(text)) return text;
+  throw wrong(given, "is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
 }

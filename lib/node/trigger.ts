@@ -1,20 +1,24 @@
 import { debounce } from "@std/async/debounce";
+import { createBell } from "../util/bell.ts";
 
 /** Coalesces any number of changes into one flag with two edges: the first change, and the quiet after the last. */
 export interface Trigger {
   /** Something changed. */
   ring(): void;
-  /** Asks for a pass that looks at template and HAProxy anew, instead of trusting what the last one knew. */
+  /** Asks for a pass that looks at template and HAProxy again, instead of trusting the last pass. */
   resync(): void;
   /** Whether `resync()` was called since the last call. */
   takeResync(): boolean;
   /** Whether no change came within the quiet window, or changes have been coming for longer than the maximum wait. */
   quiet(): boolean;
-  /** Resolves at the next edge; at once when one was missed. An edge that nobody needs is left out. */
-  next(): Promise<void>;
-  /** Asks for the edge of quiet even if no further change comes: a plan was put off until then. */
+  /**
+   * Waits for the next edge, for `ms` milliseconds at most, or until the signal is aborted. An edge since the last wait
+   * counts. An edge without changes since then is left out.
+   */
+  next(ms: number, signal: AbortSignal): Promise<void>;
+  /** Asks for the edge of quiet even without a further change, because a plan waits for it. */
   wakeWhenQuiet(): void;
-  /** Drops what is pending and its timers. */
+  /** Drops pending edges and their timers. */
   stop(): void;
 }
 
@@ -27,21 +31,16 @@ export interface TriggerOptions {
 
 /** Creates a trigger on the standard library's debounce, which has neither a first edge nor a maximum wait. */
 export function createTrigger({ debounceMs, maxWaitMs }: TriggerOptions): Trigger {
-  let waiter: (() => void) | undefined;
-  let missed = false;
+  const bell = createBell();
   let unseen = false;
   let quietWanted = false;
   let resyncWanted = false;
   let maxWait: ReturnType<typeof setTimeout> | undefined;
 
-  const wake = () => {
-    missed = true;
-    waiter?.();
-  };
   const settle = debounce(() => {
     clearTimeout(maxWait);
     maxWait = undefined;
-    if (unseen || quietWanted) wake();
+    if (unseen || quietWanted) bell.ring();
     quietWanted = false;
   }, debounceMs);
 
@@ -51,7 +50,7 @@ export function createTrigger({ debounceMs, maxWaitMs }: TriggerOptions): Trigge
     settle();
     if (!isFirst) return;
     maxWait = setTimeout(() => settle.flush(), maxWaitMs);
-    wake();
+    bell.ring();
   };
 
   return {
@@ -66,19 +65,13 @@ export function createTrigger({ debounceMs, maxWaitMs }: TriggerOptions): Trigge
       return wanted;
     },
     quiet: () => !settle.pending,
-    next: async () => {
-      if (!missed) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        waiter = resolve;
-        await promise;
-        waiter = undefined;
-      }
-      missed = false;
+    next: async (ms, signal) => {
+      await bell.wait(ms, signal);
       unseen = false;
     },
     wakeWhenQuiet: () => {
       if (settle.pending) quietWanted = true;
-      else wake();
+      else bell.ring();
     },
     stop: () => {
       clearTimeout(maxWait);

@@ -1,76 +1,63 @@
 import { type Host, parseHost } from "../registry/address.ts";
 import { parseEntry } from "../registry/entry.ts";
-import {
-  optional,
-  type OptionSpec,
-  type RawOptions,
-  readDuration,
-  spec,
-  text,
-  usage,
-} from "../util/options.ts";
 import { defaultId, entryValue, type OwnEntry } from "../registry/entry_format.ts";
+import { type Given, readFlags, type Sources, usage, wrong } from "../util/flag.ts";
+import { duration, integer, optional, pairs, setting, text } from "../util/flag_kinds.ts";
+
+/** One day. */
+const MAX_TTL_SECONDS = 86_400;
+const COUNT = { min: 1, max: 1_000 };
 
 /** Settings of a registration. */
-export const REGISTER_OPTIONS: readonly OptionSpec[] = [
-  spec("service", "name", "SERVICE_NAME", undefined, "the service that it belongs to"),
-  spec("port", "port", "SERVICE_PORT", undefined, "where it listens"),
-  spec("id", "name", "SERVICE_ID", undefined, "its id in the service (default: <host's name>-<port>)"),
-  spec(
-    "address",
-    "host",
-    "SERVICE_ADDRESS",
-    undefined,
-    "its host, without a port (default: that of the interface that reaches etcd)",
+export const REGISTER_FLAGS = {
+  service: text("service SERVICE_NAME", "service to register in"),
+  port: integer("port SERVICE_PORT", "port that the process listens on", {
+    min: 1,
+    max: 65_535,
+    value: "port",
+  }),
+  id: optional(text("id SERVICE_ID", "id in the service"), "host name and port"),
+  host: optional(
+    setting("address SERVICE_ADDRESS", "host to register, without a port", {
+      value: "host",
+      parse: readHost,
+    }),
+    "its own one towards etcd",
   ),
-  spec("weight", "number", "SERVICE_WEIGHT", undefined, "0 to 256 (default: 100)"),
-  spec(
-    "maxconn",
-    "number",
-    "SERVICE_MAXCONN",
-    undefined,
-    "most connections of a node to it (default: no limit)",
+  weight: optional(integer("weight SERVICE_WEIGHT", "weight from 0 to 256", { min: 0, max: 256 }), "100"),
+  maxconn: optional(
+    integer("maxconn SERVICE_MAXCONN", "most connections from each node", { min: 0, max: 1_000_000 }),
+    "no limit",
   ),
-  {
-    flag: "meta",
-    value: "name=value",
-    env: undefined,
-    fallback: undefined,
-    help: "something else to note in the entry; may be repeated",
-    repeats: true,
-  },
-  spec(
-    "check",
-    "url",
-    "SERVICE_CHECK",
-    undefined,
-    "http://host:port/path, tcp://host:port or tcp (its port on 127.0.0.1): registered only while it passes",
+  meta: pairs("meta", "more data for the entry; may be repeated"),
+  check: optional(
+    setting(
+      "check SERVICE_CHECK",
+      "register only while it passes: http://host:port/path, tcp://host:port or tcp",
+      { value: "url", parse: readTarget },
+    ),
   ),
-  spec(
-    "check-interval",
-    "time",
-    "CHECK_INTERVAL_MS",
-    "2s",
-    "between checks; a quarter of it while one fails",
+  checkIntervalMs: duration(
+    "check-interval CHECK_INTERVAL_MS=2s",
+    "time between checks; a quarter of it while the check fails",
+    { minMs: 10 },
   ),
-  spec("rise", "number", "CHECK_RISE", "2", "passes in a row before it is registered"),
-  spec("fall", "number", "CHECK_FALL", "3", "failures in a row before its key goes away"),
-  spec(
-    "lease-ttl",
-    "seconds",
-    "LEASE_TTL",
-    "10",
-    "how long its key outlives it when it ends without warning",
+  rise: integer("rise CHECK_RISE=2", "passes in a row before the process is registered", COUNT),
+  fall: integer("fall CHECK_FALL=3", "failures in a row before its key is removed", COUNT),
+  leaseTtlSeconds: integer("lease-ttl LEASE_TTL=10", "TTL of the key: it outlives a crash for that long", {
+    min: 1,
+    max: MAX_TTL_SECONDS,
+    value: "seconds",
+  }),
+  drainTimeoutMs: duration(
+    "drain-timeout DRAIN_TIMEOUT_MS=10s",
+    "on SIGTERM: how long nodes may take to drain it",
   ),
-  spec("drain-timeout", "time", "DRAIN_TIMEOUT_MS", "10s", "on SIGTERM: how long nodes may take to drain it"),
-  spec(
-    "stop-timeout",
-    "time",
-    "STOP_TIMEOUT_MS",
-    "10s",
-    "then: how long the command and what it left running may take to end",
+  stopTimeoutMs: duration(
+    "stop-timeout STOP_TIMEOUT_MS=10s",
+    "after that: how long the command and its children may take to end",
   ),
-];
+};
 
 /** What is checked: a TCP connection, or with a path an HTTP request. */
 export interface CheckTarget {
@@ -101,36 +88,27 @@ export interface RegisterOptions {
   readonly stopTimeoutMs: number;
 }
 
-/** One day. */
-const MAX_TTL_SECONDS = 86_400;
-const MAX_COUNT = 1_000;
-
 /**
  * Reads the settings. The entry is read as a node will read it, so that none is registered that every node rejects.
  *
- * @throws {ControllerError} (usage) naming the flag that is wrong
+ * @throws {ControllerError} (usage) naming the flag or the variable that is wrong
  */
-export function readRegisterOptions(raw: RawOptions, hostname: string): RegisterOptions {
-  const port = readInteger(raw, "port", { min: 1, max: 65_535 });
-  const options: RegisterOptions = {
-    service: text(raw, "service"),
-    id: optional(raw, "id") ?? defaultId(hostname, port),
-    host: readHost(raw),
-    port,
-    entry: {
-      weight: readOptionalInteger(raw, "weight", { min: 0, max: 256 }),
-      maxconn: readOptionalInteger(raw, "maxconn", { min: 0, max: 1_000_000 }),
-      meta: readMeta(raw),
-    },
-    check: readCheck(raw, port),
-    leaseTtlSeconds: readInteger(raw, "lease-ttl", { min: 1, max: MAX_TTL_SECONDS }),
-    drainTimeoutMs: readDuration(raw, "drain-timeout"),
-    stopTimeoutMs: readDuration(raw, "stop-timeout"),
-  };
-  return withValidEntry(options);
+export function readRegisterOptions(sources: Sources, hostname: string): RegisterOptions {
+  const { weight, maxconn, meta, check, checkIntervalMs, rise, fall, ...options } = readFlags(
+    REGISTER_FLAGS,
+    sources,
+  );
+  const { port, id = defaultId(hostname, port) } = options;
+  return withValidEntry({
+    ...options,
+    id,
+    entry: { weight, maxconn, meta },
+    check: check &&
+      { target: { ...check, port: check.port ?? port }, intervalMs: checkIntervalMs, rise, fall },
+  });
 }
 
-/** Any host does for what is left to be wrong. */
+/** Any host does, because only the rest can still be wrong. */
 const SOME_HOST: Host = { kind: "ipv4", text: "192.0.2.1" };
 
 function withValidEntry(options: RegisterOptions): RegisterOptions {
@@ -145,61 +123,22 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
   throw usage(`Cannot register ${JSON.stringify(`${service}/${id}`)}: ${result.rejection.reason}`);
 }
 
-function readHost(raw: RawOptions): Host | undefined {
-  const value = optional(raw, "address");
-  if (value === undefined) return undefined;
-  if (/^(\[.*\]|[^:]*):[^:]*$/.test(value)) throw usage(`--address takes no port, --port does: ${value}`);
-  const host = parseHost(value);
-  if (!host.ok) throw usage(`--address is not a host without a port: ${host.reason}: ${value}`);
+function readHost(text: string, given: Given): Host {
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(text)) throw wrong(given, "takes no port, the port is set apart");
+  const host = parseHost(text);
+  if (!host.ok) throw wrong(given, `is not a host without a port: ${host.reason}`);
   return host.value;
 }
 
-function readMeta(raw: RawOptions): Record<string, string> | undefined {
-  const pairs = raw.meta;
-  if (!Array.isArray(pairs)) return undefined;
-  return Object.fromEntries(pairs.map((pair: string) => {
-    const at = pair.indexOf("=");
-    if (at < 1) throw usage(`--meta is not name=value: ${pair}`);
-    return [pair.slice(0, at), pair.slice(at + 1)];
-  }));
-}
-
-function readCheck(raw: RawOptions, port: number): HealthCheck | undefined {
-  const value = optional(raw, "check");
-  if (value === undefined) return undefined;
-  return {
-    target: readTarget(value, port),
-    intervalMs: readDuration(raw, "check-interval", { minMs: 10 }),
-    rise: readInteger(raw, "rise", { min: 1, max: MAX_COUNT }),
-    fall: readInteger(raw, "fall", { min: 1, max: MAX_COUNT }),
-  };
-}
-
-function readTarget(value: string, ownPort: number): CheckTarget {
-  if (value === "tcp") return { host: "127.0.0.1", port: ownPort, path: undefined };
-  const url = /^(http|tcp):\/\/[^/]/.test(value) && URL.canParse(value) ? new URL(value) : undefined;
+/** Without a port: the own one. */
+function readTarget(text: string, given: Given): Omit<CheckTarget, "port"> & { port: number | undefined } {
+  if (text === "tcp") return { host: "127.0.0.1", port: undefined, path: undefined };
+  const url = /^(http|tcp):\/\/[^/]/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   const host = url?.hostname.replace(/^\[|\]$/g, "") ?? "";
   const isTcp = url?.protocol === "tcp:";
   const port = Number(url?.port || (isTcp ? NaN : 80));
   if (url === undefined || host === "" || !(port > 0) || url.username !== "" || url.password !== "") {
-    throw usage(`--check is not http://host:port/path, tcp://host:port or tcp: ${value}`);
+    throw wrong(given, "is not http://host:port/path, tcp://host:port or tcp");
   }
   return { host, port, path: isTcp ? undefined : `${url.pathname}${url.search}` };
-}
-
-function readOptionalInteger(
-  raw: RawOptions,
-  flag: string,
-  range: { min: number; max: number },
-): number | undefined {
-  return optional(raw, flag) === undefined ? undefined : readInteger(raw, flag, range);
-}
-
-function readInteger(raw: RawOptions, flag: string, { min, max }: { min: number; max: number }): number {
-  const value = text(raw, flag);
-  const number = /^\d{1,9}$/.test(value) ? Number(value) : NaN;
-  if (!(number >= min && number <= max)) {
-    throw usage(`--${flag} is not an integer from ${min} to ${max}: ${value}`);
-  }
-  return number;
 }

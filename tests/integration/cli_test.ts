@@ -28,7 +28,16 @@ const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>
     args: ["diff", "--services-prefix", "/services"],
     says: "--services-prefix",
   },
-  { what: "a bad environment variable", args: ["run"], env: { MAX_WAIT_MS: "x" }, says: "--max-wait" },
+  {
+    what: "a bad environment variable",
+    args: ["run"],
+    env: { MAX_WAIT_MS: "x" },
+    says: "MAX_WAIT_MS is not a time",
+  },
+  { what: "a time without a unit", args: ["status", "--timeout", "5"], says: "did you mean 5s?" },
+  { what: "a command with a typing error", args: ["statu"], says: "did you mean status?" },
+  { what: "a flag with a typing error", args: ["run", "--binf", ":80"], says: "did you mean --bind?" },
+  { what: "a command with a line break", args: ["sta\ntu"], says: "unknown command" },
   { what: "a registration without a port", args: ["register", "--service", "api"], says: "--port" },
   {
     what: "a weight that no node takes",

@@ -35,21 +35,15 @@ interface Follower {
 
 function follow(client: EtcdClient): Follower {
   const follower: Follower = { keys: new Set(), reads: [] };
-  const forever = new AbortController().signal;
   followEtcd({
     client,
     prefixes: [PREFIX],
-    sink: {
-      reset: (read) => [...read.entries.keys()].forEach((key) => follower.keys.add(key)),
-      apply: (events) =>
-        events.forEach((event) => event.kind === "put" && follower.keys.add(event.entry.key)),
-    },
+    onChange: ({ entries }) => entries.forEach((_, key) => follower.keys.add(key)),
     onEvent: (event) => {
       if (event.kind === "watching") console.log(WATCHING);
       if (event.kind === "read") follower.reads.push(event.why);
     },
-    signal: forever,
-    untrusted: () => forever,
+    signal: new AbortController().signal,
   });
   return follower;
 }

@@ -7,13 +7,13 @@ export const ORDER: readonly string[] = [
 /** Files and folders without any effect of their own: what they need of the world comes as an argument or through a port. */
 const PURE: readonly string[] = [
   ...["util/errors", "util/escape", "util/backoff", "util/commit"],
-  ...["util/memo", "util/options", "util/log_options"],
+  ...["util/memo", "util/flag", "util/flag_kinds", "util/log_options"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
   ...["etcd/options", "haproxy/health_line", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],
   ...["register/deregistration", "register/options", "register/progress", "register/step"],
   ...["node/events", "node/facts", "node/journal/", "node/options", "node/own_status", "node/problems"],
-  ...["cli/nodes_options", "cli/nodes_table", "cli/override"],
+  ...["cli/options", "cli/nodes_table", "cli/override"],
 ];
 
 /** A module of `lib/` without prefix and ending, such as `plan/plan` or `haproxy/wire/reply`; undefined outside of `lib/`. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { OperatorAction } from "../../../lib/cli/nodes_options.ts";
+import type { OperatorAction } from "../../../lib/cli/options.ts";
 import { changeOverride, type OverrideChange } from "../../../lib/cli/override.ts";
 
 const put = (value: unknown): OverrideChange => ({ kind: "put", value: JSON.stringify(value) });

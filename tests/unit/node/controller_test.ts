@@ -32,6 +32,7 @@ function startLoop() {
       const entries = world.services.map((name) => raw(`/services/${name}/a`, world.address, world.revision));
       return Promise.resolve({ revision: world.revision, entries });
     },
+    onStart: () => {},
     onPass: () => {},
     onError: () => {},
     ports: {
@@ -59,29 +60,26 @@ function startLoop() {
   return { world, haproxy, trigger, end };
 }
 
-for (const jumpMs of [HOUR_MS, -HOUR_MS]) {
-  const where = jumpMs > 0 ? "forwards" : "backwards";
-  Deno.test(`runController() follows while its clock jumps ${where} by an hour`, async () => {
-    const { world, haproxy, trigger, end } = startLoop();
-    trigger.ring();
-    await waitFor("the first address", () => String(haproxy.model).includes("10.0.0.1:80"));
-    world.offsetMs += jumpMs;
-    Object.assign(world, { address: "10.0.0.2:80", revision: 2n });
-    trigger.ring();
-    await waitFor("the second address", () => String(haproxy.model).includes("10.0.0.2:80"));
-    await end();
-  });
+Deno.test("runController() follows while its clock jumps forwards by an hour", async () => {
+  const { world, haproxy, trigger, end } = startLoop();
+  trigger.ring();
+  await waitFor("the first address", () => String(haproxy.model).includes("10.0.0.1:80"));
+  world.offsetMs += HOUR_MS;
+  Object.assign(world, { address: "10.0.0.2:80", revision: 2n });
+  trigger.ring();
+  await waitFor("the second address", () => String(haproxy.model).includes("10.0.0.2:80"));
+  await end();
+});
 
-  Deno.test(`runController() reloads after its clock jumped ${where} by an hour`, async () => {
-    const { world, haproxy, trigger, end } = startLoop();
-    world.services.push("first");
-    trigger.ring();
-    await waitFor("the first service", () => String(haproxy.model).includes("first/a"));
-    world.offsetMs += jumpMs;
-    world.services.push("second");
-    Object.assign(world, { revision: 2n });
-    trigger.ring();
-    await waitFor("the second service", () => String(haproxy.model).includes("second/a"));
-    await end();
-  });
-}
+Deno.test("runController() reloads after its clock jumped forwards by an hour", async () => {
+  const { world, haproxy, trigger, end } = startLoop();
+  world.services.push("first");
+  trigger.ring();
+  await waitFor("the first service", () => String(haproxy.model).includes("first/a"));
+  world.offsetMs += HOUR_MS;
+  world.services.push("second");
+  Object.assign(world, { revision: 2n });
+  trigger.ring();
+  await waitFor("the second service", () => String(haproxy.model).includes("second/a"));
+  await end();
+});

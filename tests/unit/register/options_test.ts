@@ -1,12 +1,12 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ControllerError } from "../../../lib/util/errors.ts";
-import type { RawOptions } from "../../../lib/util/options.ts";
-import { readRegisterOptions, REGISTER_OPTIONS } from "../../../lib/register/options.ts";
+import type { RawValue } from "../../../lib/util/flag.ts";
+import { readRegisterOptions } from "../../../lib/register/options.ts";
 
-const DEFAULTS = Object.fromEntries(REGISTER_OPTIONS.map(({ flag, fallback }) => [flag, fallback]));
+type Given = Readonly<Record<string, RawValue>>;
 
-function read(raw: RawOptions) {
-  return readRegisterOptions({ ...DEFAULTS, service: "api", port: "8080", ...raw }, "web1");
+function read(flags: Given) {
+  return readRegisterOptions({ flags: { service: "api", port: "8080", ...flags }, env: {} }, "web1");
 }
 
 Deno.test("readRegisterOptions() needs service and port alone", () => {
@@ -66,7 +66,7 @@ Deno.test("readRegisterOptions() reads what to check", () => {
   ]);
 });
 
-const REFUSED: readonly (readonly [raw: RawOptions, says: string])[] = [
+const REFUSED: readonly (readonly [raw: Given, says: string])[] = [
   [{ service: "" }, "--service is empty"],
   [{ service: undefined }, "--service is missing"],
   [{ service: "a/b" }, 'Cannot register "a/b/web1-8080": key is not'],
@@ -75,7 +75,7 @@ const REFUSED: readonly (readonly [raw: RawOptions, says: string])[] = [
   [{ port: undefined }, "--port is missing"],
   [{ port: "0" }, "--port is not an integer from 1 to 65535"],
   [{ port: "http" }, "--port is not an integer"],
-  [{ address: "10.0.0.5:80" }, "--address takes no port, --port does: 10.0.0.5:80"],
+  [{ address: "10.0.0.5:80" }, "--address takes no port, the port is set apart: 10.0.0.5:80"],
   [{ address: "[2001:db8::5]:80" }, "--address takes no port"],
   [{ address: "web:" }, "--address takes no port"],
   [{ address: "2001:db8:::5" }, "--address is not a host without a port: IPv6 address cannot be read"],

@@ -1,37 +1,15 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { COMMANDS, nodeSettings, TOPICS } from "../../../lib/cli/commands.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
-import { ETCD_OPTIONS, readEtcdOptions } from "../../../lib/etcd/options.ts";
-import { LOG_OPTIONS, readLogOptions } from "../../../lib/util/log_options.ts";
-import type { OptionSpec, RawOptions } from "../../../lib/util/options.ts";
-import { readRenderOptions, RENDER_OPTIONS } from "../../../lib/config/options.ts";
-import {
-  ADMIN_OPTIONS,
-  APPLY_OPTIONS,
-  readAdminBind,
-  readRunOptions,
-  RUN_OPTIONS,
-} from "../../../lib/node/options.ts";
+import { type RawValue, readFlags } from "../../../lib/util/flag.ts";
+import { LOG_FLAGS } from "../../../lib/util/log_options.ts";
 
-const ALL: readonly OptionSpec[] = [
-  ...ETCD_OPTIONS,
-  ...RENDER_OPTIONS,
-  ...ADMIN_OPTIONS,
-  ...RUN_OPTIONS,
-  ...APPLY_OPTIONS,
-  ...LOG_OPTIONS,
-];
-const DEFAULTS: RawOptions = Object.fromEntries(ALL.map(({ flag, fallback }) => [flag, fallback]));
+type Given = Readonly<Record<string, RawValue>>;
 
-/** All settings, read from the defaults with these changes. */
-function read(changes: RawOptions = {}) {
-  const raw = { ...DEFAULTS, ...changes };
-  return {
-    ...readEtcdOptions(raw),
-    ...readRenderOptions(raw),
-    ...readRunOptions(raw),
-    adminBind: readAdminBind(raw),
-    log: readLogOptions(raw),
-  };
+/** All settings of `run`, read from these flags and variables. */
+function read(flags: Given = {}, env: Readonly<Record<string, string>> = {}) {
+  const { etcd, render, run, adminBind } = nodeSettings({ flags, env });
+  return { ...etcd, ...render, ...run, adminBind, log: readFlags(LOG_FLAGS, { flags, env }) };
 }
 
 Deno.test("the options have the defaults of the design", () => {
@@ -42,6 +20,7 @@ Deno.test("the options have the defaults of the design", () => {
     key: undefined,
     user: undefined,
     passwordFile: undefined,
+    password: undefined,
     servicesPrefix: "/services/",
     settingsPrefix: "/haproxy/settings/",
     nodesPrefix: "/haproxy/nodes/",
@@ -71,20 +50,25 @@ Deno.test("the options have the defaults of the design", () => {
   });
 });
 
-Deno.test("the options have one flag and one environment variable each", () => {
-  const names = ALL.flatMap(({ flag, env }) => env === undefined ? [flag] : [flag, env]);
-  assertEquals(names.filter((name, index) => names.indexOf(name) !== index), []);
+Deno.test("each command has a flag and a variable only once, named as flags and variables are", () => {
+  for (const { topics } of COMMANDS) {
+    const flags = topics.flatMap((topic) => Object.values(TOPICS[topic]));
+    const names = flags.flatMap(({ name, env }) => env === undefined ? [name] : [name, env]);
+    assertEquals(names.filter((name, index) => names.indexOf(name) !== index), []);
+    for (const { name, env = "X" } of flags) {
+      assertMatch(`${name} ${env}`, /^[a-z]+(-[a-z]+)* [A-Z]+(_[A-Z]+)*$/);
+    }
+  }
 });
 
 type Settings = ReturnType<typeof read>;
-const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> = {
+const readable: Record<string, [raw: Given, expected: Partial<Settings>]> = {
   "the guard's share and time": [
     { "guard-share": "25", "guard-time": "1m" },
     { guard: { share: 0.25, timeMs: 60_000 } },
   ],
   "the guard switched off": [{ guard: "off" }, { guard: undefined }],
   "milliseconds": [{ debounce: "7ms" }, { debounceMs: 7 }],
-  "a bare number as milliseconds": [{ debounce: "7" }, { debounceMs: 7 }],
   "seconds": [{ "max-wait": "2s" }, { maxWaitMs: 2_000 }],
   "networks": [{ "server-networks": "10.0.0.0/8,::1" }, {
     serverNetworks: [{ ip: "10.0.0.0", prefixLength: 8 }, { ip: "::1", prefixLength: 128 }],
@@ -117,7 +101,7 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
     { endpoints: "etcd1:2379", cacert: "ca.pem" },
     { endpoints: ["https://etcd1:2379"], cacert: "ca.pem" },
   ],
-  "a user": [{ user: "lb" }, { user: "lb" }],
+  "a user": [{ user: "lb", "password-file": "p" }, { user: "lb", passwordFile: "p" }],
   "an empty value as none": [{ cacert: "", user: "", template: "" }, {}],
   "a node's name": [{ "node-id": "lb1.example:2" }, { nodeId: "lb1.example:2" }],
   "a switch": [{ "replace-config": true }, { replaceConfig: true }],
@@ -126,7 +110,7 @@ const readable: Record<string, [raw: RawOptions, expected: Partial<Settings>]> =
   "the other source": [{ source: "reread" }, { source: "reread" }],
   "the log's format and level": [
     { "log-format": "json", "log-level": "warn" },
-    { log: { format: "json", level: "warning" } },
+    { log: { format: "json", level: "warn" } },
   ],
 };
 
@@ -134,21 +118,22 @@ for (const [what, [raw, expected]] of Object.entries(readable)) {
   Deno.test(`the options take ${what}`, () => assertEquals(read(raw), { ...read(), ...expected }));
 }
 
-const refused: Record<string, [raw: RawOptions, message: string]> = {
+const refused: Record<string, [raw: Given, message: string]> = {
   "a password on the command line": [{ user: "lb:secret" }, "--user takes a name only"],
+  "a user without a password": [{ user: "lb" }, "--user needs --password-file or ETCD_PASSWORD"],
   "a certificate without key": [{ cert: "c.pem" }, "--cert and --key go together"],
   "a key without certificate": [{ key: "k.pem" }, "--cert and --key go together"],
   "a certificate for endpoints without TLS": [
     { endpoints: "http://etcd1:2379", cert: "c.pem", key: "k.pem" },
-    "--cacert and --cert need --endpoints of https",
+    "needs https in --endpoints",
   ],
   "an authority for endpoints without TLS": [
     { cacert: "ca.pem" },
-    "--cacert and --cert need --endpoints of https",
+    "needs https in --endpoints",
   ],
   "no endpoint": [{ endpoints: " , " }, "--endpoints holds no URL"],
-  "a share above 100 percent": [{ "guard-share": "101" }, "--guard-share is not a percentage"],
-  "a share that is no number": [{ "guard-share": "half" }, "--guard-share is not a percentage"],
+  "a share above 100 percent": [{ "guard-share": "101" }, "--guard-share is not an integer from 0 to 100"],
+  "a share that is no number": [{ "guard-share": "half" }, "--guard-share is not an integer from 0 to 100"],
   "a guard without time": [{ "guard-time": "0" }, "--guard-time is out of range"],
   "another mode of the guard": [{ guard: "maybe" }, "--guard is not one of on, off"],
   "an endpoint without port": [{ endpoints: "http://etcd" }, "--endpoints holds no URL"],
@@ -165,21 +150,24 @@ const refused: Record<string, [raw: RawOptions, message: string]> = {
   ],
   "nodes' keys among the services": [
     { "nodes-prefix": "/services/nodes/" },
-    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
+    "--nodes-prefix and the prefixes that nodes watch must not contain each other",
   ],
   "overrides among the nodes' keys": [
     { "nodes-prefix": "/haproxy/" },
-    "--nodes-prefix and the prefixes that nodes watch must not hold each other",
+    "--nodes-prefix and the prefixes that nodes watch must not contain each other",
   ],
-  "a node's keys that do not outlive a second": [{ "node-ttl": "999" }, "--node-ttl is out of range: 999"],
+  "a node's keys that do not outlive a second": [
+    { "node-ttl": "999ms" },
+    "--node-ttl is out of range: 999ms",
+  ],
   "a prefix with a space": [{ "settings-prefix": "/a b/" }, "--settings-prefix does not end in /"],
   "a prefix within the other": [
     { "services-prefix": "/haproxy/settings/s/" },
-    "--services-prefix and --settings-prefix must not hold each other",
+    "--services-prefix and --settings-prefix must not contain each other",
   ],
   "one prefix for both": [
     { "services-prefix": "/a/", "settings-prefix": "/a/" },
-    "--services-prefix and --settings-prefix must not hold each other",
+    "--services-prefix and --settings-prefix must not contain each other",
   ],
   "a port of 0": [{ bind: ":0" }, "--bind is not host:port or :port"],
   "a port of 65536": [{ bind: ":65536" }, "--bind is not host:port or :port"],
@@ -213,4 +201,20 @@ for (const [what, [raw, message]] of Object.entries(refused)) {
 Deno.test("the options do not repeat a password that stands in --user", () => {
   const error = assertThrows(() => read({ user: "lb:secret" }), ControllerError);
   assertEquals(error.message.includes("secret"), false);
+});
+
+Deno.test("the options name the variable that is wrong, or was given with a flag that does not fit", () => {
+  assertThrows(() => read({}, { MAX_WAIT_MS: "x" }), ControllerError, "MAX_WAIT_MS is not a time");
+  assertThrows(() => read({}, { ETCD_CERT: "c.pem" }), ControllerError, "ETCD_CERT and --key go together");
+  const prefixes = { "services-prefix": "/a/" };
+  assertThrows(
+    () => read(prefixes, { SETTINGS_PREFIX: "/a/" }),
+    ControllerError,
+    "--services-prefix and SETTINGS_PREFIX must not contain each other",
+  );
+});
+
+Deno.test("the options take the password from its variable alone", () => {
+  assertEquals(read({}, { ETCD_PASSWORD: "secret" }).password, "secret");
+  assertEquals(read({ password: "secret" }, { ETCD_PASSWORD: "" }).password, undefined);
 });

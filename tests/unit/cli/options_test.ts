@@ -1,17 +1,19 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ControllerError } from "../../../lib/util/errors.ts";
+import { type RawValue, readFlags } from "../../../lib/util/flag.ts";
 import {
-  readOperatorOptions,
+  OPERATOR_FLAGS,
   readServerName,
   readStatusOptions,
   readWeight,
   type StatusOptions,
-} from "../../../lib/cli/nodes_options.ts";
-import type { RawOptions } from "../../../lib/util/options.ts";
+} from "../../../lib/cli/options.ts";
 
-const status = (raw: RawOptions) => readStatusOptions({ timeout: "30s", ...raw });
+type Given = Readonly<Record<string, RawValue>>;
 
-const readable: Record<string, [raw: RawOptions, expected: Partial<StatusOptions>]> = {
+const status = (flags: Given) => readStatusOptions({ flags, env: {} });
+
+const readable: Record<string, [raw: Given, expected: Partial<StatusOptions>]> = {
   "no waiting": [{}, { wait: undefined, timeoutMs: 30_000, json: false, watch: false }],
   "waiting for the newest change": [{ wait: true }, { wait: "newest" }],
   "waiting for a revision": [{ wait: "12" }, { wait: 12n }],
@@ -37,7 +39,7 @@ const refused: Record<string, [read: () => unknown, message: string]> = {
     "--watch goes with neither --json nor --wait",
   ],
   "a time that is none": [
-    () => readOperatorOptions({ timeout: "soon" }),
+    () => readFlags(OPERATOR_FLAGS, { flags: { timeout: "soon" }, env: {} }),
     "--timeout is not a time such as 500ms, 2s or 10m: soon",
   ],
   "a weight above 256": [() => readWeight("257"), "weight is not an integer from 0 to 256: 257"],
