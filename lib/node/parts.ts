@@ -2,8 +2,8 @@
 export interface Part {
   readonly name: string;
   /**
-   * Works until the signal is aborted, and resolves when all that it started has ended. One that rejects, or resolves
-   * before it is told to, has failed.
+   * Runs until the signal is aborted, and resolves when all that it started has ended. A part that rejects, or resolves
+   * before the signal is aborted, has failed.
    */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -14,10 +14,10 @@ interface Running {
 }
 
 /**
- * Runs parts until the signal is aborted or the first of them fails. Then they are stopped one after the other, the last
- * one first, so that a part can rely on those before it to the end.
+ * Runs parts until the signal is aborted or one of them fails. Then it stops them one by one in reverse order, so that a
+ * part can rely on the parts before it to the end.
  *
- * @throws whatever the first part that failed threw, when all have ended
+ * @throws the error of the first part that failed, when all have ended
  */
 export async function runParts(parts: readonly Part[], signal: AbortSignal): Promise<void> {
   const failures: unknown[] = [];
@@ -31,13 +31,13 @@ export async function runParts(parts: readonly Part[], signal: AbortSignal): Pro
   if (failures.length > 0) throw failures[0];
 }
 
-/** `ended` never rejects: what went wrong is among the failures, and ends all. */
+/** `ended` never rejects: an error goes to the failures and stops all parts. */
 function start(part: Part, over: AbortController, failures: unknown[]): Running {
   const stop = new AbortController();
   const run = async () => {
     try {
       await part.run(stop.signal);
-      if (!stop.signal.aborted) failures.push(new Error(`Cannot go on: ${part.name} has ended by itself`));
+      if (!stop.signal.aborted) failures.push(new Error(`Cannot continue: ${part.name} ended by itself`));
     } catch (error) {
       failures.push(error);
     }
@@ -46,7 +46,7 @@ function start(part: Part, over: AbortController, failures: unknown[]): Running 
   return { stop, ended: run() };
 }
 
-/** A part that has nothing to do until it is stopped. */
+/** A part that only does something when it is stopped. */
 export function atStop(name: string, stop: () => void | Promise<void>): Part {
   return {
     name,
@@ -58,8 +58,8 @@ export function atStop(name: string, stop: () => void | Promise<void>): Part {
 }
 
 /**
- * Resolves when the signal is aborted. Not for one of `AbortSignal.any()`: where nothing else refers to that, it is
- * collected with its listener and never fires (seen on Deno 2.7.11).
+ * Resolves when the signal is aborted. Not for a signal of `AbortSignal.any()`: when nothing else refers to it, it is
+ * garbage-collected with its listener and never fires (seen on Deno 2.7.11).
  */
 export function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -4,7 +4,7 @@ import { stateDirAt } from "../haproxy/state/dir.ts";
 import type { RenderSettings } from "../config/render.ts";
 import { bindWords, hasIpv6 } from "./listen.ts";
 
-/** What the rendered text depends on besides model and template. */
+/** What the configuration text depends on besides model and template. */
 export function renderSettings(options: RenderOptions): RenderSettings {
   const dir = stateDirAt(options.stateDir);
   const ipv6 = hasIpv6();
@@ -18,7 +18,7 @@ export function renderSettings(options: RenderOptions): RenderSettings {
   };
 }
 
-/** The runtime socket as the configuration file spells it. */
+/** The path of the runtime socket, in the spelling of the configuration file. */
 export function socketAlias({ stateDir, config }: Pick<RenderOptions, "stateDir" | "config">): SocketAlias {
   return createSocketAlias(stateDirAt(stateDir).runtimeSocket, readIfThere(config));
 }

@@ -3,7 +3,7 @@ import { compileTemplate, type Template } from "../config/render.ts";
 
 const EMBEDDED = new URL("../../templates/haproxy.cfg.eta", import.meta.url);
 
-/** Gives the template as it is now: a file is read again each time, and compiled again when it changed. */
+/** Returns the current template. A file is read each time, and compiled again when it changed. */
 export type TemplateSource = () => Promise<Template>;
 
 /**
