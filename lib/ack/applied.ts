@@ -7,13 +7,13 @@ export interface AppliedRevision {
   readonly urgent: bigint;
 }
 
-/** A revision that HAProxy was brought to, and that old workers may not know of yet. */
+/** A revision that some old workers do not serve yet. */
 export interface BlockedRevision extends AppliedRevision {
-  /** Workers that a reload had retired before: they go on by their old servers. */
+  /** Workers that a reload had retired before: they keep their old servers. */
   readonly workers: readonly number[];
 }
 
-/** What a node is verified to serve. Times are monotonic milliseconds. */
+/** What a node is verified to serve. Times are milliseconds of `performance.now()`. */
 export interface Verification {
   /** The newest revision that every worker serves; undefined: none yet. */
   readonly verified: bigint | undefined;
@@ -25,12 +25,12 @@ export interface Verification {
   readonly retiredAt: ReadonlyMap<number, number>;
 }
 
-/** What was seen of HAProxy's processes. */
+/** HAProxy's processes at a moment. */
 export interface WorkersSeen {
-  /** Ids of the workers that a reload retired and that still live. */
+  /** Ids of the workers that a reload retired and that still run. */
   readonly oldWorkers: readonly number[];
   readonly now: number;
-  /** For how long a retired worker may take a request from an idle client; undefined: until it ends. */
+  /** How long a retired worker may take a request from an idle client; undefined: until it ends. */
   readonly idleMs: number | undefined;
 }
 
@@ -43,22 +43,20 @@ export const NOTHING_VERIFIED: Verification = {
 };
 
 /**
- * A pass brought HAProxy to a revision, and its processes were looked at after it. Workers that had been retired by then
- * may take one more request from each idle client, by their old servers: the revision is verified when they are gone, or
- * when no client can have been idle for so long. Workers that are retired later know it already.
+ * A pass brought HAProxy to a revision, and its processes were looked at afterwards. Workers that had been retired by then
+ * may take one more request from each idle client, for their old servers. The revision is verified when they are gone, or
+ * when no client can have been idle for so long. Workers that are retired later serve it already.
  */
 export function withApplied(before: Verification, applied: AppliedRevision, seen: WorkersSeen): Verification {
   const { revision } = applied;
   const newest = before.blocked.at(-1)?.revision ?? before.verified;
   if (newest !== undefined && revision === newest) return withLook(before, seen);
-  // A store that was restored begins again, and what was verified of the other one says nothing.
+  // The store was restored: what was verified of the other one means nothing.
   const start = newest !== undefined && revision < newest
     ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
     : before;
-  const retiredAt = retirements(start, seen);
-  const workers = blockingWorkers(retiredAt, seen);
-  const blocked = [...start.blocked, { ...applied, workers }];
-  return withLook({ ...start, retiredAt, blocked: mergeSameWorkers(blocked) }, seen);
+  const workers = blockingWorkers(retirements(start, seen), seen);
+  return withLook({ ...start, blocked: mergeSameWorkers([...start.blocked, { ...applied, workers }]) }, seen);
 }
 
 /** HAProxy's processes were looked at again. */
@@ -101,6 +99,6 @@ export function reachedBy(
 ): bigint | undefined {
   if (outcome?.kind !== "reached") return undefined;
   const { kind } = outcome.observed;
-  // One that does not run starts with the file. Of somebody else's that is away nobody knows what it does.
+  // Our own HAProxy, when down, starts with the file. Another owner's may start with anything.
   return kind === "up" || kind === "down" && !attached ? model.revision : undefined;
 }

@@ -3,12 +3,12 @@ import type { Parsed } from "../registry/address.ts";
 import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 
-/** What a node says of itself in its key `status`. Counts and times are never negative. */
+/** What a node writes into its key `status`. Counts and times are never negative. */
 export interface NodeStatus {
   readonly node: string;
-  /** Random, kept in the node's state directory: it tells a restarted node from a second one of the same id. */
+  /** Random, kept in the state directory: tells a restarted node from a second one of the same id. */
   readonly instance: string;
-  /** The newest registry revision that the node was verified to serve when it wrote this; 0: none yet. */
+  /** The newest registry revision that the node was verified to serve; 0: none yet. */
   readonly revision: bigint;
   readonly lagMs: number;
   /** The start of the digest of the base that it runs. */
@@ -17,7 +17,7 @@ export interface NodeStatus {
   /** Servers, as `<service>/<id>`, that get no new request and still hold some. */
   readonly draining: readonly string[];
   readonly rejections: number;
-  /** How many servers vanished from the registry and are served on. */
+  /** How many servers vanished from the registry and are still served. */
   readonly held: number;
   readonly plan: "runtime" | "reload" | "none";
   readonly tookMs: number;
@@ -30,15 +30,15 @@ export interface NodeStatus {
   readonly admin: string;
 }
 
-/** One node, as its keys tell of it. It lives, if it has a lease: its keys are gone when that has ended. */
+/** One node by its keys. They go with its lease, so a node whose keys exist is alive. */
 export interface NodeView {
-  /** Its id, with `~` and four hex digits behind it for a second node of the same id. */
+  /** Its id; a second node of the same id has `~` and four hex digits appended. */
   readonly node: string;
   /** The newest registry revision that it is verified to serve; undefined: none yet, or the key cannot be read. */
   readonly applied: bigint | undefined;
   /** Undefined: there is none, or it cannot be read. */
   readonly status: NodeStatus | undefined;
-  /** False: one of its keys was put without, and counts as a node that lives until somebody deletes it. */
+  /** False: a key was put without a lease, so the node counts as alive until the key is deleted. */
   readonly hasLease: boolean;
 }
 
@@ -48,7 +48,7 @@ export interface BadNodeKey {
   readonly reason: string;
 }
 
-/** What stands below the nodes prefix, nodes in the order of their names. */
+/** All keys below the nodes prefix; nodes in the order of their names. */
 export interface NodesView {
   readonly nodes: readonly NodeView[];
   readonly bad: readonly BadNodeKey[];
@@ -92,7 +92,7 @@ export function formatStatus(status: NodeStatus): string {
   return JSON.stringify({ ...status, revision: Number(status.revision) });
 }
 
-/** Reads the value of a status key; unknown fields are ignored, for fleets run mixed versions. */
+/** Reads the value of a status key. Unknown fields are ignored, because a fleet may run several versions. */
 export function parseStatus(value: Uint8Array): Parsed<NodeStatus> {
   if (value.length > MAX_VALUE_BYTES) {
     return { ok: false, reason: `value has more than ${MAX_VALUE_BYTES} bytes` };
@@ -110,7 +110,7 @@ export function parseApplied(value: Uint8Array): Parsed<bigint> {
   return { ok: true, value: BigInt(digits) };
 }
 
-/** Reads all keys below the nodes prefix. A node whose value is bad is there, but tells nothing. */
+/** Reads all keys below the nodes prefix. A node with a bad value is listed without that value. */
 export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesView {
   const nodes = new Map<string, NodeView>();
   const bad: BadNodeKey[] = [];
@@ -129,14 +129,14 @@ export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesVi
   return { nodes: [...nodes.values()].sort((a, b) => a.node < b.node ? -1 : 1), bad };
 }
 
-/** What a node has to have passed. */
+/** What a node is asked to have reached. */
 export interface Passage {
   readonly revision: bigint;
-  /** A server, as `<service>/<id>`, that it must hold no request of any more. */
+  /** A server, as `<service>/<id>`, whose last request must be done. */
   readonly server?: string | undefined;
 }
 
-/** Whether a node serves at least the revision, and holds no request of the server. One that does not say so has not. */
+/** Whether a node serves the revision or a later one, and holds no request of the server. Unknown counts as no. */
 export function hasPassed({ applied, status }: NodeView, { revision, server }: Passage): boolean {
   if (applied === undefined || applied < revision) return false;
   return server === undefined || status?.draining.includes(server) === false;

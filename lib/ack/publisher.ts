@@ -21,33 +21,33 @@ export interface PublisherOptions extends Omit<NodeKeysOptions, "signal"> {
 
 /** What happened to the keys of the node. */
 export type PublisherEvent =
-  /** They stand under this name: the node's id, or another one while another node has that. */
+  /** They have this name: the node's id, or another name while another node has that id. */
   | { readonly kind: "published"; readonly name: string; readonly isSecond: boolean }
   /** They cannot be put for now, or are not allowed to be. */
   | { readonly kind: "failing"; readonly reason: string; readonly refused: boolean };
 
 /** Keeps the keys of one node in etcd. */
 export interface NodePublisher {
-  /** Takes what is to be published from now on. */
+  /** Gives what to publish from now on. */
   offer(report: Report): void;
-  /** Ends the publishing and takes the keys away. Takes about `limitMs` at most; never rejects. */
+  /** Stops publishing and removes the keys. Takes about `limitMs` at most; never rejects. */
   stop(limitMs: number): Promise<void>;
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
-/** What is not allowed is asked again, for roles change; but rarely. */
+/** A refused put is tried again, but rarely: roles may change. */
 const REFUSED_RETRY = { minMs: 15_000, maxMs: 60_000 };
 
 /**
  * Publishes under a lease of its own until it is stopped, whatever happens to etcd or to this process. Every put is a
- * transaction on the keys as they were seen last: keys that somebody else has put meanwhile are looked at first.
+ * transaction on the keys as they were seen last, so keys of another process are not overwritten unseen.
  */
 export function publishNode(given: PublisherOptions): NodePublisher {
   const { kv } = given;
   const stop = new AbortController();
   const { signal } = stop;
   const options: NodeKeysOptions = { ...given, signal };
-  const events = createEvents(given);
+  const tell = onlyNews(given.onEvent);
   const bell = createBell();
   let report: Report | undefined;
   let lease: NodeLease | undefined;
@@ -60,10 +60,14 @@ export function publishNode(given: PublisherOptions): NodePublisher {
         attempt = 0;
         if (until > performance.now()) await bell.wait(until - performance.now(), signal);
       } catch (error) {
-        // A put whose answer is lost may have been made, and the keys may hold something else by now.
+        // A put whose answer is lost may have taken effect: look at the keys again.
         owned = undefined;
         if (isLeaseEnded(error)) lease = undefined;
-        if (!signal.aborted) await sleep(events.failing(error, ++attempt), signal);
+        if (signal.aborted) return;
+        const refused = error instanceof ControllerError && error.cause instanceof EtcdPermissionDeniedError;
+        tell({ kind: "failing", reason: messageOf(error), refused });
+        const retry = refused ? REFUSED_RETRY : RETRY;
+        await sleep(backoffDelay({ ...retry, attempt: ++attempt, random: Math.random() }), signal);
       }
     }
   };
@@ -71,7 +75,11 @@ export function publishNode(given: PublisherOptions): NodePublisher {
   /** Does the next thing that is due, and returns when there may be another. */
   const advance = async (): Promise<number> => {
     if (report === undefined) return Infinity;
-    lease ??= await grant();
+    if (lease === undefined) {
+      const bounds = { limitMs: CALL_LIMIT_MS, signal };
+      lease = { ...await grantLease(kv, given.ttlSeconds, bounds), hasPut: false };
+      owned = undefined;
+    }
     if (performance.now() >= lease.renewAtMs) lease = await keepLease(kv, lease, { signal });
     if (lease === undefined) return 0;
     if (owned === undefined || performance.now() >= owned.lookAtMs) {
@@ -82,14 +90,8 @@ export function publishNode(given: PublisherOptions): NodePublisher {
     owned = await putDue(owned, { lease, step, report }, options);
     if (owned === undefined) return 0;
     lease = { ...lease, hasPut: true };
-    events.published(owned);
+    tell({ kind: "published", name: owned.name, isSecond: owned.name !== given.node });
     return 0;
-  };
-
-  const grant = async (): Promise<NodeLease> => {
-    const granted = await grantLease(kv, given.ttlSeconds, { limitMs: CALL_LIMIT_MS, signal });
-    owned = undefined;
-    return { ...granted, hasPut: false };
   };
 
   const running = run();
@@ -102,28 +104,19 @@ export function publishNode(given: PublisherOptions): NodePublisher {
       stop.abort();
       await resolvesWithin(running, limitMs);
       if (lease === undefined) return;
-      // etcd that cannot be asked ends the lease by itself.
+      // If etcd cannot be reached, the lease ends by itself.
       await revokeLease(kv, lease.id, { limitMs }).catch(() => {});
     },
   };
 }
 
-/** Tells what happens to the keys, the same only once. */
-function createEvents({ node, onEvent }: Pick<PublisherOptions, "node" | "onEvent">) {
+/** Tells what happens to the keys, but the same only once. */
+function onlyNews(onEvent: PublisherOptions["onEvent"]): PublisherOptions["onEvent"] {
   let last = "";
-  const tell = (event: PublisherEvent) => {
-    const text = JSON.stringify(event.kind === "failing" ? [event.kind, event.refused] : event);
-    if (text === last) return;
-    last = text;
+  return (event) => {
+    const news = JSON.stringify(event.kind === "failing" ? event.refused : event.name);
+    if (news === last) return;
+    last = news;
     onEvent(event);
-  };
-  return {
-    published: ({ name }: OwnedKeys) => tell({ kind: "published", name, isSecond: name !== node }),
-    /** Returns after how many milliseconds to try again. */
-    failing: (error: unknown, attempt: number): number => {
-      const refused = error instanceof ControllerError && error.cause instanceof EtcdPermissionDeniedError;
-      tell({ kind: "failing", reason: messageOf(error), refused });
-      return backoffDelay({ ...(refused ? REFUSED_RETRY : RETRY), attempt, random: Math.random() });
-    },
   };
 }

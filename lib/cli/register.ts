@@ -42,35 +42,27 @@ interface Parts {
   readonly stopTimeoutMs: number;
 }
 
-type End =
-  | { readonly kind: "asked" }
-  | { readonly kind: "child"; readonly code: number }
-  | { readonly kind: "taken"; readonly error: ControllerError };
-
+/** Ends in the way of what happens first: a signal, the command's end, or another owner of the key. */
 async function runUntilEnd(parts: Parts): Promise<number> {
-  const { kept, signals, stopTimeoutMs } = parts;
-  const end = await firstEnd(parts);
-  switch (end.kind) {
-    case "asked":
-      return await stopOrderly(parts);
-    case "child":
-      log().info("the command has ended", { code: end.code });
-      await kept.remove();
-      await stopRest(parts, { limitMs: stopTimeoutMs, hurry: signals.next() });
-      return end.code;
-    case "taken":
-      await kept.remove();
-      await stopChild(parts);
-      throw end.error;
-  }
+  const { kept, signals, child } = parts;
+  const { promise: end, resolve } = Promise.withResolvers<() => Promise<number>>();
+  aborted(signals.stop).then(() => resolve(() => stopOrderly(parts)));
+  child?.ended.then((code) => resolve(() => followChild(parts, code)));
+  kept.taken.then((error) => resolve(() => giveUp(parts, error)));
+  return await (await end)();
 }
 
-function firstEnd({ signals, child, kept }: Parts): Promise<End> {
-  const { promise, resolve } = Promise.withResolvers<End>();
-  aborted(signals.stop).then(() => resolve({ kind: "asked" }));
-  child?.ended.then((code) => resolve({ kind: "child", code }));
-  kept.taken.then((error) => resolve({ kind: "taken", error }));
-  return promise;
+async function followChild(parts: Parts, code: number): Promise<number> {
+  log().info("the command has ended", { code });
+  await parts.kept.remove();
+  await stopRest(parts, { limitMs: parts.stopTimeoutMs, hurry: parts.signals.next() });
+  return code;
+}
+
+async function giveUp(parts: Parts, error: ControllerError): Promise<never> {
+  await parts.kept.remove();
+  await stopChild(parts);
+  throw error;
 }
 
 async function stopOrderly(parts: Parts): Promise<number> {

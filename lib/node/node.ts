@@ -3,7 +3,7 @@ import { publishNode } from "../ack/publisher.ts";
 import type { RenderOptions } from "../config/options.ts";
 import { renderConfig } from "../config/render.ts";
 import { createMirror } from "../etcd/mirror.ts";
-import { etcdFromSettings, prefixesOf } from "../etcd/open.ts";
+import { openEtcd, prefixesOf } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { createReread } from "../etcd/reread.ts";
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
@@ -123,7 +123,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   }, { recorder, trigger });
   const port = world.wrapHaproxy(haproxy.port);
 
-  const client = await etcdFromSettings(settings.etcd);
+  const client = await openEtcd(settings.etcd);
   opening.defer(client.close);
   const prefixes = prefixesOf(settings.etcd);
   const source = (run.source === "mirror" ? createMirror : createReread)({

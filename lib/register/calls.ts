@@ -73,14 +73,14 @@ async function withdraw(
   { kv, key, signal }: CallOptions,
 ): Promise<Advance> {
   const { lease, lease: { modRevision } } = step;
-  if (!progress.attempted) return withdrawn(progress, step, { deleted: undefined, atMs: performance.now() });
+  const gone = (deleted?: bigint) => withdrawn(progress, step, { deleted, atMs: performance.now() });
+  if (!progress.attempted) return gone();
   const request = kv.delete().key(key);
   const change = await changeIf(kv, { key, modRevision, request }, { limitMs: UNARY_LIMIT_MS, signal });
   if (change.kind === "refused" && change.found !== undefined) {
     return found(progress, { lease, key: change.found });
   }
-  const deleted = change.kind === "changed" && modRevision > 0n ? change.revision : undefined;
-  return withdrawn(progress, step, { deleted, atMs: performance.now() });
+  return gone(change.kind === "changed" && modRevision > 0n ? change.revision : undefined);
 }
 
 function ended(progress: Progress, lease: RegistrationLease): Advance {

@@ -22,7 +22,6 @@ export interface KeepOptions {
 
 /** A process that is registered until it is removed. */
 export interface KeptRegistration {
-  readonly key: string;
   /** Resolves if another lease owns the key. Never rejects. */
   readonly taken: Promise<ControllerError>;
   /** Asks the nodes to drain the server, and waits until it may stop. Never rejects. */
@@ -31,12 +30,12 @@ export interface KeptRegistration {
   remove(): Promise<void>;
 }
 
-/** The call that removes the key takes no longer; a lease that is not revoked ends by itself. */
+/** Removing the key takes no longer: a lease that is not revoked ends by itself. */
 const REMOVE_LIMIT_MS = 2_500;
 
 /**
- * Keeps a process registered: finds its address, puts its key as long as its check passes (without a check: at once),
- * and keeps it there. At the end call `drain()`, stop the process, and call `remove()`.
+ * Keeps a process registered. The key exists as long as the check passes. It is restored after an etcd outage or an
+ * accidental delete. At the end call `drain()`, stop the process, and call `remove()`.
  */
 export function keepRegistered(
   { client, etcd, register: options, onEvent: tell }: KeepOptions,
@@ -75,7 +74,6 @@ export function keepRegistered(
 
   const following = follow(leaving.signal);
   return {
-    key,
     taken: registration.taken.then((leaseId) =>
       new ControllerError("operator", `Cannot register ${key}: ${ownerText(leaseId)}`)
     ),

@@ -16,7 +16,7 @@ export function logRegister(event: RegisterEvent, key: string): void {
     case "lost":
       return log().warn("lease ended, registering again", { key, inMs: event.returnInMs });
     case "deleted":
-      return log().warn("somebody deleted the key, putting it back", { key });
+      return log().warn("key was deleted, putting it back", { key });
     case "taken":
       // The program says so as it ends.
       return;
@@ -38,7 +38,7 @@ export function logRegister(event: RegisterEvent, key: string): void {
     case "removed":
       return log().info("registration removed", { key });
     case "expiring":
-      return log().warn("registration not removed, it goes when its lease ends", {
+      return log().warn("registration not removed, it expires with its lease", {
         key,
         reason: messageOf(event.error),
       });
@@ -49,7 +49,7 @@ function logFailure({ call, attempt, error }: RegisterEvent & { kind: "failing" 
   if (attempt > 1) return;
   // An operator has to act: grant a permission, or make room.
   const isRefused = error instanceof ControllerError && error.kind === "operator";
-  log().warn(`etcd ${isRefused ? "refuses" : "does not answer"}, serving on and trying again`, {
+  log().warn(`etcd ${isRefused ? "refuses" : "does not answer"}, retrying`, {
     key,
     call,
     reason: messageOf(error),
@@ -71,19 +71,17 @@ export function deregistrationText(end: Deregistration): string {
     case "unregistered":
       return "leaving at once: not registered";
     case "nobody":
-      return "leaving at once: no load-balancer node lives";
-    case "late":
-      return `leaving although ${end.nodes.join(", ")} did not acknowledge in time${leaseText(end)}`;
+      return "leaving at once: no load-balancer node is alive";
+    case "late": {
+      const without = end.withoutLease.join(", ");
+      const note = without === "" ? "" : ` (keys without a lease count until they are deleted: ${without})`;
+      return `leaving although ${end.nodes.join(", ")} did not acknowledge in time${note}`;
+    }
     case "unknown":
       return `leaving without an acknowledgement: ${escapeText(end.reason, 500)}`;
     case "hurried":
-      return "leaving without waiting any longer";
+      return "leaving without further waiting";
   }
-}
-
-function leaseText({ withoutLease }: Deregistration & { kind: "late" }): string {
-  if (withoutLease.length === 0) return "";
-  return ` (without a lease, waited for until somebody deletes their keys: ${withoutLease.join(", ")})`;
 }
 
 /** Writes the log line of how a command, or what it left running, ended. */
@@ -92,15 +90,15 @@ export function logEnding(what: string, ending: Ending, fields: Record<string, u
     case "asked":
       return log().info(`${what} has ended`, fields);
     case "late":
-      return log().warn(`${what} did not end when it was asked to, and was killed`, fields);
+      return log().warn(`${what} did not end in time and was killed`, fields);
     case "hurried":
-      return log().warn(`${what} was killed without waiting any longer`, fields);
+      return log().warn(`${what} was killed without further waiting`, fields);
   }
 }
 
 /** The owner of a key in words; the lease as etcdctl writes it. */
 export function ownerText(leaseId: string): string {
   return leaseId === "0"
-    ? "somebody put it without a lease"
+    ? "it was put without a lease"
     : `lease ${BigInt(leaseId).toString(16).padStart(16, "0")} owns it`;
 }

@@ -33,17 +33,14 @@ export async function findOwnHost(
 
 /** The local end of a connection to an endpoint. */
 async function localHostTo(endpoint: string): Promise<Host> {
-  const { protocol, hostname, port } = new URL(endpoint);
-  using connection = await connect(hostname, Number(port || (protocol === "https:" ? 443 : 80)));
+  const url = new URL(endpoint);
+  const { hostname } = url;
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const connecting = Deno.connect({ hostname, port, signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
+  using connection = await connecting.catch((cause) => {
+    throw new Error(`Cannot connect to ${hostname}:${port}: ${messageOf(cause)}`, { cause });
+  });
   const parsed = parseHost(connection.localAddr.hostname);
   if (!parsed.ok) throw new Error(`Cannot use ${connection.localAddr.hostname}: ${parsed.reason}`);
   return parsed.value;
-}
-
-async function connect(hostname: string, port: number): Promise<Deno.TcpConn> {
-  try {
-    return await Deno.connect({ hostname, port, signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
-  } catch (cause) {
-    throw new Error(`Cannot connect to ${hostname}:${port}: ${messageOf(cause)}`, { cause });
-  }
 }

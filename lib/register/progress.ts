@@ -61,12 +61,9 @@ export function lost(
   progress: Progress,
   { lease, returnInMs }: { readonly lease: RegistrationLease; readonly returnInMs: number },
 ): Advance {
+  const isCertain = progress.isCertain && lease.modRevision === 0n;
   return {
-    progress: {
-      ...progress,
-      lease: undefined,
-      isCertain: progress.isCertain && lease.modRevision === 0n,
-    },
+    progress: { ...progress, lease: undefined, isCertain },
     event: { kind: "lost", leaseId: lease.id, returnInMs },
   };
 }

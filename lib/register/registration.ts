@@ -22,7 +22,6 @@ export interface RegistrationOptions {
 
 /** A key that is kept registered until it is removed, or another lease owns it. */
 export interface Registration {
-  readonly key: string;
   /** Resolves when another lease owns the key, with that lease (`0`: the key has none). The registration has ended then. */
   readonly taken: Promise<string>;
   state(): RegistrationState;
@@ -45,6 +44,7 @@ export interface Registration {
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
+
 /**
  * Keeps one key registered under a lease of its own until it is removed, whatever happens to etcd or to this process.
  * A key that another lease owns is never overwritten.
@@ -56,6 +56,8 @@ export function register(options: RegistrationOptions): Registration {
   const taken = Promise.withResolvers<string>();
   const inTurn = callQueueOf(kv);
   const bell = createBell();
+  const endedError = () =>
+    new ControllerError("operator", `Cannot update ${key}: its registration has ended`);
   let wanted: Wanted = { value: options.value, version: 1 };
   let reached = handled(Promise.withResolvers<bigint>());
   let progress: Progress = NO_PROGRESS;
@@ -71,7 +73,7 @@ export function register(options: RegistrationOptions): Registration {
       if (step.kind === "rest" || step.kind === "wait") await bell.wait(step.delayMs, signal);
       else await attempt(step);
     }
-    reached.reject(endedError(key));
+    reached.reject(endedError());
   }
 
   async function attempt(step: CallStep): Promise<void> {
@@ -112,11 +114,11 @@ export function register(options: RegistrationOptions): Registration {
 
   function want(value: string | undefined): Promise<bigint> {
     const next = handled(Promise.withResolvers<bigint>());
-    // A value that is replaced before it was put is reached with its successor.
+    // A value that is replaced before it was put is settled by its successor.
     next.promise.then(reached.resolve, reached.reject);
     reached = next;
     wanted = { value, version: wanted.version + 1 };
-    if (signal.aborted) reached.reject(endedError(key));
+    if (signal.aborted) reached.reject(endedError());
     // The spread after an outage does not delay an update.
     returnAtMs = 0;
     bell.ring();
@@ -137,17 +139,12 @@ export function register(options: RegistrationOptions): Registration {
 
   const running = run();
   return {
-    key,
     taken: taken.promise,
     state: () => signal.aborted ? { kind: "ended" } : stateOf(progress, wanted),
     update: want,
     withdraw: () => want(undefined),
     remove: ({ limitMs = UNARY_LIMIT_MS } = {}) => removal ??= revoke(limitMs),
   };
-}
-
-function endedError(key: string): ControllerError {
-  return new ControllerError("operator", `Cannot update ${key}: its registration has ended`);
 }
 
 /** Callers that do not wait for what they asked for need not handle its failure either. */

@@ -171,7 +171,7 @@ test("backend that gets SIGTERM where no node lives leaves at once", async () =>
   await untilRegistered(etcd, backend);
   backend.process.kill("SIGTERM");
   assertEquals(await untilEnd(backend), 0);
-  await said(backend, "no load-balancer node lives");
+  await said(backend, "no load-balancer node is alive");
   assertEquals(await read(etcd, backend.key), "");
 });
 
@@ -201,7 +201,7 @@ test("backend that gets a second signal does not wait any longer", async () => {
   await untilDraining(etcd, backend);
   backend.process.kill("SIGINT");
   assertEquals(await untilEnd(backend), 0);
-  await said(backend, "leaving without waiting any longer");
+  await said(backend, "leaving without further waiting");
   assertEquals(await read(etcd, backend.key), "");
 });
 
@@ -257,7 +257,7 @@ test("backend that gets SIGTERM while etcd is away ends with 0", async () => {
   await etcd.member(0).stop();
   backend.process.kill("SIGTERM");
   assertEquals(await untilEnd(backend), 0);
-  assert(backend.process.lines.some((line) => line.includes("it goes when its lease ends")));
+  assert(backend.process.lines.some((line) => line.includes("it expires with its lease")));
 });
 
 test("backend that gets SIGTERM before it ever reached etcd ends with 0", async () => {
@@ -342,7 +342,7 @@ Deno.test({
     assertEquals(JSON.parse(value), { address: backend.address, state: "ready" });
     backend.process.kill("SIGTERM");
     assertEquals(await untilEnd(backend), 0);
-    await said(backend, "no load-balancer node lives");
+    await said(backend, "no load-balancer node is alive");
     assertEquals(await etcd.read(key), "");
     assert(!backend.process.lines.join().includes(PASSWORD));
   },

@@ -16,7 +16,7 @@ Deno.test("logRegister() tells the first failure of a call and its end, none in 
   const failing = (attempt: number) =>
     ({ kind: "failing", call: "renew", error, attempt, retryInMs: 100 }) as const;
   assertEquals(await logged(failing(1), failing(2), { kind: "recovered", call: "renew", attempts: 2 }), [
-    ["warning", "etcd does not answer, serving on and trying again", {
+    ["warning", "etcd does not answer, retrying", {
       key: KEY,
       call: "renew",
       reason: "14 UNAVAILABLE; no connection",
@@ -25,7 +25,7 @@ Deno.test("logRegister() tells the first failure of a call and its end, none in 
   ]);
   const refused = new ControllerError("operator", "no permission");
   const [[, message] = []] = await logged({ ...failing(1), error: refused });
-  assertEquals(message, "etcd refuses, serving on and trying again");
+  assertEquals(message, "etcd refuses, retrying");
 });
 
 Deno.test("logRegister() tells a registration with its revision, and how its key went", async () => {
@@ -38,7 +38,7 @@ Deno.test("logRegister() tells a registration with its revision, and how its key
     [
       ["info", "registered", { key: KEY, revision: 12n }],
       ["info", "registration removed", { key: KEY }],
-      ["warning", "registration not removed, it goes when its lease ends", {
+      ["warning", "registration not removed, it expires with its lease", {
         key: KEY,
         reason: "14 UNAVAILABLE; no connection",
       }],
@@ -68,7 +68,7 @@ Deno.test("logRegister() warns when nodes have not acknowledged", async () => {
 Deno.test("ownerText() names a lease as etcdctl does", () => {
   assertEquals(ownerText("7587854862389345804"), "lease 694d79cb8feffe0c owns it");
   assertEquals(ownerText("255"), "lease 00000000000000ff owns it");
-  assertEquals(ownerText("0"), "somebody put it without a lease");
+  assertEquals(ownerText("0"), "it was put without a lease");
 });
 
 Deno.test("deregistrationText() says why a server may stop", () => {
@@ -85,12 +85,12 @@ Deno.test("deregistrationText() says why a server may stop", () => {
     [
       "drained: acknowledged by lb1, lb2 after 120 ms",
       "leaving at once: not registered",
-      "leaving at once: no load-balancer node lives",
+      "leaving at once: no load-balancer node is alive",
       "leaving although lb2 did not acknowledge in time",
       "leaving although lb2, lb3 did not acknowledge in time " +
-      "(without a lease, waited for until somebody deletes their keys: lb3)",
+      "(keys without a lease count until they are deleted: lb3)",
       "leaving without an acknowledgement: Cannot read\\x1b[31m",
-      "leaving without waiting any longer",
+      "leaving without further waiting",
     ],
   );
 });
