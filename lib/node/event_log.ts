@@ -32,38 +32,29 @@ function rejectionLines(events: readonly NodeEvent[]): Line[] {
   });
   const count = lines.length - LOGGED_REJECTIONS;
   if (count <= 0) return lines;
-  return [
-    ...lines.slice(0, LOGGED_REJECTIONS),
-    ["warn", "more entries rejected, see /api/state", { count }],
-  ];
+  const shown = lines.slice(0, LOGGED_REJECTIONS);
+  return [...shown, ["warn", "more entries rejected, see /api/state", { count }]];
 }
 
 function heldLines(events: readonly NodeEvent[]): Line[] {
-  const held = events.flatMap((event) => event.kind === "held" ? [nameOf(event)] : []);
-  const released = events.flatMap((event) => event.kind === "released" ? [event] : []);
-  const heldLine: Line = [
-    "warn",
-    "holding servers: too many of this service vanished without draining",
-    { servers: shortened(held), held: held.length },
-  ];
-  const byReason = [...Map.groupBy(released, ({ reason }) => reason)];
-  return [
-    ...(held.length === 0 ? [] : [heldLine]),
-    ...byReason.map(([reason, servers]): Line => [
-      "info",
-      "servers no longer held",
-      { servers: shortened(servers.map(nameOf)), reason },
-    ]),
-  ];
+  const held = events.filter((event) => event.kind === "held");
+  const released = events.filter((event) => event.kind === "released");
+  const lines: Line[] = [];
+  if (held.length > 0) {
+    const message = "holding servers: too many of this service vanished without draining";
+    lines.push(["warn", message, { servers: namesOf(held), held: held.length }]);
+  }
+  for (const [reason, servers] of Map.groupBy(released, ({ reason }) => reason)) {
+    lines.push(["info", "servers no longer held", { servers: namesOf(servers), reason }]);
+  }
+  return lines;
 }
 
-function nameOf({ service, server }: { readonly service: string; readonly server: string }): string {
-  return `${service}/${server}`;
-}
-
-function shortened(items: readonly string[]): readonly string[] {
-  if (items.length <= LOGGED_SERVERS) return items;
-  return [...items.slice(0, LOGGED_SERVERS), `and ${items.length - LOGGED_SERVERS} more`];
+/** The first servers by name, and how many more there are. */
+function namesOf(servers: readonly { readonly service: string; readonly server: string }[]): string[] {
+  const names = servers.slice(0, LOGGED_SERVERS).map(({ service, server }) => `${service}/${server}`);
+  const more = servers.length - names.length;
+  return more === 0 ? names : [...names, `and ${more} more`];
 }
 
 /** Events whose message is always the same. Their line has all fields of the event. */

@@ -66,7 +66,6 @@ export function createMetrics(commit: string): Metrics {
     new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers });
 
   const passes = counter("passes_total", "Passes made");
-  const passErrors = counter("pass_errors_total", "Passes that failed");
   const plans = counters(
     "plans_total",
     "Plans that were carried out, by kind",
@@ -94,15 +93,13 @@ export function createMetrics(commit: string): Metrics {
   );
   const drift = counter("drift_repairs_total", "Steps that undid manual changes on HAProxy's socket");
   const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
-  const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
-  const haproxyEnds = counter("ends_total", "Times HAProxy ended unexpectedly");
   const failures: Partial<Record<NodeEvent["kind"], Counter>> = {
-    "pass-failed": passErrors,
+    "pass-failed": counter("pass_errors_total", "Passes that failed"),
     "etcd-connecting": etcdErrors,
     "etcd-watch-ended": etcdErrors,
     "etcd-reads-refused": etcdErrors,
-    "mirror-wrong": mirrorWrong,
-    "haproxy-down": haproxyEnds,
+    "mirror-wrong": counter("mirror_wrong_total", "Times the mirror was found to differ from etcd"),
+    "haproxy-down": counter("ends_total", "Times HAProxy ended unexpectedly"),
   };
   const apply = new Histogram({
     name: `${PREFIX}apply_duration_seconds`,

@@ -214,8 +214,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         endpoints: settings.etcd.endpoints,
       });
       // Streams of events would keep the admin server open, also after a part has failed.
-      using shown = new DisposableStack();
-      shown.defer(events.close);
+      using _events = { [Symbol.dispose]: events.close };
       // Parts stop in reverse order: the keys stay until HAProxy has ended.
       await runParts([
         atStop("the node's keys", keys.end),

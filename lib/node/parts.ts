@@ -8,11 +8,6 @@ export interface Part {
   run(signal: AbortSignal): Promise<void>;
 }
 
-interface Running {
-  readonly stop: AbortController;
-  readonly ended: Promise<void>;
-}
-
 /**
  * Runs parts until the signal is aborted or one of them fails. Then it stops them one by one in reverse order, so that a
  * part can rely on the parts before it to the end.
@@ -21,29 +16,27 @@ interface Running {
  */
 export async function runParts(parts: readonly Part[], signal: AbortSignal): Promise<void> {
   const failures: unknown[] = [];
-  const over = new AbortController();
-  const running = parts.map((part) => start(part, over, failures));
-  await Promise.race([aborted(signal), aborted(over.signal)]);
+  const failed = Promise.withResolvers<void>();
+  /** Never rejects. */
+  const run = async (part: Part, signal: AbortSignal) => {
+    try {
+      await part.run(signal);
+      if (!signal.aborted) throw new Error(`Cannot continue: ${part.name} ended by itself`);
+    } catch (error) {
+      failures.push(error);
+      failed.resolve();
+    }
+  };
+  const running = parts.map((part) => {
+    const stop = new AbortController();
+    return { stop, ended: run(part, stop.signal) };
+  });
+  await Promise.race([aborted(signal), failed.promise]);
   for (const { stop, ended } of running.toReversed()) {
     stop.abort();
     await ended;
   }
   if (failures.length > 0) throw failures[0];
-}
-
-/** `ended` never rejects: an error goes to the failures and stops all parts. */
-function start(part: Part, over: AbortController, failures: unknown[]): Running {
-  const stop = new AbortController();
-  const run = async () => {
-    try {
-      await part.run(stop.signal);
-      if (!stop.signal.aborted) failures.push(new Error(`Cannot continue: ${part.name} ended by itself`));
-    } catch (error) {
-      failures.push(error);
-    }
-    if (failures.length > 0) over.abort();
-  };
-  return { stop, ended: run() };
 }
 
 /** A part that only does something when it is stopped. */

@@ -58,6 +58,9 @@ export interface RecorderPorts {
 
 const ANSWERS = { kind: "answers" } as const;
 
+/** The facts that only change when something happens. */
+type KeptFacts = Omit<NodeFacts, "lagMs" | "admissionsWaiting" | "passRunningMs">;
+
 /** Creates the recorder of one node. */
 export function createRecorder(
   start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">,
@@ -81,7 +84,7 @@ export function createRecorder(
   });
   const isNews = createHealthNews();
   /** Changes the facts. Tells the events, and which problems began or ended with the change. */
-  const record = (changed: Partial<NodeFacts>, events: readonly (NodeEvent | undefined)[]): void => {
+  const record = (changed: Partial<KeptFacts>, events: readonly (NodeEvent | undefined)[]): void => {
     facts = { ...facts, ...changed };
     const before = problems;
     problems = problemsOf(current());
@@ -135,7 +138,7 @@ export function createRecorder(
   };
 }
 
-function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">): NodeFacts {
+function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">): KeptFacts {
   return {
     ...start,
     haproxy: { kind: "starting" },
@@ -147,16 +150,13 @@ function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion"
     lastChange: undefined,
     passError: undefined,
     stateDirLost: undefined,
-    passRunningMs: 0,
     reachedOnce: false,
-    lagMs: 0,
-    admissionsWaiting: 0,
     observed: { kind: "starting" },
     nodeKeys: { kind: "waiting" },
   };
 }
 
-function factsAfter(pass: Pass, before: NodeFacts, now: number): Partial<NodeFacts> {
+function factsAfter(pass: Pass, before: KeptFacts, now: number): Partial<KeptFacts> {
   const isNews = pass.decision.plan.kind !== "nothing";
   return {
     lastPass: pass,
