@@ -30,9 +30,8 @@ import { networksOf, remoteUrl } from "./listen.ts";
 import { aborted, atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
 import { createRecorder } from "./recorder.ts";
+import { renderSettings, socketAlias, templateSource } from "./rendering.ts";
 import { serveAdmin } from "./serve_admin.ts";
-import { renderSettings, socketAlias } from "./settings.ts";
-import { templateSource } from "./template.ts";
 import { createTrigger } from "./trigger.ts";
 
 /** The settings of a node. */

@@ -1,8 +1,33 @@
 import type { RenderOptions } from "../config/options.ts";
 import { createSocketAlias, type SocketAlias } from "../haproxy/socket_alias.ts";
 import { stateDirAt } from "../haproxy/state/dir.ts";
-import type { RenderSettings } from "../config/render.ts";
+import { compileTemplate, type RenderSettings, type Template } from "../config/render.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import { bindWords, hasIpv6 } from "./listen.ts";
+
+const EMBEDDED = new URL("../../templates/haproxy.cfg.eta", import.meta.url);
+
+/**
+ * Returns a function that gives the current template: the file of `--template`, which is read each time, or the embedded
+ * one. The function throws a ControllerError (operator) when the file cannot be read or has a syntax error.
+ */
+export function templateSource(path: string | undefined): () => Promise<Template> {
+  let compiled: { text: string; template: Template } | undefined;
+  return async () => {
+    if (path === undefined && compiled !== undefined) return compiled.template;
+    const text = await readTemplate(path ?? EMBEDDED);
+    if (compiled?.text !== text) compiled = { text, template: compileTemplate(text) };
+    return compiled.template;
+  };
+}
+
+async function readTemplate(path: string | URL): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    throw new ControllerError("operator", `Cannot read template ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
 
 /** What the configuration text depends on besides model and template. */
 export function renderSettings(options: RenderOptions): RenderSettings {
