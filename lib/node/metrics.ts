@@ -7,7 +7,7 @@ import { PROBLEM_KINDS, type ProblemKind, problemsOf } from "./problems.ts";
 /** Counters and gauges of a node, in the Prometheus format. */
 export interface Metrics {
   onPass(pass: Pass): void;
-  /** Counts failures. */
+  /** Counts failures and reloads. */
   onEvents(events: readonly NodeEvent[]): void;
   /** The text of all metrics. Gauges are taken from the facts; `now` is the wall clock in milliseconds. */
   text(facts: NodeFacts, now: number): Promise<string>;
@@ -120,10 +120,14 @@ export function createMetrics(commit: string): Metrics {
       drift.inc(repairs);
       if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps(kind));
       outcomes(outcome.kind);
-      if (plan.kind === "reload" && outcome.kind !== "refused") reloads(reloadResult(outcome));
       if (plan.kind !== "nothing") apply.observe(tookMs / 1_000);
     },
-    onEvents: (events) => events.forEach(({ kind }) => failures[kind]?.inc()),
+    onEvents: (events) => {
+      for (const event of events) {
+        failures[event.kind]?.inc();
+        if (event.kind === "reload") reloads(event.result);
+      }
+    },
     text: (facts, now) => {
       const problems = new Set(problemsOf(facts).map(({ kind }) => kind));
       const readiness = readinessOf(facts, now);
@@ -135,9 +139,4 @@ export function createMetrics(commit: string): Metrics {
       return registry.metrics();
     },
   };
-}
-
-function reloadResult({ kind }: NonNullable<Pass["outcome"]>): "loaded" | "vetoed" | "failed" {
-  if (kind === "reached") return "loaded";
-  return kind === "vetoed" ? "vetoed" : "failed";
 }
