@@ -17,8 +17,7 @@ import { guardPort } from "../node/guard.ts";
 import type { RunOptions } from "../node/options.ts";
 import { networksOf } from "../node/listen.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /**
  * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or with

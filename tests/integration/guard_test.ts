@@ -73,7 +73,7 @@ Deno.test("the guard serves half of a service on while its leases end one after 
   const state = await node.state();
   assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
   assertEquals(load.chapter.all.failures, []);
-  await node.untilLine(/servers held/);
+  await node.untilLine(/holding servers/);
 });
 
 Deno.test("diff holds what run would hold", async () => {
@@ -118,7 +118,7 @@ Deno.test("the guard lets the last server go when its time is up", async () => {
   const { etcd, node } = await serveFour(stack, ["--guard-time", "2s"]);
   await etcd.etcdctl("del", "/services/", "--prefix");
   // Two seconds may be over before anybody looks.
-  await node.untilLine(/servers held: .*backend\/d/);
+  await node.untilLine(/holding servers: .*backend\/d/);
   await node.untilLine(/no longer held.*backend\/d/);
   await node.untilServers("backend", []);
   assertEquals(await heldIds(node, 0), []);

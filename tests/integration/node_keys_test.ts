@@ -174,7 +174,7 @@ Deno.test("the keys come back after an outage of etcd, a lease that was revoked,
   await place.etcd.member(0).stop();
   await waitFor(
     "a warning",
-    () => node.controller.lines.some((line) => line.includes("node keys cannot be written")),
+    () => node.controller.lines.some((line) => line.includes("cannot write node keys")),
   );
   await place.etcd.member(0).start();
   await place.untilApplied(
@@ -207,7 +207,7 @@ Deno.test("a node that may not write its keys says so once and serves on", async
   await node.untilAnswer("one");
   // A machine that is slow may give other reasons before.
   const warnings = () =>
-    node.controller.lines.filter((line) => line.includes("node keys may not be written"));
+    node.controller.lines.filter((line) => line.includes("no permission to write node keys"));
   await node.untilState(
     "a problem",
     ({ problems }) => problems.some(({ kind }) => kind === "node-keys-refused"),
