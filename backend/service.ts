@@ -1,6 +1,6 @@
 import { log } from "../lib/util/log.ts";
 import { aborted, type CallBounds, within } from "../lib/util/time.ts";
-import { etcdFromSettings } from "../lib/etcd/open.ts";
+import { openEtcd } from "../lib/etcd/open.ts";
 import { keepRegistered } from "../lib/register/keep.ts";
 import { logRegister } from "../lib/register/log.ts";
 import type { BackendOptions } from "./options.ts";
@@ -19,7 +19,7 @@ export interface ServiceSignals {
  */
 export async function runService(options: BackendOptions, { stop, hurry }: ServiceSignals): Promise<void> {
   const { etcd, name, register } = options;
-  const client = await etcdFromSettings(etcd);
+  const client = await openEtcd(etcd);
   const server = serve({ name, port: register.port });
   log().info("listening", { name, port: register.port });
   const kept = keepRegistered({ client, etcd, register, onEvent: logRegister });

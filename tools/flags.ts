@@ -1,6 +1,6 @@
 /** Writes `docs/flags.md` from the declarations of the flags. */
-import { COMMANDS, type FlagGroup } from "../lib/cli/commands.ts";
-import type { Flag } from "../lib/util/flag.ts";
+import { COMMANDS, TOPICS } from "../lib/cli/commands.ts";
+import type { Flag, Flags } from "../lib/util/flag.ts";
 
 /** The page. */
 export const FLAGS_PAGE = new URL("../docs/flags.md", import.meta.url);
@@ -18,7 +18,7 @@ Every setting of \`etcd-haproxy\`, by topic. \`etcd-haproxy <command> --help\` p
 - \`--lease-ttl\` and \`LEASE_TTL\` are bare numbers of seconds.
 `;
 
-/** What to know about a group, below its heading. */
+/** What to know about a topic, below its heading. */
 const NOTES: Readonly<Record<string, string>> = {
   "etcd":
     `\`ETCD_PASSWORD\` holds the password of the etcd user where there is no password file. It has no flag, because
@@ -34,19 +34,19 @@ other users of a machine can read flags. [Registry schema](schema.md) describes 
 
 /** The text of `docs/flags.md`, before it is formatted. */
 export function flagsPage(): string {
-  const groups = [...new Set(COMMANDS.flatMap(({ groups }) => groups))];
-  return [INTRODUCTION, ...groups.map(section)].join("\n");
+  return [INTRODUCTION, ...Object.entries(TOPICS).map(([topic, flags]) => section(topic, flags))].join("\n");
 }
 
-function section(group: FlagGroup): string {
-  const users = COMMANDS.filter(({ groups }) => groups.includes(group)).map(({ usage }) =>
-    `\`${usage.split(" ")[0]}\``
-  );
-  const rows = Object.values(group.flags).map(row);
-  const table = ["| Flag | Variable | Default | Meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
-  const note = NOTES[group.title];
-  return [`## ${group.title}`, `For ${listText(users)}.`, ...(note === undefined ? [] : [note]), table, ""]
-    .join("\n\n");
+function section(topic: string, flags: Flags): string {
+  const users = COMMANDS.filter(({ topics }) => topics.some((one) => one === topic));
+  const names = users.map(({ usage }) => `\`${usage.split(" ")[0]}\``);
+  const rows = [
+    "| Flag | Variable | Default | Meaning |",
+    "| --- | --- | --- | --- |",
+    ...Object.values(flags).map(row),
+  ];
+  const note = NOTES[topic] ?? "";
+  return [`## ${topic}`, `For ${listText(names)}.`, note, rows.join("\n"), ""].join("\n\n");
 }
 
 function row(flag: Flag<unknown>): string {

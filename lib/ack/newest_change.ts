@@ -12,8 +12,8 @@ export interface NewestChangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** After `idleMs` of silence the member is asked whether it has sent all events. */
-const LIMITS = { createdMs: 1_500, idleMs: 300, progressMs: 1_200 };
+/** After this silence the member is asked whether it has sent all events. */
+const IDLE_MS = 300;
 const RETRY_MS = 100;
 
 /**
@@ -80,7 +80,7 @@ async function replay(
     const end = await watchOnce(client, {
       prefixes: [{ prefix, seen: before }],
       clusterId,
-      limits: LIMITS,
+      idleMs: IDLE_MS,
       onEvents: (events) =>
         events.forEach((event) => note(event.kind === "put" ? event.entry.modRevision : event.revision)),
       onCreated: () => {},

@@ -25,7 +25,7 @@ export async function readNodes(kv: Etcd3, nodesPrefix: string): Promise<NodesRe
 
 export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
-  /** The cluster that the revision is of; undefined: the one that answers first. */
+  /** The cluster of the revision; undefined: the one that answers first. */
   readonly clusterId?: string;
   /** Even if it is 0, the keys are read once. */
   readonly limitMs: number;
@@ -102,7 +102,7 @@ async function watchUntil(
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
   let nodes: readonly NodeView[] | undefined;
-  let problem = "no answer of etcd";
+  let problem = "no answer from etcd";
   const onChange = (state: FullRead): NodesWait | undefined => {
     const reason = otherStore(state, { clusterId, revision: options.revision });
     if (reason !== undefined) return { kind: "other-store", reason };

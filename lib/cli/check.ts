@@ -3,75 +3,66 @@ import { joinConfig } from "../config/text.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeText } from "../util/escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
-import { countServers, EMPTY_MODEL, type Model } from "../registry/model.ts";
-import type { RenderOptions } from "../config/options.ts";
+import { countServers, EMPTY_MODEL } from "../registry/model.ts";
 import { renderConfig } from "../config/render.ts";
 import { findHaproxy } from "../haproxy/binary.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "../node/settings.ts";
 import { templateSource } from "../node/template.ts";
 
-/** What was found of one thing, on one line or more. */
-type Finding = { readonly ok: boolean; readonly what: string; readonly texts: readonly string[] };
+/** Adds a line about a step. */
+type Tell = (text: string) => void;
 
 /**
- * `etcd-haproxy check`: tells whether options, haproxy, etcd and template are in order, a line each, and which backends
- * of the template can follow without a reload. Returns the exit code, 0 or 1.
+ * `etcd-haproxy check`: checks options, haproxy, etcd and template, and tells which backends of the template can change
+ * without a reload. Returns the exit code, 0 or 1.
  */
 export async function check(settings: ReadSettings): Promise<number> {
-  const findings: Finding[] = [{ ok: true, what: "options", texts: ["valid"] }];
-  const haproxy = await tryStep(findings, "haproxy", () => checkHaproxy(settings.render.haproxy));
-  const model = await tryStep(findings, "etcd", () => checkEtcd(settings));
-  await tryStep(findings, "template", () => checkTemplate(settings.render, model, haproxy));
-  findings.flatMap(linesOf).forEach((line) => console.log(line));
-  return findings.every(({ ok }) => ok) ? 0 : 1;
-}
-
-function linesOf({ ok, what, texts }: Finding): string[] {
-  const start = `${ok ? "ok    " : "FAILED"}  ${what.padEnd(9)} `;
-  return texts.map((text, at) => `${at === 0 ? start : " ".repeat(start.length)}${escapeText(text, 2_000)}`);
-}
-
-async function tryStep<T>(
-  findings: Finding[],
-  what: string,
-  step: () => Promise<{ texts: readonly string[]; value: T }>,
-): Promise<T | undefined> {
-  try {
-    const { texts, value } = await step();
-    findings.push({ ok: true, what, texts });
-    return value;
-  } catch (error) {
-    if (error instanceof ControllerError && error.kind === "usage") throw error;
-    findings.push({ ok: false, what, texts: messageOf(error).split("\n") });
-    return undefined;
-  }
-}
-
-async function checkHaproxy(name: string) {
-  const haproxy = findHaproxy(name, Deno.env.get("PATH") ?? "");
-  return { value: haproxy, texts: [`${haproxy} ${await haproxyVersion(haproxy)}`] };
-}
-
-async function checkEtcd(settings: ReadSettings) {
-  const model = await readModel(settings);
-  const counts = `${model.services.length} services, ${
-    countServers(model)
-  } servers, ${model.rejections.length} rejections`;
-  return {
-    value: model,
-    texts: [`${settings.etcd.endpoints.join(", ")} at revision ${model.revision}: ${counts}`],
+  const { render, etcd } = settings;
+  const lines: string[] = [];
+  let code = 0;
+  const step = async <T>(what: string, find: (tell: Tell) => T | Promise<T>): Promise<T | undefined> => {
+    const texts: string[] = [];
+    const add = (result: string) => lines.push(...columns(`${result.padEnd(6)}  ${what.padEnd(9)} `, texts));
+    try {
+      const found = await find((text) => texts.push(text));
+      add("ok");
+      return found;
+    } catch (error) {
+      if (error instanceof ControllerError && error.kind === "usage") throw error;
+      texts.splice(0, Infinity, messageOf(error));
+      add("FAILED");
+      code = 1;
+    }
   };
+  await step("options", (tell) => tell("valid"));
+  const haproxy = await step("haproxy", async (tell) => {
+    const haproxy = findHaproxy(render.haproxy, Deno.env.get("PATH") ?? "");
+    tell(`${haproxy} ${await haproxyVersion(haproxy)}`);
+    return haproxy;
+  });
+  const model = await step("etcd", async (tell) => {
+    const model = await readModel(settings);
+    const { services, rejections, revision } = model;
+    const counts = `${services.length} services, ${
+      countServers(model)
+    } servers, ${rejections.length} rejections`;
+    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts}`);
+    return model;
+  });
+  await step("template", async (tell) => {
+    const template = await templateSource(render.template)();
+    const text = joinConfig(renderConfig(model ?? EMPTY_MODEL, template, renderSettings(render)));
+    if (haproxy !== undefined) await checkText(haproxy, text);
+    [render.template ?? "embedded", ...backendLines(text)].forEach(tell);
+  });
+  lines.forEach((line) => console.log(line));
+  return code;
 }
 
-async function checkTemplate(options: RenderOptions, model: Model | undefined, haproxy: string | undefined) {
-  const template = await templateSource(options.template)();
-  const text = joinConfig(renderConfig(model ?? EMPTY_MODEL, template, renderSettings(options)));
-  if (haproxy !== undefined) await checkText(haproxy, text);
-  return {
-    value: undefined,
-    texts: [options.template ?? "embedded", ...backendLines(text)],
-  };
+/** The head stands before the first text, and blanks before the others. */
+function columns(head: string, texts: readonly string[]): string[] {
+  return texts.map((text, at) => `${at === 0 ? head : " ".repeat(head.length)}${escapeText(text, 2_000)}`);
 }
 
 async function checkText(haproxy: string, text: string): Promise<void> {

@@ -11,7 +11,7 @@ import {
   RUN_FLAGS,
 } from "../node/options.ts";
 import { readRegisterOptions, REGISTER_FLAGS } from "../register/options.ts";
-import { type Flags, readFlags, type Sources } from "../util/flag.ts";
+import { readFlags, type Sources } from "../util/flag.ts";
 import { LOG_FLAGS } from "../util/log_options.ts";
 import { VERSION } from "../util/version.ts";
 import {
@@ -25,11 +25,22 @@ import {
 } from "./options.ts";
 import type { ReadSettings } from "./registry.ts";
 
-/** Flags with a heading, for `--help` and `docs/flags.md`. */
-export interface FlagGroup {
-  readonly title: string;
-  readonly flags: Flags;
-}
+/** All flags by topic, for `--help` and `docs/flags.md`. */
+export const TOPICS = {
+  "etcd": ETCD_FLAGS,
+  "Configuration": RENDER_FLAGS,
+  "Admin server": ADMIN_FLAGS,
+  "Node": RUN_FLAGS,
+  "Applying changes": APPLY_FLAGS,
+  "Guard": GUARD_FLAGS,
+  "diff": DIFF_FLAGS,
+  "Registration": REGISTER_FLAGS,
+  "Status": STATUS_FLAGS,
+  "Operator commands": OPERATOR_FLAGS,
+  "Log": LOG_FLAGS,
+};
+
+export type Topic = keyof typeof TOPICS;
 
 /** How a command was called. */
 export interface Call {
@@ -44,117 +55,85 @@ export interface Command {
   /** With its operands, as commander takes them. */
   readonly usage: string;
   readonly help: string;
-  readonly groups: readonly FlagGroup[];
+  readonly topics: readonly Topic[];
   /** Returns the exit code; none is 0. */
   readonly run: (call: Call) => Promise<number | void>;
 }
 
-const ETCD = { title: "etcd", flags: ETCD_FLAGS };
-const CONFIGURATION = { title: "Configuration", flags: RENDER_FLAGS };
-const ADMIN = { title: "Admin server", flags: ADMIN_FLAGS };
-const NODE = { title: "Node", flags: RUN_FLAGS };
-const APPLY = { title: "Applying changes", flags: APPLY_FLAGS };
-const GUARD = { title: "Guard", flags: GUARD_FLAGS };
-const LOG = { title: "Log", flags: LOG_FLAGS };
-const REGISTRATION = { title: "Registration", flags: REGISTER_FLAGS };
-const STATUS = { title: "Status", flags: STATUS_FLAGS };
-const DIFFERENCE = { title: "diff", flags: DIFF_FLAGS };
-const OPERATORS = { title: "Operator commands", flags: OPERATOR_FLAGS };
-const READING = [ETCD, CONFIGURATION, ADMIN];
+const command = (usage: string, help: string, rest: Pick<Command, "topics" | "run">): Command => ({
+  usage,
+  help,
+  ...rest,
+});
+const READING: readonly Topic[] = ["etcd", "Configuration", "Admin server"];
 
 /** All commands. Their code is loaded when they are called: a frequent health check must not pay for etcd's client. */
 export const COMMANDS: readonly Command[] = [
-  {
-    usage: "run",
-    help: "run a node: follow etcd and drive HAProxy",
-    groups: [...READING, NODE, APPLY, GUARD, LOG],
+  command("run", "run a node: follow etcd and drive HAProxy", {
+    topics: [...READING, "Node", "Applying changes", "Guard", "Log"],
     run: ({ sources, wrap }) => {
       const settings = nodeSettings(sources);
       return logged(sources, async () => (await import("./run.ts")).run(settings, wrap));
     },
-  },
-  {
-    usage: "render",
-    help: "print the configuration for the current registry",
-    groups: READING,
+  }),
+  command("render", "print the configuration for the current registry", {
+    topics: READING,
     run: async ({ sources }) => (await import("./render.ts")).render(readSettings(sources)),
-  },
-  {
-    usage: "check",
-    help: "check options, haproxy, etcd and template",
-    groups: READING,
+  }),
+  command("check", "check options, haproxy, etcd and template", {
+    topics: READING,
     run: async ({ sources }) => (await import("./check.ts")).check(readSettings(sources)),
-  },
-  {
-    usage: "diff",
-    help: "print what run would change",
-    groups: [...READING, APPLY, GUARD, DIFFERENCE],
+  }),
+  command("diff", "print what run would change", {
+    topics: [...READING, "Applying changes", "Guard", "diff"],
     run: async ({ sources }) => {
       const changes = { ...readFlags({ ...APPLY_FLAGS, ...DIFF_FLAGS }, sources), guard: readGuard(sources) };
       return (await import("./diff.ts")).diff({ ...readSettings(sources), ...changes });
     },
-  },
-  {
-    usage: "register [command...]",
-    help: "register a process and deregister it cleanly",
-    groups: [ETCD, REGISTRATION, LOG],
+  }),
+  command("register [command...]", "register a process and deregister it cleanly", {
+    topics: ["etcd", "Registration", "Log"],
     run: ({ sources, operands }) => {
       const options = readRegisterOptions(sources, Deno.hostname());
       const settings = { etcd: readEtcdOptions(sources), register: options };
       return logged(sources, async () => (await import("./register.ts")).register(settings, operands));
     },
-  },
-  {
-    usage: "health",
-    help: "check that the local controller is alive",
-    groups: [ADMIN],
+  }),
+  command("health", "check that the local controller is alive", {
+    topics: ["Admin server"],
     run: async ({ sources }) =>
       (await import("./health.ts")).health(readFlags(ADMIN_FLAGS, sources).adminBind),
-  },
-  {
-    usage: "status",
-    help: "show all nodes, or wait for them",
-    groups: [ETCD, STATUS],
+  }),
+  command("status", "show all nodes, or wait for them", {
+    topics: ["etcd", "Status"],
     run: async ({ sources }) => {
       const [settings, options] = [readEtcdOptions(sources), readStatusOptions(sources)];
       return (await import("./status.ts")).status(settings, options);
     },
-  },
-  operator({
-    usage: "drain <service/id>",
-    help: "send a server no new requests, whatever its entry says",
-    action: () => ({ kind: "drain" }),
   }),
-  operator({
-    usage: "maint <service/id>",
-    help: "put a server into maintenance, whatever its entry says",
-    action: () => ({ kind: "maint" }),
-  }),
-  operator({
-    usage: "ready <service/id>",
-    help: "undo drain, maint and weight",
-    action: () => ({ kind: "ready" }),
-  }),
-  operator({
-    usage: "weight <service/id> <weight>",
-    help: "set the weight of a server, whatever its entry says",
-    action: (weight) => ({ kind: "weight", weight: readWeight(weight) }),
-  }),
-  {
-    usage: "version",
-    help: "print the version",
-    groups: [],
-    run: () => Promise.resolve(console.log(VERSION)),
-  },
+  command(
+    "drain <service/id>",
+    "send a server no new requests, whatever its entry says",
+    operating(() => ({ kind: "drain" })),
+  ),
+  command(
+    "maint <service/id>",
+    "put a server into maintenance, whatever its entry says",
+    operating(() => ({ kind: "maint" })),
+  ),
+  command("ready <service/id>", "undo drain, maint and weight", operating(() => ({ kind: "ready" }))),
+  command(
+    "weight <service/id> <weight>",
+    "set the weight of a server, whatever its entry says",
+    operating((weight) => ({ kind: "weight", weight: readWeight(weight) })),
+  ),
+  command("version", "print the version", { topics: [], run: () => Promise.resolve(console.log(VERSION)) }),
 ];
 
-/** A command by which operators override a server; `action` gets the second operand. */
-function operator(
-  { action, ...about }: Pick<Command, "usage" | "help"> & { action: (operand: string) => OperatorAction },
-): Command {
+/** What the commands have in common by which operators override a server. `action` gets the second operand. */
+function operating(action: (operand: string) => OperatorAction): Pick<Command, "topics" | "run"> {
   return {
-    ...about,
-    groups: [ETCD, OPERATORS],
+    topics: ["etcd", "Operator commands"],
     run: async ({ sources, operands: [server = "", operand = ""] }) => {
       const settings = readEtcdOptions(sources);
       const options = readFlags(OPERATOR_FLAGS, sources);

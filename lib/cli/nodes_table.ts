@@ -1,25 +1,24 @@
 import { escapeText } from "../util/escape.ts";
 import type { NodeStatus, NodesView, NodeView } from "../ack/keys.ts";
 
-const COLUMNS = [
-  "NODE",
-  "REVISION",
-  "LAG",
-  "UP",
-  "PLAN",
-  "TOOK",
-  "REJECTED",
-  "HELD",
-  "DRAINING",
-  "STALE",
-  "AGE",
-  "VERSION",
-] as const;
-
 const UNLEASED = "has keys without a lease: it counts as alive until somebody deletes them";
 
 /** Longer texts would push the other columns out of sight. */
 const MAX_CELL = 40;
+
+/** What nodes say of themselves, by column. */
+const COLUMNS: Readonly<Record<string, (status: NodeStatus, now: number) => string>> = {
+  LAG: ({ lagMs }) => `${lagMs} ms`,
+  UP: ({ servers }) => `${servers.up}/${servers.total}`,
+  PLAN: ({ plan }) => plan,
+  TOOK: ({ tookMs }) => `${tookMs} ms`,
+  REJECTED: ({ rejections }) => `${rejections}`,
+  HELD: ({ held }) => `${held}`,
+  DRAINING: ({ draining }) => `${draining.length}`,
+  STALE: ({ stale }) => stale ? "yes" : "no",
+  AGE: ({ at }, now) => ageText(now - Date.parse(at)),
+  VERSION: ({ version }) => escapeText(version, MAX_CELL),
+};
 
 /**
  * All nodes as a table, a line each, with what cannot be read below it. Text of others is escaped.
@@ -27,8 +26,8 @@ const MAX_CELL = 40;
  * @param now wall-clock milliseconds, for the age of what a node says
  */
 export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
-  const rows = [[...COLUMNS], ...nodes.map((node) => cells(node, now))];
-  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  const rows = [["NODE", "REVISION", ...Object.keys(COLUMNS)], ...nodes.map((node) => cells(node, now))];
+  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? [];
   return [
     ...rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd()),
     ...(nodes.length === 0 ? ["no node is alive"] : []),
@@ -39,18 +38,7 @@ export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
 }
 
 function cells({ node, applied, status }: NodeView, now: number): string[] {
-  const said = status === undefined ? Array<string>(COLUMNS.length - 2).fill("?") : [
-    `${status.lagMs} ms`,
-    `${status.servers.up}/${status.servers.total}`,
-    status.plan,
-    `${status.tookMs} ms`,
-    `${status.rejections}`,
-    `${status.held}`,
-    `${status.draining.length}`,
-    status.stale ? "yes" : "no",
-    ageText(now - Date.parse(status.at)),
-    escapeText(status.version, MAX_CELL),
-  ];
+  const said = Object.values(COLUMNS).map((cell) => status === undefined ? "?" : cell(status, now));
   return [escapeText(node), applied === undefined ? "-" : `${applied}`, ...said];
 }
 

@@ -5,8 +5,8 @@ import type { EtcdSettings } from "../etcd/options.ts";
 import type { OperatorAction, OperatorOptions } from "./options.ts";
 import { serverKey } from "../registry/model.ts";
 import { prefixesOf } from "../etcd/open.ts";
-import { connectEtcd } from "./connect.ts";
-import { newestBefore, waitInWords } from "./waiting.ts";
+import { withEtcd } from "./connect.ts";
+import { waitInWords } from "./waiting.ts";
 
 export interface OperatorCommand extends OperatorOptions {
   readonly server: { readonly service: string; readonly id: string };
@@ -17,9 +17,8 @@ export interface OperatorCommand extends OperatorOptions {
  * `etcd-haproxy drain`, `ready`, `maint` and `weight`: override a server, and with `--wait` wait until every live node
  * does as it is told. Returns the exit code, 0 or 1.
  */
-export async function operate(settings: EtcdSettings, command: OperatorCommand): Promise<number> {
-  const client = await connectEtcd(settings);
-  try {
+export function operate(settings: EtcdSettings, command: OperatorCommand): Promise<number> {
+  return withEtcd(settings, async (client) => {
     const result = await write(client, settings, command);
     const name = serverKey(command.server);
     console.log(`${name}: ${inWords(command.action, result)}`);
@@ -27,9 +26,7 @@ export async function operate(settings: EtcdSettings, command: OperatorCommand):
       console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
     }
     return command.wait ? await wait(client, settings, { ...command, result }) : 0;
-  } finally {
-    client.close();
-  }
+  });
 }
 
 async function write(
@@ -61,30 +58,25 @@ function inWords(action: OperatorAction, { changed, revision }: WriteOverrideRes
     : `${what} already, since revision ${revision} at the latest`;
 }
 
-/** A server that is to stop has to be without requests; of the others only the revision counts. */
+/** A server that is to stop must have no more requests; for the others only the revision counts. */
 async function wait(
   client: EtcdClient,
   settings: EtcdSettings,
   { server, action, timeoutMs, result }: OperatorCommand & { result: WriteOverrideResult },
 ): Promise<number> {
-  const deadline = performance.now() + timeoutMs;
-  const { clusterId, readAt } = result;
-  // An override that is not there may have been deleted a moment ago, and leaves no revision of that.
-  const revision = result.revision ??
-    await newestBefore(client, settings, { at: readAt, clusterId, timeoutMs });
-  const stops = action.kind === "drain" || action.kind === "maint" ||
-    action.kind === "weight" && action.weight === 0;
-  const waited = await waitInWords(client, {
-    nodesPrefix: settings.nodesPrefix,
-    revision,
-    clusterId,
-    limitMs: Math.max(0, deadline - performance.now()),
-    ...(stops ? { server: serverKey(server) } : {}),
+  const isStop = action.kind === "weight" ? action.weight === 0 : action.kind !== "ready";
+  const waited = await waitInWords(client, settings, {
+    // An override that is not there may have been deleted a moment ago, which leaves no revision.
+    revision: result.revision,
+    at: result.readAt,
+    clusterId: result.clusterId,
+    timeoutMs,
+    server: isStop ? serverKey(server) : undefined,
   });
-  if (waited.kind === "behind") {
-    waited.lines.forEach((line) => console.error(`etcd-haproxy: not in time: ${line}`));
-    return 1;
+  if (waited.kind !== "behind") {
+    waited.lines.forEach((line) => console.log(line));
+    return 0;
   }
-  waited.lines.forEach((line) => console.log(line));
-  return 0;
+  waited.lines.forEach((line) => console.error(`etcd-haproxy: not in time: ${line}`));
+  return 1;
 }

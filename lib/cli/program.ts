@@ -4,7 +4,7 @@ import { ControllerError } from "../util/errors.ts";
 import { escapeLines, escapeText } from "../util/escape.ts";
 import { defaultText, type Flag, type RawValue } from "../util/flag.ts";
 import { stderrLines } from "../util/stderr.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, TOPICS } from "./commands.ts";
 
 const USAGE_EXIT = 2;
 
@@ -23,10 +23,10 @@ export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): P
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${operandsOf(command)}` })
     .configureOutput({ writeErr: () => {} })
     .exitOverride();
-  for (const { usage, help, groups, run } of COMMANDS) {
+  for (const { usage, help, topics, run } of COMMANDS) {
     const command = program.command(usage).description(help).allowExcessArguments(false).exitOverride();
-    const options = groups.flatMap(({ title, flags }) =>
-      Object.values(flags).map((flag) => commandOption(flag).helpGroup(`${title}:`))
+    const options = topics.flatMap((topic) =>
+      Object.values(TOPICS[topic]).map((flag) => commandOption(flag).helpGroup(`${topic}:`))
     );
     options.forEach((option) => command.addOption(option));
     command.action(async () => {

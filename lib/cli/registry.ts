@@ -4,10 +4,9 @@ import type { EtcdSettings } from "../etcd/options.ts";
 import { buildModel, type Model } from "../registry/model.ts";
 import type { Bind } from "../util/flag_kinds.ts";
 import type { RenderOptions } from "../config/options.ts";
-import type { Snapshot } from "../registry/snapshot.ts";
 import { prefixesOf } from "../etcd/open.ts";
-import { connectEtcd } from "./connect.ts";
-import { networksOf } from "../node/own_addresses.ts";
+import { withEtcd } from "./connect.ts";
+import { networksOf } from "../node/listen.ts";
 
 /** What the commands that look at the registry once need to know. */
 export interface ReadSettings {
@@ -22,19 +21,16 @@ export interface ReadSettings {
  * @throws {ControllerError} (transient) when etcd cannot be asked
  */
 export async function readModel({ etcd, render, adminBind }: ReadSettings): Promise<Model> {
+  const prefixes = prefixesOf(etcd);
+  const { revision, entries } = await withEtcd(
+    etcd,
+    ({ kv }) =>
+      readAll(kv, [prefixes.services, prefixes.overrides]).catch((error) => {
+        throw new ControllerError("transient", `Cannot read the registry: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }),
+  );
   const networks = networksOf(render, adminBind);
-  return buildModel(await readRegistry(etcd), prefixesOf(etcd), { networks });
-}
-
-async function readRegistry(settings: EtcdSettings): Promise<Snapshot> {
-  const client = await connectEtcd(settings);
-  const { services, overrides } = prefixesOf(settings);
-  try {
-    const { revision, entries } = await readAll(client.kv, [services, overrides]);
-    return { revision, entries: [...entries.values()] };
-  } catch (error) {
-    throw new ControllerError("transient", `Cannot read the registry: ${messageOf(error)}`, { cause: error });
-  } finally {
-    client.close();
-  }
+  return buildModel({ revision, entries: [...entries.values()] }, prefixes, { networks });
 }

@@ -12,10 +12,5 @@ export async function render(settings: ReadSettings): Promise<void> {
   for (const { key, reason } of model.rejections) {
     console.error(`rejected ${escapeText(key)}: ${escapeText(reason)}`);
   }
-  await printText(joinConfig(renderConfig(model, template, renderSettings(settings.render))));
-}
-
-async function printText(text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`);
-  for (let written = 0; written < bytes.length;) written += await Deno.stdout.write(bytes.subarray(written));
+  console.log(joinConfig(renderConfig(model, template, renderSettings(settings.render))).replace(/\n$/, ""));
 }

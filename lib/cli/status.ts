@@ -5,23 +5,20 @@ import { type NodesRead, readNodes } from "../ack/wait.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { StatusOptions, WaitFor } from "./options.ts";
 import { nodesJson, nodesTable } from "./nodes_table.ts";
-import { connectEtcd } from "./connect.ts";
-import { newestBefore, waitInWords } from "./waiting.ts";
+import { withEtcd } from "./connect.ts";
+import { waitInWords } from "./waiting.ts";
 import { watchNodes } from "./watch_nodes.ts";
 
 /** `etcd-haproxy status`: shows all nodes, and with `--wait` waits for them. Returns the exit code, 0 or 1. */
-export async function status(settings: EtcdSettings, options: StatusOptions): Promise<number> {
-  const client = await connectEtcd(settings);
-  try {
+export function status(settings: EtcdSettings, options: StatusOptions): Promise<number> {
+  return withEtcd(settings, async (client) => {
     if (options.watch) return await watchNodes(client, settings.nodesPrefix);
     const code = options.wait === undefined
       ? 0
       : await wait(client, settings, { ...options, wait: options.wait });
     show(await read(client, settings), options);
     return code;
-  } finally {
-    client.close();
-  }
+  });
 }
 
 function show(nodes: NodesRead, { json }: StatusOptions): void {
@@ -48,7 +45,6 @@ async function wait(
   settings: EtcdSettings,
   { wait, timeoutMs }: StatusOptions & { wait: Exclude<WaitFor, undefined> },
 ): Promise<number> {
-  const deadline = performance.now() + timeoutMs;
   const { revision: now, clusterId, nodes } = await read(client, settings);
   const at = wait === "newest" ? now : wait;
   if (at > now) {
@@ -57,17 +53,11 @@ async function wait(
       `Cannot wait for revision ${at}: the store is at revision ${now}, so it is another one or was restored`,
     );
   }
-  // Most nodes serve it already, and then nothing has to be searched.
-  const isServed = nodes.every(({ applied }) => applied !== undefined && applied >= at);
-  const revision = isServed ? at : await newestBefore(client, settings, { at, clusterId, timeoutMs });
-  const limitMs = Math.max(0, deadline - performance.now());
-  const waited = await waitInWords(client, {
-    nodesPrefix: settings.nodesPrefix,
-    revision,
-    clusterId,
-    limitMs,
-  });
-  if (waited.kind === "passed") return 0;
-  waited.lines.forEach((line) => console.error(`etcd-haproxy: revision ${revision} is not served: ${line}`));
+  // Most nodes have applied it already, and then there is nothing to search.
+  const isApplied = nodes.every(({ applied }) => applied !== undefined && applied >= at);
+  const target = { revision: isApplied ? at : undefined, at, clusterId, timeoutMs };
+  const { kind, revision, lines } = await waitInWords(client, settings, target);
+  if (kind === "passed") return 0;
+  lines.forEach((line) => console.error(`etcd-haproxy: revision ${revision} is not served: ${line}`));
   return 1;
 }

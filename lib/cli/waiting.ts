@@ -3,57 +3,74 @@ import { escapeText } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { newestChange } from "../ack/newest_change.ts";
-import { type NodesWaitOptions, waitForNodes } from "../ack/wait.ts";
+import { waitForNodes } from "../ack/wait.ts";
 import { behindText } from "./nodes_table.ts";
-import type { NodeView } from "../ack/keys.ts";
 import { prefixesOf } from "../etcd/open.ts";
 
-/** How waiting ended, in words. Only `passed` tells that somebody serves the revision. */
+/** What to wait for. */
+export interface WaitOptions {
+  /** Undefined: the newest change of the registry up to revision `at`. */
+  readonly revision: bigint | undefined;
+  /** A revision that the store has reached. */
+  readonly at: bigint;
+  readonly clusterId: string;
+  readonly timeoutMs: number;
+  /** A server that must have no more requests. */
+  readonly server?: string | undefined;
+}
+
+/** How waiting ended, in words. Only `passed` means that a node has applied the revision. */
 export interface Waited {
   readonly kind: "passed" | "nobody" | "behind";
+  readonly revision: bigint;
   readonly lines: readonly string[];
 }
+
+/** The newest change is searched for at least that long, so that a short time limit gets an answer too. */
+const LEAST_SEARCH_MS = 5_000;
 
 /**
  * Waits for all nodes and puts the result into words.
  *
  * @throws {ControllerError} when the nodes' keys cannot be read, or are those of another store
  */
-export async function waitInWords(client: EtcdClient, options: NodesWaitOptions): Promise<Waited> {
-  const { revision, server } = options;
-  const end = await waitForNodes(client, options);
+export async function waitInWords(
+  client: EtcdClient,
+  settings: EtcdSettings,
+  { at, clusterId, timeoutMs, server, ...options }: WaitOptions,
+): Promise<Waited> {
+  const deadline = performance.now() + timeoutMs;
+  const { services, overrides } = prefixesOf(settings);
+  // Changes of other keys do not count: nodes do not watch them.
+  const revision = options.revision ?? await newestChange(client, {
+    prefixes: [services, overrides],
+    at,
+    clusterId,
+    signal: AbortSignal.timeout(Math.max(timeoutMs, LEAST_SEARCH_MS)),
+  });
+  const limitMs = Math.max(0, deadline - performance.now());
+  const { nodesPrefix } = settings;
+  const end = await waitForNodes(client, {
+    nodesPrefix,
+    revision,
+    clusterId,
+    limitMs,
+    server,
+  });
   switch (end.kind) {
     case "passed":
-      return { kind: "passed", lines: [`served by ${namesOf(end.nodes)}`] };
+      return {
+        kind: "passed",
+        revision,
+        lines: [`served by ${end.nodes.map(({ node }) => escapeText(node)).join(", ")}`],
+      };
     case "nobody":
-      return { kind: "nobody", lines: ["no node is alive"] };
+      return { kind: "nobody", revision, lines: ["no node is alive"] };
     case "behind":
-      return { kind: "behind", lines: end.nodes.map((node) => behindText(node, revision, server)) };
+      return { kind: "behind", revision, lines: end.nodes.map((node) => behindText(node, revision, server)) };
     case "unreadable":
       throw new ControllerError("transient", `Cannot wait for the nodes: ${end.reason}`);
     case "other-store":
       throw new ControllerError("operator", `Cannot wait for revision ${revision}: ${end.reason}`);
   }
-}
-
-/** Who has no time to wait is told all the same whether the nodes are behind. */
-const LEAST_SEARCH_MS = 5_000;
-
-/**
- * The newest change of the registry up to a revision. Changes of other keys do not count: no node hears of them.
- *
- * @throws {ControllerError} (transient) when it is not found in time
- */
-export async function newestBefore(
-  client: EtcdClient,
-  settings: EtcdSettings,
-  { at, clusterId, timeoutMs }: { at: bigint; clusterId: string; timeoutMs: number },
-): Promise<bigint> {
-  const { services, overrides } = prefixesOf(settings);
-  const signal = AbortSignal.timeout(Math.max(timeoutMs, LEAST_SEARCH_MS));
-  return await newestChange(client, { prefixes: [services, overrides], at, clusterId, signal });
-}
-
-function namesOf(nodes: readonly NodeView[]): string {
-  return nodes.map(({ node }) => escapeText(node)).join(", ");
 }

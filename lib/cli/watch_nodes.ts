@@ -10,13 +10,16 @@ import { listenForSignals } from "./signals.ts";
 
 /** Changes that come together are shown once. */
 const QUIET_MS = 100;
-/** On a terminal ages go on by themselves. */
-const TICK_MS = 1_000;
+/** On a terminal ages grow by themselves. */
+const TERMINAL_TICK_MS = 1_000;
+/** Elsewhere nothing is printed when only time has passed. */
+const NO_TICK_MS = 3_600_000;
 
-/** Shows all nodes at every change until SIGINT or SIGTERM; on a terminal in place, else one table below the other. */
+/** Shows all nodes at every change until SIGINT or SIGTERM: on a terminal in place, else one table below the other. */
 export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promise<number> {
   const { stop } = listenForSignals(() => {});
-  const screen = Deno.stdout.isTerminal() ? terminalScreen() : plainScreen();
+  const isTerminal = Deno.stdout.isTerminal();
+  const show = isTerminal ? showInPlace : createChangeLog();
   const bell = createBell();
   let read: FullRead | undefined;
   let problem: string | undefined;
@@ -33,17 +36,17 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
     },
     signal: stop,
   });
-  screen.open();
+  if (isTerminal) write(OTHER_SCREEN);
   while (!stop.aborted) {
     const table = read === undefined
       ? []
       : nodesTable(parseNodes(read.entries.values(), nodesPrefix), Date.now());
     const lines = problem === undefined ? table : [...table, `etcd: ${escapeText(problem)}`];
-    if (lines.length > 0) screen.show(lines);
-    await bell.wait(screen.tickMs, stop);
+    if (lines.length > 0) show(lines);
+    await bell.wait(isTerminal ? TERMINAL_TICK_MS : NO_TICK_MS, stop);
     await sleep(QUIET_MS, stop);
   }
-  screen.close();
+  if (isTerminal) write(FIRST_SCREEN);
   await followed;
   return 0;
 }
@@ -53,45 +56,27 @@ function problemOf(event: EtcdEvent, before: string | undefined): string | undef
   return event.kind === "watching" ? undefined : before;
 }
 
-interface Screen {
-  readonly tickMs: number;
-  open(): void;
-  show(lines: readonly string[]): void;
-  close(): void;
-}
-
-function plainScreen(): Screen {
+/** Prints a table that differs from the one before. */
+function createChangeLog(): (lines: readonly string[]) => void {
   let last = "";
-  return {
-    // Nothing is printed when only time has passed.
-    tickMs: 3_600_000,
-    open: () => {},
-    show: (lines) => {
-      const text = lines.join("\n");
-      if (text === last) return;
-      write(`${last === "" ? "" : "\n"}${text}\n`);
-      last = text;
-    },
-    close: () => {},
+  return (lines) => {
+    const text = lines.join("\n");
+    if (text === last) return;
+    write(`${last === "" ? "" : "\n"}${text}\n`);
+    last = text;
   };
 }
 
-/** The other screen of the terminal (xterm control sequences): what stood there before is back at the end. */
-function terminalScreen(): Screen {
-  return {
-    tickMs: TICK_MS,
-    open: () => write("\x1b[?1049h\x1b[?25l"),
-    show: (lines) => {
-      const { columns, rows } = Deno.consoleSize();
-      // A terminal that does not know its size says 0.
-      const fitting = lines.slice(0, (rows || Infinity) - 1).map((line) =>
-        line.slice(0, columns || Infinity)
-      );
-      // One write from the upper left corner, each line cleared behind its text: nothing flickers.
-      write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
-    },
-    close: () => write("\x1b[?25h\x1b[?1049l"),
-  };
+/** Control sequences of xterm: its other screen without a cursor, and back to what was there before. */
+const OTHER_SCREEN = "\x1b[?1049h\x1b[?25l";
+const FIRST_SCREEN = "\x1b[?25h\x1b[?1049l";
+
+function showInPlace(lines: readonly string[]): void {
+  const { columns, rows } = Deno.consoleSize();
+  // A terminal that does not know its size says 0.
+  const fitting = lines.slice(0, (rows || Infinity) - 1).map((line) => line.slice(0, columns || Infinity));
+  // One write from the upper left corner, each line cleared behind its text: nothing flickers.
+  write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
 }
 
 function write(text: string): void {

@@ -12,7 +12,7 @@ export const RENDER_FLAGS = {
     "directory for sockets and the last good configuration; at most 70 bytes",
   ),
   haproxy: path("haproxy HAPROXY_BIN=haproxy", "HAProxy program, looked up in PATH"),
-  template: optional(path("template HAPROXY_TEMPLATE", "template of the configuration"), "the built-in one"),
+  template: optional(path("template HAPROXY_TEMPLATE", "template of the configuration"), "the embedded one"),
   hardStopAfterMs: duration(
     "hard-stop-after HARD_STOP_AFTER_MS=10m",
     "how long a worker may finish its connections after a reload, WebSockets included",

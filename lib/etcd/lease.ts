@@ -22,10 +22,10 @@ export interface Lease {
 
 type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 
-/** What etcd says of a lease: it is renewed, or it exists no longer. */
+/** `ended`: the lease no longer exists. */
 export type Renewal = "renewed" | "ended";
 
-/** Grants a lease. One whose answer is lost has no keys and ends by itself. */
+/** Grants a lease. If the answer is lost, the lease has no keys and ends by itself. */
 export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBounds): Promise<Lease> {
   const askedAtMs = performance.now();
   const { ID: id, TTL } = await within(kv.leaseClient.leaseGrant({ TTL: ttlSeconds }), bounds);
@@ -59,9 +59,8 @@ function renewalTimes(askedAtMs: number, ttlMs: number): Pick<Lease, "renewedAtM
 }
 
 /**
- * Renews a lease, once. etcd offers this only as a stream, and a stream has no deadline of its own: on a frozen member
- * it would hang for as long as the member is frozen. So each renewal is a short stream within bounds, on an endpoint
- * that the client picks at random.
+ * Renews a lease, once. etcd offers this only as a stream without a deadline, which would hang for as long as a member is
+ * frozen. So each renewal is a short stream within bounds, on an endpoint that the client picks at random.
  */
 export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds): Promise<Renewal> {
   const opening = kv.leaseClient.leaseKeepAlive();
@@ -79,7 +78,7 @@ export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds)
 }
 
 /**
- * Revokes a lease, and so deletes the keys attached to it. One that has ended before is no error.
+ * Revokes a lease, and so deletes the keys attached to it. It is no error if the lease has ended before.
  *
  * @returns the revision of the deletion; `undefined` if the lease had ended before
  */
@@ -97,7 +96,7 @@ export async function revokeLease(
   }
 }
 
-/** Whether a call failed because its lease exists no longer. */
+/** Whether a call failed because its lease no longer exists. */
 export function isLeaseEnded(error: unknown): boolean {
   return error instanceof EtcdLeaseInvalidError;
 }

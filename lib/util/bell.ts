@@ -5,9 +5,9 @@ export interface Bell {
   ring(): void;
   /**
    * Waits for a ring, `ms` milliseconds at most (`Infinity`: for long), or until the signal is aborted. A ring since the
-   * last wait counts, so none is missed while the loop works.
+   * last wait counts, so none is missed while the loop works. Resolves to whether it rang.
    */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
+  wait(ms: number, signal: AbortSignal): Promise<boolean>;
 }
 
 /** A timer that is set to more fires at once. */
@@ -19,8 +19,9 @@ export function createBell(): Bell {
   return {
     ring: () => next.resolve(),
     wait: async (ms, signal) => {
-      await resolvesWithin(next.promise, Math.min(ms, LONGEST_TIMER_MS), signal);
+      const rang = await resolvesWithin(next.promise, Math.min(ms, LONGEST_TIMER_MS), signal);
       next = Promise.withResolvers<void>();
+      return rang;
     },
   };
 }

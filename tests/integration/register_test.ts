@@ -194,7 +194,7 @@ Deno.test("register says that etcd has no space for it, and registers when there
   await using registered = startRegistered(etcd, { port: 8080 });
   const [url] = etcd.endpoints;
   await registered.untilSaid("etcd refuses, retrying");
-  await registered.untilSaid(`etcd at ${url} takes no writes: database space exceeded (alarm NOSPACE)`);
+  await registered.untilSaid(`etcd at ${url} accepts no writes: database space exceeded (alarm NOSPACE)`);
   await etcd.etcdctl("compact", String(await etcd.revision()));
   await etcd.member(0).etcdctl("defrag");
   await etcd.etcdctl("alarm", "disarm");

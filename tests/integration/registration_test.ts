@@ -101,7 +101,7 @@ function losingFirstAnswer(kv: Etcd3): Etcd3 {
 
 function isRenewalTimeout(event: RegistrationEvent): boolean {
   return event.kind === "failing" && event.call === "renew" &&
-    String(event.error).includes("gives no answer");
+    String(event.error).includes("does not answer");
 }
 
 Deno.test("register() puts the key under a lease that is kept alive", async () => {

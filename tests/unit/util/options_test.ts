@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { COMMANDS, nodeSettings } from "../../../lib/cli/commands.ts";
+import { COMMANDS, nodeSettings, TOPICS } from "../../../lib/cli/commands.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import { type RawValue, readFlags } from "../../../lib/util/flag.ts";
 import { LOG_FLAGS } from "../../../lib/util/log_options.ts";
@@ -51,8 +51,8 @@ Deno.test("the options have the defaults of the design", () => {
 });
 
 Deno.test("each command has a flag and a variable only once, named as flags and variables are", () => {
-  for (const { groups } of COMMANDS) {
-    const flags = groups.flatMap(({ flags }) => Object.values(flags));
+  for (const { topics } of COMMANDS) {
+    const flags = topics.flatMap((topic) => Object.values(TOPICS[topic]));
     const names = flags.flatMap(({ name, env }) => env === undefined ? [name] : [name, env]);
     assertEquals(names.filter((name, index) => names.indexOf(name) !== index), []);
     for (const { name, env = "X" } of flags) {
