@@ -5,11 +5,10 @@ const prefix = { value: "prefix", parse: readPrefix };
 
 /** Settings by which etcd is reached and the registry is laid out. */
 export const ETCD_FLAGS = {
-  endpoints: setting(
-    "endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379",
-    "client URLs of etcd, separated by commas",
-    { value: "urls", parse: readEndpoints },
-  ),
+  endpoints: setting("endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379", "URLs of etcd, separated by commas", {
+    value: "urls",
+    parse: readEndpoints,
+  }),
   cacert: optional(path("cacert ETCD_CACERT", "CA certificate to verify etcd with")),
   cert: optional(path("cert ETCD_CERT", "client certificate")),
   key: optional(path("key ETCD_KEY", "private key of the client certificate")),
@@ -23,7 +22,7 @@ export const ETCD_FLAGS = {
   servicesPrefix: setting("services-prefix SERVICES_PREFIX=/services/", "where services register", prefix),
   settingsPrefix: setting(
     "settings-prefix SETTINGS_PREFIX=/haproxy/settings/",
-    "settings of operators",
+    "where operators put their settings",
     prefix,
   ),
   nodesPrefix: setting(

@@ -11,22 +11,18 @@ const COUNT = { min: 1, max: 1_000 };
 /** Settings of a registration. */
 export const REGISTER_FLAGS = {
   service: text("service SERVICE_NAME", "service to register in"),
-  port: integer("port SERVICE_PORT", "port that the process listens on", {
-    min: 1,
-    max: 65_535,
-    value: "port",
-  }),
+  port: integer("port SERVICE_PORT", "port that the process listens on", { min: 1, max: 65_535 }),
   id: optional(text("id SERVICE_ID", "id in the service"), "host name and port"),
   host: optional(
     setting("address SERVICE_ADDRESS", "host to register, without a port", {
       value: "host",
       parse: readHost,
     }),
-    "its own one towards etcd",
+    "the address that reaches etcd",
   ),
-  weight: optional(integer("weight SERVICE_WEIGHT", "weight from 0 to 256", { min: 0, max: 256 }), "100"),
+  weight: optional(integer("weight SERVICE_WEIGHT", "weight, at most 256", { max: 256 }), "100"),
   maxconn: optional(
-    integer("maxconn SERVICE_MAXCONN", "most connections from each node", { min: 0, max: 1_000_000 }),
+    integer("maxconn SERVICE_MAXCONN", "most connections from each node", { max: 1_000_000 }),
     "no limit",
   ),
   meta: pairs("meta", "more data for the entry; may be repeated"),
@@ -34,7 +30,10 @@ export const REGISTER_FLAGS = {
     setting(
       "check SERVICE_CHECK",
       "register only while it passes: http://host:port/path, tcp://host:port or tcp",
-      { value: "url", parse: readTarget },
+      {
+        value: "url",
+        parse: readTarget,
+      },
     ),
   ),
   checkIntervalMs: duration(
@@ -51,11 +50,11 @@ export const REGISTER_FLAGS = {
   }),
   drainTimeoutMs: duration(
     "drain-timeout DRAIN_TIMEOUT_MS=10s",
-    "on SIGTERM: how long nodes may take to drain it",
+    "on SIGTERM: longest wait for nodes to drain it",
   ),
   stopTimeoutMs: duration(
     "stop-timeout STOP_TIMEOUT_MS=10s",
-    "after that: how long the command and its children may take to end",
+    "then: longest wait for the command and its children to end",
   ),
 };
 

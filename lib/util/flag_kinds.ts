@@ -64,11 +64,18 @@ export function choice<const T extends string>(
   return setting(spec, help, { value, parse });
 }
 
-/** An integer within a range. */
+/** Bounds of an integer, and what stands for it in `--help`. */
+interface IntegerOptions {
+  readonly min?: number;
+  readonly max: number;
+  readonly value?: string;
+}
+
+/** An integer within bounds. */
 export function integer(
   spec: Spec,
   help: string,
-  { min, max, value = "number" }: { readonly min: number; readonly max: number; readonly value?: string },
+  { min = 0, max, value = "number" }: IntegerOptions,
 ): Flag<number> {
   const parse = (text: string, given: Given) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
