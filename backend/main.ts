@@ -1,21 +1,20 @@
+import { listenForSignals } from "../lib/cli/signals.ts";
 import { prepareProcess } from "../lib/etcd/process.ts";
 import { ControllerError } from "../lib/util/errors.ts";
-import { escapeText } from "../lib/util/escape.ts";
-import { flushLog, log } from "./log.ts";
+import { configureLog, flushLog, log } from "../lib/util/log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
-import { listenForStop } from "./signals.ts";
 
 /** Runs the service and returns its exit code: 0 when it stopped as asked, 2 for a wrong environment, 1 for other trouble. */
 async function main(): Promise<number> {
   prepareProcess();
+  await configureLog({ format: "text", level: "info" });
   try {
-    const options = parseBackendOptions(Deno.env.toObject(), Deno.hostname());
-    await runService(options, listenForStop());
+    await runService(parseBackendOptions(Deno.env.toObject(), Deno.hostname()), listenForSignals());
     return 0;
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;
-    log(escapeText(error.message, 2_000));
+    log().error("cannot run", { reason: error.message });
     return error.kind === "usage" ? 2 : 1;
   } finally {
     await flushLog();

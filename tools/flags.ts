@@ -27,7 +27,7 @@ other users of a machine can read flags. [Registry schema](schema.md) describes 
     `[Templates](templates.md) shows how to write your own. The container image sets \`LB_STATS_BIND\` to
 \`:8404\`.`,
   "Admin server":
-    "The container image sets `LB_ADMIN_BIND` to `:8405`. [Operations](operations.md) lists what it answers.",
+    "The container image sets `LB_ADMIN_BIND` to `:8405`. [Operations](operations/README.md) lists what it answers.",
   "Guard": "[Why servers are held](adr/0001-mass-disappearance-guard.md) explains the guard.",
   "Registration":
     "[Registration](registration.md) explains what `register` does. `--check tcp` checks the own port.",

@@ -14,10 +14,6 @@ declare module "@std/async/debounce" {
   ): DebouncedFunction<T>;
 }
 
-declare module "@std/async/delay" {
-  export function delay(ms: number, options?: { signal?: AbortSignal; persistent?: boolean }): Promise<void>;
-}
-
 declare module "@std/async/deadline" {
   export function deadline<T>(
     promise: Promise<T>,

@@ -7,13 +7,13 @@ export interface AppliedRevision {
   readonly urgent: bigint;
 }
 
-/** A revision that HAProxy was brought to, and that old workers may not know of yet. */
+/** A revision that some old workers do not serve yet. */
 export interface BlockedRevision extends AppliedRevision {
-  /** Workers that a reload had retired before: they go on by their old servers. */
+  /** Workers that a reload had retired before: they keep their old servers. */
   readonly workers: readonly number[];
 }
 
-/** What a node is verified to serve. Times are monotonic milliseconds. */
+/** What a node is verified to serve. Times are milliseconds of `performance.now()`. */
 export interface Verification {
   /** The newest revision that every worker serves; undefined: none yet. */
   readonly verified: bigint | undefined;
@@ -25,12 +25,12 @@ export interface Verification {
   readonly retiredAt: ReadonlyMap<number, number>;
 }
 
-/** What was seen of HAProxy's processes. */
+/** HAProxy's processes at a moment. */
 export interface WorkersSeen {
-  /** Ids of the workers that a reload retired and that still live. */
+  /** Ids of the workers that a reload retired and that still run. */
   readonly oldWorkers: readonly number[];
   readonly now: number;
-  /** For how long a retired worker may take a request from an idle client; undefined: until it ends. */
+  /** How long a retired worker may take a request from an idle client; undefined: until it ends. */
   readonly idleMs: number | undefined;
 }
 
@@ -43,28 +43,26 @@ export const NOTHING_VERIFIED: Verification = {
 };
 
 /**
- * A pass brought HAProxy to a revision, and its processes were looked at after it. Workers that had been retired by then
- * may take one more request from each idle client, by their old servers: the revision is verified when they are gone, or
- * when no client can have been idle for so long. Workers that are retired later know it already.
+ * A pass brought HAProxy to a revision, and its processes were looked at afterwards. Workers that had been retired by then
+ * may take one more request from each idle client, for their old servers. The revision is verified when they are gone, or
+ * when no client can have been idle for so long. Workers that are retired later serve it already.
  */
 export function withApplied(before: Verification, applied: AppliedRevision, seen: WorkersSeen): Verification {
   const { revision } = applied;
   const newest = before.blocked.at(-1)?.revision ?? before.verified;
   if (newest !== undefined && revision === newest) return withLook(before, seen);
-  // A store that was restored begins again, and what was verified of the other one says nothing.
+  // The store was restored: what was verified of the other one means nothing.
   const start = newest !== undefined && revision < newest
     ? { ...NOTHING_VERIFIED, retiredAt: before.retiredAt }
     : before;
-  const retiredAt = retirements(start, seen);
-  const workers = blockingWorkers(seen.oldWorkers, { ...seen, retiredAt });
-  const blocked = [...start.blocked, { ...applied, workers }];
-  return withLook({ ...start, retiredAt, blocked: mergeSameWorkers(blocked) }, seen);
+  const workers = blockingWorkers(retirements(start, seen), seen);
+  return withLook({ ...start, blocked: mergeSameWorkers([...start.blocked, { ...applied, workers }]) }, seen);
 }
 
 /** HAProxy's processes were looked at again. */
 export function withLook(before: Verification, seen: WorkersSeen): Verification {
   const retiredAt = retirements(before, seen);
-  const alive = new Set(blockingWorkers(seen.oldWorkers, { ...seen, retiredAt }));
+  const alive = new Set(blockingWorkers(retiredAt, seen));
   const blocked = before.blocked.map((one) => ({
     ...one,
     workers: one.workers.filter((pid) => alive.has(pid)),
@@ -83,20 +81,15 @@ function retirements({ retiredAt }: Verification, { oldWorkers, now }: WorkersSe
   return new Map(oldWorkers.map((pid) => [pid, retiredAt.get(pid) ?? now]));
 }
 
-function blockingWorkers(
-  workers: readonly number[],
-  { retiredAt, now, idleMs }: WorkersSeen & Pick<Verification, "retiredAt">,
-): number[] {
-  return workers.filter((pid) => idleMs === undefined || now < (retiredAt.get(pid) ?? now) + idleMs);
+function blockingWorkers(retiredAt: ReadonlyMap<number, number>, { now, idleMs }: WorkersSeen): number[] {
+  return [...retiredAt].filter(([, at]) => idleMs === undefined || now < at + idleMs).map(([pid]) => pid);
 }
 
 /** Revisions that the same workers block are verified together: the newest covers the others. */
-function mergeSameWorkers(blocked: readonly BlockedRevision[]): BlockedRevision[] {
-  const [last, before] = [blocked.at(-1), blocked.at(-2)];
-  if (last === undefined || before === undefined || last.workers.join() !== before.workers.join()) {
-    return [...blocked];
-  }
-  return [...blocked.slice(0, -2), last];
+function mergeSameWorkers(blocked: readonly BlockedRevision[]): readonly BlockedRevision[] {
+  const [before, last] = blocked.slice(-2);
+  const isSame = last !== undefined && before?.workers.join() === last.workers.join();
+  return isSame ? [...blocked.slice(0, -2), last] : blocked;
 }
 
 /** The revision that a pass brought HAProxy to; undefined when it did not, or cannot know. */
@@ -106,6 +99,6 @@ export function reachedBy(
 ): bigint | undefined {
   if (outcome?.kind !== "reached") return undefined;
   const { kind } = outcome.observed;
-  // One that does not run starts with the file. Of somebody else's that is away nobody knows what it does.
+  // Our own HAProxy, when down, starts with the file. Another owner's may start with anything.
   return kind === "up" || kind === "down" && !attached ? model.revision : undefined;
 }

@@ -4,11 +4,11 @@ import { serverKey } from "../registry/model.ts";
 import type { ObservedServer, ObservedServers } from "../plan/observed.ts";
 import { lastObserved, type Pass } from "../reconcile/pass.ts";
 
-/** Servers that the registry keeps requests away from, as a pass left them. All by `<service>/<id>`. */
+/** Servers that should get no request, as a pass left them. Named `<service>/<id>`. */
 export interface KeptAway {
-  /** They get no new request; HAProxy has to be asked whether they hold any. */
+  /** They get no new request; only HAProxy knows whether they hold any. */
   readonly idleOrDraining: ReadonlySet<string>;
-  /** They get requests all the same, because something holds the change up or an operator overrides it. */
+  /** They still get requests, because the change is delayed or an operator overrides it. */
   readonly stillServing: readonly string[];
   /** Backends in which the worker has such servers. */
   readonly backends: readonly string[];
@@ -16,31 +16,23 @@ export interface KeptAway {
   readonly takesRequests: (key: string) => boolean;
 }
 
-/** Who is kept away from requests, by what HAProxy was last seen to run. */
+/** The servers that are kept away from requests, by the last look at HAProxy. */
 export const keptAway = memoByObject((pass: Pass): KeptAway => {
   const observed = lastObserved(pass);
   const running: ObservedServers = observed.kind === "up" ? observed.servers : new Map();
-  const keys = new Set<string>();
-  const backends: string[] = [];
-  for (const [backend, servers] of running) {
-    const away = [...servers.values()].filter((server) => !takesRequests(server));
-    away.forEach(({ name }) => keys.add(`${backend}/${name}`));
-    if (away.length > 0) backends.push(backend);
-  }
-  const takes = (key: string) => {
-    const [backend = "", name = ""] = key.split("/");
-    const server = running.get(backend)?.get(name);
-    return server !== undefined && takesRequests(server);
-  };
+  const taking = namesOf(running, takesRequests);
+  const away = namesOf(running, (server) => !takesRequests(server));
+  const takes = new Set(taking);
   return {
-    idleOrDraining: keys,
-    backends,
-    takesRequests: takes,
-    stillServing: [...undesired(pass, running), ...heldServers(pass), ...pass.model.overruled].filter(takes),
+    idleOrDraining: new Set(away),
+    backends: [...new Set(away.map(backendOf))],
+    takesRequests: (key) => takes.has(key),
+    stillServing: [...undesired(pass, taking), ...heldServers(pass), ...pass.model.overruled]
+      .filter((key) => takes.has(key)),
   };
 });
 
-/** Servers that hold requests, or get them though they must not; `used` are those in use by any worker. */
+/** Servers that hold requests, or get them though they should not; `used` are the servers that hold requests. */
 export function drainingServers(
   away: KeptAway,
   used: { now: Iterable<string>; byOldWorkers: Iterable<string> },
@@ -55,21 +47,29 @@ function takesRequests({ weight, maint, draining }: ObservedServer): boolean {
   return weight > 0 && !maint && !draining;
 }
 
-/**
- * Servers that go on though the registry does not ask for them: those of backends which only a reload changes, while the
- * reload is refused or waits. Servers that a template names itself may be among them, which harms nobody.
- */
-function undesired({ model, decision: { desired } }: Pass, running: ObservedServers): string[] {
-  if (desired.base === "rendered") return [];
-  const asked = new Set(model.services.flatMap(({ servers }) => servers.filter(isAskedFor).map(serverKey)));
-  return [...running].filter(([backend]) => !desired.config.servers.has(backend)).flatMap((
-    [backend, servers],
-  ) => [...servers.values()].filter(takesRequests).map(({ name }) => `${backend}/${name}`)).filter((key) =>
-    !asked.has(key)
+/** Servers that a test chooses, as `<backend>/<name>`. */
+function namesOf(running: ObservedServers, test: (server: ObservedServer) => boolean): string[] {
+  return [...running].flatMap(([backend, servers]) =>
+    [...servers.values()].filter(test).map(({ name }) => `${backend}/${name}`)
   );
 }
 
-/** They left the registry, and get requests until the guard lets them go. */
+/** HAProxy takes no `/` in a name. */
+function backendOf(key: string): string {
+  return key.slice(0, key.indexOf("/"));
+}
+
+/**
+ * Servers that still serve though the registry does not ask for them: their backends change by a reload only, and that was
+ * refused or waits. A template's own servers may be among them, which does no harm.
+ */
+function undesired({ model, decision: { desired } }: Pass, taking: readonly string[]): string[] {
+  if (desired.base === "rendered") return [];
+  const asked = new Set(model.services.flatMap(({ servers }) => servers.filter(isAskedFor).map(serverKey)));
+  return taking.filter((key) => !asked.has(key) && !desired.config.servers.has(backendOf(key)));
+}
+
+/** They left the registry, and get requests until the guard releases them. */
 function heldServers({ guard }: Pass): string[] {
   return guard.held.map(({ server }) => serverKey(server));
 }

@@ -1,14 +1,16 @@
+import { randomBytes } from "node:crypto";
 import type { StateFiles } from "../haproxy/state/files.ts";
 
-/** What tells this node from another one of the same id: random, and kept for the next run. */
+/** A random name that tells this node from another one of the same id. It is kept for the next run. */
 export interface Instance {
   current(): string;
+  /** Makes a new one: another process has the same, because it runs on a copy of this node's state directory. */
   renew(): Promise<void>;
 }
 
 const FORM = /^[0-9a-f]{16}$/;
 
-/** Reads the file, or makes one that only this user can read. */
+/** Reads the file, or makes one that only its user can read. */
 export async function openInstance(path: string, files: StateFiles): Promise<Instance> {
   const kept = (await files.read(path))?.trim();
   let current = kept !== undefined && FORM.test(kept) ? kept : await makeInstance(path, files);
@@ -21,9 +23,7 @@ export async function openInstance(path: string, files: StateFiles): Promise<Ins
 }
 
 async function makeInstance(path: string, files: StateFiles): Promise<string> {
-  const made = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) =>
-    byte.toString(16).padStart(2, "0")
-  ).join("");
+  const made = randomBytes(8).toString("hex");
   await files.replace(path, made);
   return made;
 }

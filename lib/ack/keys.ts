@@ -1,13 +1,14 @@
 import * as v from "valibot";
+import type { Parsed } from "../registry/address.ts";
 import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 
-/** What a node says of itself in its key `status`. Counts and times are never negative. */
+/** What a node writes into its key `status`. Counts and times are never negative. */
 export interface NodeStatus {
   readonly node: string;
-  /** Random, kept in the node's state directory: it tells a restarted node from a second one of the same id. */
+  /** Random, kept in the state directory: tells a restarted node from a second one of the same id. */
   readonly instance: string;
-  /** The newest registry revision that the node was verified to serve when it wrote this; 0: none yet. */
+  /** The newest registry revision that the node was verified to serve; 0: none yet. */
   readonly revision: bigint;
   readonly lagMs: number;
   /** The start of the digest of the base that it runs. */
@@ -16,7 +17,7 @@ export interface NodeStatus {
   /** Servers, as `<service>/<id>`, that get no new request and still hold some. */
   readonly draining: readonly string[];
   readonly rejections: number;
-  /** How many servers vanished from the registry and are served on. */
+  /** How many servers vanished from the registry and are still served. */
   readonly held: number;
   readonly plan: "runtime" | "reload" | "none";
   readonly tookMs: number;
@@ -29,15 +30,15 @@ export interface NodeStatus {
   readonly admin: string;
 }
 
-/** One node, as its keys tell of it. It lives, if it has a lease: its keys are gone when that has ended. */
+/** One node by its keys. They go with its lease, so a node whose keys exist is alive. */
 export interface NodeView {
-  /** Its id, with `~` and four hex digits behind it for a second node of the same id. */
+  /** Its id; a second node of the same id has `~` and four hex digits appended. */
   readonly node: string;
   /** The newest registry revision that it is verified to serve; undefined: none yet, or the key cannot be read. */
   readonly applied: bigint | undefined;
   /** Undefined: there is none, or it cannot be read. */
   readonly status: NodeStatus | undefined;
-  /** False: one of its keys was put without, and counts as a node that lives until somebody deletes it. */
+  /** False: a key was put without a lease, so the node counts as alive until the key is deleted. */
   readonly hasLease: boolean;
 }
 
@@ -47,7 +48,7 @@ export interface BadNodeKey {
   readonly reason: string;
 }
 
-/** What stands below the nodes prefix, nodes in the order of their names. */
+/** All keys below the nodes prefix; nodes in the order of their names. */
 export interface NodesView {
   readonly nodes: readonly NodeView[];
   readonly bad: readonly BadNodeKey[];
@@ -58,64 +59,58 @@ const SERVER_NAME = /^[A-Za-z0-9._:-]{1,128}\/[A-Za-z0-9._:-]{1,128}$/;
 /** As many digits as a revision of etcd has at most. */
 const REVISION = /^\d{1,19}$/;
 
-const text = (what: string) =>
-  v.pipe(v.string(`${what} is not a string`), v.maxLength(500, `${what} is too long`));
-const count = (what: string) =>
-  v.pipe(
-    v.number(`${what} is not a number`),
-    v.safeInteger(`${what} is no integer`),
-    v.minValue(0, `${what} is negative`),
-  );
+const text = v.pipe(v.string("is not a string"), v.maxLength(500, "is too long"));
+const count = v.pipe(
+  v.number("is not a number"),
+  v.safeInteger("is no integer"),
+  v.minValue(0, "is negative"),
+);
+const object = ({ input }: { readonly input: unknown }) =>
+  input === undefined ? "is missing" : "is not a JSON object";
+const server = v.pipe(v.string("is not a string"), v.regex(SERVER_NAME, "is not <service>/<id>"));
 
 const STATUS = v.object({
-  node: text("node"),
-  instance: text("instance"),
-  revision: v.pipe(count("revision"), v.transform((revision: number) => BigInt(revision))),
-  lagMs: count("lagMs"),
-  base: text("base"),
-  servers: v.object({ total: count("servers.total"), up: count("servers.up") }, "servers is not an object"),
-  draining: v.array(
-    v.pipe(
-      v.string("draining holds no strings"),
-      v.regex(SERVER_NAME, "draining holds something else than <service>/<id>"),
-    ),
-    "draining is not an array",
-  ),
-  rejections: count("rejections"),
-  held: v.optional(count("held"), 0),
-  plan: v.picklist(["runtime", "reload", "none"], "plan is not runtime, reload or none"),
-  tookMs: count("tookMs"),
-  stale: v.boolean("stale is not true or false"),
-  at: v.pipe(text("at"), v.isoTimestamp("at is not a time of RFC 3339")),
-  version: text("version"),
-  admin: text("admin"),
-}, "value is not a JSON object");
-
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+  node: text,
+  instance: text,
+  revision: v.pipe(count, v.transform((revision: number) => BigInt(revision))),
+  lagMs: count,
+  base: text,
+  servers: v.object({ total: count, up: count }, object),
+  draining: v.array(server, "is not an array"),
+  rejections: count,
+  held: v.optional(count, 0),
+  plan: v.picklist(["runtime", "reload", "none"], "is not runtime, reload or none"),
+  tookMs: count,
+  stale: v.boolean("is not true or false"),
+  at: v.pipe(text, v.isoTimestamp("is not a time of RFC 3339")),
+  version: text,
+  admin: text,
+}, object);
 
 /** The value of a status key. */
 export function formatStatus(status: NodeStatus): string {
   return JSON.stringify({ ...status, revision: Number(status.revision) });
 }
 
-/** Reads the value of a status key; unknown fields are ignored, for fleets run mixed versions. */
-export function parseStatus(value: Uint8Array): Read<NodeStatus> {
+/** Reads the value of a status key. Unknown fields are ignored, because a fleet may run several versions. */
+export function parseStatus(value: Uint8Array): Parsed<NodeStatus> {
   if (value.length > MAX_VALUE_BYTES) {
     return { ok: false, reason: `value has more than ${MAX_VALUE_BYTES} bytes` };
   }
   const parsed = v.safeParse(STATUS, jsonOf(value), { abortEarly: true });
-  if (!parsed.success) return { ok: false, reason: parsed.issues[0].message };
-  return { ok: true, value: parsed.output };
+  if (parsed.success) return { ok: true, value: parsed.output };
+  const [issue] = parsed.issues;
+  return { ok: false, reason: `${v.getDotPath(issue) ?? "value"} ${issue.message}` };
 }
 
 /** Reads the value of an applied key. */
-export function parseApplied(value: Uint8Array): Read<bigint> {
+export function parseApplied(value: Uint8Array): Parsed<bigint> {
   const digits = new TextDecoder().decode(value.subarray(0, 20));
   if (!REVISION.test(digits)) return { ok: false, reason: "value is not a revision" };
   return { ok: true, value: BigInt(digits) };
 }
 
-/** Reads all keys below the nodes prefix. A node whose value is bad is there, but tells nothing. */
+/** Reads all keys below the nodes prefix. A node with a bad value is listed without that value. */
 export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesView {
   const nodes = new Map<string, NodeView>();
   const bad: BadNodeKey[] = [];
@@ -134,14 +129,14 @@ export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesVi
   return { nodes: [...nodes.values()].sort((a, b) => a.node < b.node ? -1 : 1), bad };
 }
 
-/** What a node has to have passed. */
+/** What a node is asked to have reached. */
 export interface Passage {
   readonly revision: bigint;
-  /** A server, as `<service>/<id>`, that it must hold no request of any more. */
+  /** A server, as `<service>/<id>`, whose last request must be done. */
   readonly server?: string | undefined;
 }
 
-/** Whether a node serves at least the revision, and holds no request of the server. One that does not say so has not. */
+/** Whether a node serves the revision or a later one, and holds no request of the server. Unknown counts as no. */
 export function hasPassed({ applied, status }: NodeView, { revision, server }: Passage): boolean {
   if (applied === undefined || applied < revision) return false;
   return server === undefined || status?.draining.includes(server) === false;
@@ -151,6 +146,6 @@ function jsonOf(value: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
   } catch {
-    return undefined;
+    return null;
   }
 }

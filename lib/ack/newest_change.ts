@@ -1,5 +1,5 @@
 import type { Etcd3 } from "etcd3";
-import { ControllerError } from "../util/errors.ts";
+import { ControllerError, messageOf } from "../util/errors.ts";
 import { sleep } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { watchOnce } from "../etcd/watch.ts";
@@ -12,13 +12,15 @@ export interface NewestChangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Silence after which the member is asked whether it has sent all events: a few rounds of its own. */
-const LIMITS = { createdMs: 1_500, idleMs: 300, progressMs: 1_200 };
+/** After this silence the member is asked whether it has sent all events. */
+const IDLE_MS = 300;
 const RETRY_MS = 100;
 
 /**
- * The revision of the newest change below the prefixes. The newest put is that of a key; a deletion leaves none, so what
- * came after that put is replayed. Where history is compacted away, the result may be that of the compaction.
+ * The revision of the newest change below the prefixes. The newest put is that of a key. A deletion leaves none, so what
+ * came after that put is replayed: a node at an older revision may still serve a server that came and went since. The
+ * progress of a synced watch could tell the same, but etcd 3.4 tells none while several watches share a stream. Where
+ * history is compacted away, the result may be that of the compaction.
  *
  * @throws {ControllerError} (transient) when etcd does not tell before the signal is aborted
  */
@@ -26,45 +28,40 @@ export async function newestChange(client: EtcdClient, options: NewestChangeOpti
   const { prefixes, at } = options;
   const put = await newestPut(client.kv, prefixes, at);
   if (put === undefined || put >= at) return at;
-  return await replayAll(client, put, options);
-}
-
-/** Undefined: that revision was compacted away. */
-async function newestPut(kv: Etcd3, prefixes: readonly string[], at: bigint): Promise<bigint | undefined> {
-  try {
-    const newest = await Promise.all(prefixes.map(async (prefix) => {
-      const { kvs: [key] } = await kv.getAll().prefix(prefix).sort("Mod", "Descend").limit(1).revision(
-        `${at}`,
-      ).exec();
-      return BigInt(key?.mod_revision ?? 1);
-    }));
-    return newest.reduce((a, b) => a > b ? a : b, 1n);
-  } catch (error) {
-    if (isCompacted(error)) return undefined;
-    throw error;
-  }
-}
-
-/** How the server says it (etcd api/v3rpc/rpctypes, ErrGRPCCompacted); the client has no class for it. */
-function isCompacted(error: unknown): boolean {
-  return error instanceof Error && error.message.includes("required revision has been compacted");
-}
-
-/**
- * Each prefix on a stream of its own: its events come in the order of their revisions, so one above `at` tells that all
- * before it are known. A prefix that is silent tells its progress when it is asked.
- */
-async function replayAll(client: EtcdClient, from: bigint, options: NewestChangeOptions): Promise<bigint> {
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
   try {
-    const replays = options.prefixes.map((prefix) => replay(client, { ...options, prefix, from, signal }));
-    return (await Promise.all(replays)).reduce((a, b) => a > b ? a : b);
+    return newestOf(
+      await Promise.all(prefixes.map((prefix) => replay(client, { ...options, prefix, from: put, signal }))),
+    );
   } finally {
     over.abort();
   }
 }
 
+function newestOf(revisions: readonly bigint[]): bigint {
+  return revisions.reduce((a, b) => a > b ? a : b, 1n);
+}
+
+/** Undefined: that revision was compacted away. */
+async function newestPut(kv: Etcd3, prefixes: readonly string[], at: bigint): Promise<bigint | undefined> {
+  const ofPrefix = async (prefix: string) => {
+    const newest = kv.getAll().prefix(prefix).sort("Mod", "Descend").limit(1).revision(`${at}`);
+    return BigInt((await newest.exec()).kvs[0]?.mod_revision ?? 1);
+  };
+  try {
+    return newestOf(await Promise.all(prefixes.map(ofPrefix)));
+  } catch (error) {
+    // The server's words (etcd api/v3rpc/rpctypes, ErrGRPCCompacted); the client has no class for it.
+    if (messageOf(error).includes("required revision has been compacted")) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Replays one prefix on a stream of its own: its events come in the order of their revisions, so one above `at` tells that
+ * all before it are known. A silent prefix tells its progress when it is asked.
+ */
 async function replay(
   client: EtcdClient,
   { prefix, from, at, clusterId, signal }: Omit<NewestChangeOptions, "prefixes"> & {
@@ -83,7 +80,7 @@ async function replay(
     const end = await watchOnce(client, {
       prefixes: [{ prefix, seen: before }],
       clusterId,
-      limits: LIMITS,
+      idleMs: IDLE_MS,
       onEvents: (events) =>
         events.forEach((event) => note(event.kind === "put" ? event.entry.modRevision : event.revision)),
       onCreated: () => {},

@@ -1,6 +1,6 @@
 import type { NodeStatus } from "./keys.ts";
 
-/** What a node has to report now. Times are monotonic milliseconds. */
+/** What a node has to report. Times are milliseconds of `performance.now()`. */
 export interface Report {
   /** The newest verified revision; undefined: none yet. */
   readonly applied: bigint | undefined;
@@ -11,9 +11,9 @@ export interface Report {
   readonly drainingSince: ReadonlyMap<string, number>;
 }
 
-/** What stands in etcd. */
+/** What etcd holds. */
 export interface Published {
-  /** Also what an earlier run of this node left. */
+  /** May be left by an earlier run of this node. */
   readonly applied: bigint | undefined;
   readonly appliedAt: number;
   /** Undefined: nothing was put yet. */
@@ -30,10 +30,8 @@ export interface Put {
   readonly status: boolean;
 }
 
-/** What to do now; `at`: when to ask again, undefined: when there is a new report. */
-export type PutStep =
-  | Put
-  | { readonly kind: "wait"; readonly at: number | undefined };
+/** What to do now; `at`: when to ask again, `Infinity`: when there is a new report. */
+export type PutStep = Put | { readonly kind: "wait"; readonly at: number };
 
 /** Before the first put. */
 export const NOTHING_PUBLISHED: Published = {
@@ -41,25 +39,25 @@ export const NOTHING_PUBLISHED: Published = {
   appliedAt: -Infinity,
   status: undefined,
   statusAt: -Infinity,
-  // A node puts its first status when it has seen no server yet; then it sees those, and then their health.
+  // A node puts its first status before it has seen any server; then it sees them, and then their health.
   countsLeft: 2,
 };
 
 const URGENT_EVERY_MS = 250;
 const APPLIED_EVERY_MS = 5_000;
 const STATUS_EVERY_MS = 10_000;
-/** Whoever waits for a server to be drained waits for this as well; so does who looks at a node that has just started. */
+/** A client that waits for a drained server, or looks at a node that has just started, waits for this as well. */
 const SOON_MS = 1_000;
-/** Most requests end within this time, which saves two puts of the status. */
+/** Most requests end within this time, so two puts of the status are saved. */
 const SETTLE_MS = 250;
 
 /**
- * Decides what is put. etcd keeps every put, so they are rare: `applied` 250 ms apart at least when somebody may wait for
- * it, else 5 s; `status` when it changed, 10 s apart, or 1 s when it is the draining servers that changed, or for the
- * first time the counts of servers.
+ * Decides what to put. etcd keeps the history of every put, so they are rare. `applied` is put at most every 250 ms when
+ * a client may be waiting for it, else every 5 s. A changed `status` is put at most every 10 s, or every second when the
+ * draining servers changed or, at first, the counts of servers.
  *
- * The status that stands beside a revision lists every server that still held requests when that revision was put: a
- * revision with servers that are not listed yet goes together with a status that lists them, or waits for it.
+ * The status beside a revision must list every server that still held requests at that revision. So a revision with
+ * unlisted servers is put together with a status that lists them, or waits for it.
  */
 export function nextPut(report: Report, published: Published, now: number): PutStep {
   if (published.status === undefined) {
@@ -67,23 +65,17 @@ export function nextPut(report: Report, published: Published, now: number): PutS
   }
   const appliedAt = appliedDue(report, published);
   const statusAt = statusDue(report, published);
-  const added = addedServers(report, published);
-  if (appliedAt !== undefined && now >= appliedAt) {
-    return {
-      kind: "put",
-      applied: true,
-      status: added.length > 0 || statusAt !== undefined && now >= statusAt,
-    };
-  }
-  if (statusAt !== undefined && now >= statusAt) {
-    const applied = appliedAt !== undefined && now >= published.appliedAt + appliedEveryMs(report, published);
-    return { kind: "put", applied, status: true };
-  }
-  const times = [appliedAt, statusAt].filter((at) => at !== undefined);
-  return { kind: "wait", at: times.length === 0 ? undefined : Math.min(...times) };
+  if (now < appliedAt && now < statusAt) return { kind: "wait", at: Math.min(appliedAt, statusAt) };
+  const isNewRevision = appliedAt < Infinity &&
+    now >= published.appliedAt + appliedEveryMs(report, published);
+  return {
+    kind: "put",
+    applied: now >= appliedAt || isNewRevision,
+    status: now >= statusAt || addedServers(report, published).length > 0,
+  };
 }
 
-/** What stands in etcd after a put. */
+/** What etcd holds after a put. */
 export function afterPut(
   published: Published,
   step: Put,
@@ -92,33 +84,31 @@ export function afterPut(
   const withApplied = step.applied ? { ...published, applied, appliedAt: now } : published;
   if (!step.status) return withApplied;
   const isCounted = published.status !== undefined && !hasSameCounts(status, published.status);
-  const countsLeft = published.countsLeft - (isCounted && published.countsLeft > 0 ? 1 : 0);
+  const countsLeft = Math.max(0, published.countsLeft - Number(isCounted));
   return { ...withApplied, status, statusAt: now, countsLeft };
 }
 
-function appliedDue(report: Report, published: Published): number | undefined {
-  if (report.applied === undefined || report.applied === published.applied) return undefined;
+/** When a put of `applied` is due; `Infinity`: it has not changed. */
+function appliedDue(report: Report, published: Published): number {
+  const { applied, drainingSince } = report;
+  if (applied === undefined || applied === published.applied) return Infinity;
   const due = published.appliedAt + appliedEveryMs(report, published);
-  const since = addedServers(report, published).map((server) =>
-    report.drainingSince.get(server) ?? -Infinity
-  );
+  const since = addedServers(report, published).map((server) => drainingSince.get(server) ?? -Infinity);
   if (since.length === 0) return due;
   return Math.max(due, published.statusAt + SOON_MS, Math.min(...since) + SETTLE_MS);
 }
 
-function appliedEveryMs(report: Report, published: Published): number {
-  return isUrgent(report, published) ? URGENT_EVERY_MS : APPLIED_EVERY_MS;
+function appliedEveryMs({ applied, urgent }: Report, published: Published): number {
+  if (published.applied === undefined || applied === undefined) return URGENT_EVERY_MS;
+  // A revision that went backwards is one of another store: the published one is wrong.
+  const isUrgent = applied < published.applied || urgent !== undefined && urgent > published.applied;
+  return isUrgent ? URGENT_EVERY_MS : APPLIED_EVERY_MS;
 }
 
-/** A revision that went backwards is one of another store: what stands there is wrong. */
-function isUrgent({ applied, urgent }: Report, published: Published): boolean {
-  if (published.applied === undefined || applied === undefined) return true;
-  return applied < published.applied || urgent !== undefined && urgent > published.applied;
-}
-
-function statusDue({ status }: Report, published: Published): number | undefined {
+/** When a put of `status` is due; `Infinity`: it has not changed. */
+function statusDue({ status }: Report, published: Published): number {
   if (published.status === undefined || lastingPart(status) === lastingPart(published.status)) {
-    return undefined;
+    return Infinity;
   }
   const isSoon = status.draining.join() !== published.status.draining.join() ||
     published.countsLeft > 0 && !hasSameCounts(status, published.status);
@@ -134,7 +124,7 @@ function addedServers({ status }: Report, published: Published): string[] {
   return status.draining.filter((server) => !known.has(server));
 }
 
-/** The status without what changes all the time and alone is no reason for a put. */
+/** The status without the fields that change all the time and are no reason for a put. */
 function lastingPart(status: NodeStatus): string {
   const { at: _at, tookMs: _tookMs, lagMs: _lagMs, revision, ...others } = status;
   return JSON.stringify({ ...others, revision: `${revision}` });

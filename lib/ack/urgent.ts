@@ -4,20 +4,19 @@ import { memoByObject } from "../util/memo.ts";
 import type { Prefixes } from "../registry/model.ts";
 import type { RawEntry, Snapshot } from "../registry/snapshot.ts";
 
-/** The registry as it was seen last, and its newest urgent revision: one to publish soon, because a client may wait for it. */
+/** The registry as it was seen last, and its newest urgent revision: a client may be waiting for it, so it is published soon. */
 export interface Urgent {
   readonly snapshot: Snapshot | undefined;
   /** 0: none yet. */
   readonly revision: bigint;
 }
 
-/** Of a registry that was not seen yet. */
+/** No registry was seen yet. */
 export const NOTHING_URGENT: Urgent = { snapshot: undefined, revision: 0n };
 
 /**
- * The registry was seen again. A client may wait until nodes serve what an operator overrides, and until they send nothing
- * more to a server that is deregistered. Whether HAProxy has to be told anything for it is not looked at: a server that was
- * drained before is deregistered no less.
+ * The registry was seen again. A client may be waiting for an override, or for nodes to stop sending to a server that
+ * deregisters. Such a change is urgent even if HAProxy needs no command for it, because the server was drained before.
  */
 export function withSeen(before: Urgent, snapshot: Snapshot, prefixes: Prefixes): Urgent {
   const isUrgent = before.snapshot === undefined || hasUrgentChange(before.snapshot, snapshot, prefixes);
@@ -27,7 +26,7 @@ export function withSeen(before: Urgent, snapshot: Snapshot, prefixes: Prefixes)
 const byKey = memoByObject(({ entries }: Snapshot) => new Map(entries.map((entry) => [entry.key, entry])));
 
 function hasUrgentChange(before: Snapshot, now: Snapshot, prefixes: Prefixes): boolean {
-  // Of a store that was restored nobody knows who waits for what.
+  // The store was restored: any client may be waiting.
   if (now.revision < before.revision) return true;
   const [known, present] = [byKey(before), byKey(now)];
   return before.entries.some(({ key }) => !present.has(key)) ||
@@ -41,7 +40,7 @@ function isUrgentChange(before: RawEntry | undefined, now: RawEntry, prefixes: P
   return next === "nowhere" || old !== undefined && old !== "nowhere" && old !== next;
 }
 
-/** The address that an entry asks requests for; undefined: it cannot be read. */
+/** The address that an entry asks requests for, or "nowhere"; undefined: it cannot be read. */
 function destination(entry: RawEntry, { services }: Prefixes): string | undefined {
   const result = parseEntry(entry, services);
   if (result.kind === "rejection") return undefined;

@@ -14,22 +14,18 @@ export interface NodesRead extends NodesView {
 }
 
 /**
- * Reads what the nodes say of themselves.
+ * Reads the nodes' keys.
  *
- * @throws when etcd cannot be asked, or does not allow it
+ * @throws when etcd cannot be reached, or refuses
  */
 export async function readNodes(kv: Etcd3, nodesPrefix: string): Promise<NodesRead> {
   const read = await readAll(kv, [nodesPrefix]);
-  return {
-    ...parseNodes(read.entries.values(), nodesPrefix),
-    revision: read.revision,
-    clusterId: read.clusterId,
-  };
+  return { ...read, ...parseNodes(read.entries.values(), nodesPrefix) };
 }
 
 export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
-  /** The cluster that the revision is of; undefined: the one that answers first. */
+  /** The cluster of the revision; undefined: the one that answers first. */
   readonly clusterId?: string;
   /** Even if it is 0, the keys are read once. */
   readonly limitMs: number;
@@ -42,18 +38,18 @@ const FIRST_READ_MS = 1_000;
 export type NodesWait =
   /** Every live node has passed. */
   | { readonly kind: "passed"; readonly nodes: readonly NodeView[] }
-  /** No node lives: none has a key. */
+  /** No node is alive: there are no keys. */
   | { readonly kind: "nobody" }
   /** The time is up; these nodes have not passed. */
   | { readonly kind: "behind"; readonly nodes: readonly NodeView[] }
-  /** The keys may not be read, or could not be in all that time. */
+  /** Reading the keys is refused, or failed all the time. */
   | { readonly kind: "unreadable"; readonly reason: string }
-  /** Another store answers than the one that the revision is of. */
+  /** The store that answers is not the one that the revision is of. */
   | { readonly kind: "other-store"; readonly reason: string };
 
 /**
- * Waits until every live node serves a revision: it reads the nodes' keys, and watches them while some node has not
- * passed. A node whose lease ends meanwhile counts no longer.
+ * Waits until every live node serves a revision: reads the nodes' keys, and watches them until every node has passed. A
+ * node whose lease ends meanwhile no longer counts.
  *
  * @throws the signal's reason, when it is aborted
  */
@@ -73,11 +69,9 @@ export async function waitForNodes(client: EtcdClient, options: NodesWaitOptions
   return await watchUntil(client, { ...options, limitMs: Math.max(0, deadline - performance.now()), view });
 }
 
-type View = ReturnType<typeof createView>;
-
 async function watchUntil(
   client: EtcdClient,
-  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: View },
+  { nodesPrefix, limitMs, signal, view }: NodesWaitOptions & { view: ReturnType<typeof createView> },
 ): Promise<NodesWait> {
   const { promise, resolve } = Promise.withResolvers<NodesWait>();
   const over = new AbortController();
@@ -108,7 +102,7 @@ async function watchUntil(
 function createView(options: NodesWaitOptions) {
   let { clusterId } = options;
   let nodes: readonly NodeView[] | undefined;
-  let problem = "no answer of etcd";
+  let problem = "no answer from etcd";
   const onChange = (state: FullRead): NodesWait | undefined => {
     const reason = otherStore(state, { clusterId, revision: options.revision });
     if (reason !== undefined) return { kind: "other-store", reason };
@@ -124,7 +118,7 @@ function createView(options: NodesWaitOptions) {
   return { onChange, onTimeUp, onProblem: (reason: string) => problem = reason };
 }
 
-/** A store that was restored, or made anew, knows nothing of the revision that is waited for. */
+/** A store that was restored, or created again, does not know the revision. */
 function otherStore(
   read: FullRead,
   known: { clusterId: string | undefined; revision: bigint },

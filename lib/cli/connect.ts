@@ -1,5 +1,5 @@
 import type { EtcdClient } from "../etcd/client.ts";
-import { etcdFromSettings } from "../etcd/open.ts";
+import { openEtcd } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { prepareProcess } from "../etcd/process.ts";
 
@@ -10,7 +10,7 @@ import { prepareProcess } from "../etcd/process.ts";
  */
 export function connectEtcd(settings: EtcdSettings): Promise<EtcdClient> {
   prepareProcess();
-  return etcdFromSettings(settings);
+  return openEtcd(settings);
 }
 
 /** Does something with a client, and closes it. Throws what `connectEtcd()` and `use` throw. */

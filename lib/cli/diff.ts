@@ -15,7 +15,7 @@ import { describePlan, plan } from "../plan/plan.ts";
 import { renderConfig } from "../config/render.ts";
 import { guardPort } from "../node/guard.ts";
 import type { RunOptions } from "../node/options.ts";
-import { networksOf } from "../node/own_addresses.ts";
+import { networksOf } from "../node/listen.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
 import { renderSettings } from "../node/settings.ts";
 import { templateSource } from "../node/template.ts";

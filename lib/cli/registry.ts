@@ -6,7 +6,7 @@ import type { Bind } from "../util/flag_kinds.ts";
 import type { RenderOptions } from "../config/options.ts";
 import { prefixesOf } from "../etcd/open.ts";
 import { withEtcd } from "./connect.ts";
-import { networksOf } from "../node/own_addresses.ts";
+import { networksOf } from "../node/listen.ts";
 
 /** What the commands that look at the registry once need to know. */
 export interface ReadSettings {

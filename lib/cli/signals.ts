@@ -6,14 +6,14 @@ export interface Signals {
   readonly hurry: AbortSignal;
 }
 
-/** Listens for SIGTERM and SIGINT until the process ends; SIGHUP calls `onHangup`. */
-export function listenForSignals(onHangup: () => void): Signals {
+/** Listens for SIGTERM and SIGINT until the process ends, and for SIGHUP if there is an `onHangup` to call. */
+export function listenForSignals(onHangup?: () => void): Signals {
   const stop = new AbortController();
   const hurry = new AbortController();
   const onSignal = () => stop.signal.aborted ? hurry.abort() : stop.abort();
   Deno.addSignalListener("SIGTERM", onSignal);
   Deno.addSignalListener("SIGINT", onSignal);
-  Deno.addSignalListener("SIGHUP", onHangup);
+  if (onHangup !== undefined) Deno.addSignalListener("SIGHUP", onHangup);
   return { stop: stop.signal, hurry: hurry.signal };
 }
 

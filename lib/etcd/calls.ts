@@ -1,11 +1,9 @@
 import type { CallOptions, Client, Metadata } from "@grpc/grpc-js";
-import { castGrpcError, type ICallable, isRecoverableError } from "etcd3";
-import { sleep } from "../util/time.ts";
-import { TimeUpError, within } from "../util/time.ts";
-import type { Connections } from "./connections.ts";
+import { castGrpcError, ClientClosedError, type ICallable, isRecoverableError } from "etcd3";
+import { sleep, TimeUpError, within } from "../util/time.ts";
+import type { Connections, RenewableConnections } from "./connections.ts";
 import { CALL_DEADLINE_MS, type Endpoint } from "./endpoint.ts";
 import { type CallFacts, explainFailure, isRefusal, isTokenRefused, rememberStream } from "./refusal.ts";
-import type { RenewableConnections } from "./renewal.ts";
 
 /** A call with its attempts may take this long, so that an outage is noticed within 3 s. */
 const CALL_TOTAL_MS = 2_900;
@@ -16,15 +14,24 @@ const PAUSE_MS = 50;
 export type Calls = Pick<ICallable<unknown>, "exec" | "withConnection">;
 
 type Service = Parameters<Calls["exec"]>[0];
-/** Makes a call or opens a stream, with metadata that hold the token. */
-type Use<T> = (connection: { resource: unknown; client: Client; metadata: Metadata }) => Promise<T> | T;
 
 interface Call<T> {
   readonly service: Service;
   readonly method: string;
   readonly payload: unknown;
   readonly isStream: boolean;
-  readonly use: Use<T>;
+  /** Makes the call or opens the stream, with metadata that hold the token. */
+  readonly use: (connection: { resource: unknown; client: Client; metadata: Metadata }) => Promise<T> | T;
+}
+
+/** The methods of etcd's API. grpc-js makes them from the description of the protocol, so its types know none. */
+interface UnaryMethods<T> {
+  readonly [method: string]: (
+    payload: unknown,
+    metadata: Metadata,
+    options: CallOptions,
+    done: (error: Error | null, answer: T) => void,
+  ) => void;
 }
 
 /** What a stream of a service is opened for. */
@@ -34,13 +41,12 @@ const STREAM_METHODS: Readonly<Partial<Record<Service, string>>> = {
 };
 
 /**
- * Makes calls with the token and the connections of now. A call that fails for a connection, a token or credentials that
- * have been replaced meanwhile is made again, on another endpoint; what remains of its failures is told in words.
+ * Makes calls with the newest token and connections. A call that fails because of a connection, a token or credentials
+ * that have been replaced meanwhile is made again, on another endpoint. Other failures are explained.
  */
 export function createCalls(renewal: RenewableConnections): Calls {
-  // A watch is opened when the one before has ended: another endpoint is the better place then, whatever has happened.
+  // A watch is opened again when the one before has ended: another endpoint is the better place then.
   const watchPlaces = shuffledPlaces();
-  const answered = new WeakSet<Connections>();
 
   async function make<T>(call: Call<T>, asked: Set<string>): Promise<T> {
     const place = call.service === "Watch" ? watchPlaces : shuffledPlaces();
@@ -50,9 +56,9 @@ export function createCalls(renewal: RenewableConnections): Calls {
       const facts = () => factsOf(call, connections, endpoint.url);
       asked.add(endpoint.url);
       try {
-        const answer = await connections.use(() => attempt(call, connections, endpoint));
+        const answer = await attempt(call, connections, endpoint);
         if (call.isStream) rememberStream(answer, facts);
-        else answered.add(connections);
+        else connections.hasAnswered = true;
         return answer;
       } catch (error) {
         const again = await mayGoAgain(error, connections);
@@ -62,21 +68,18 @@ export function createCalls(renewal: RenewableConnections): Calls {
     }
   }
 
-  /** Takes up what was replaced meanwhile, and tells whether the call may end otherwise when it is made again. */
+  /** Takes up what was replaced meanwhile, and tells whether another attempt may succeed. */
   async function mayGoAgain(error: unknown, connections: Connections): Promise<boolean> {
-    if (!isRecoverable(error) && !isRefusal(error)) return false;
+    const isRecoverable = error instanceof Error && isRecoverableError(error);
+    if (!isRecoverable && !isRefusal(error) && !(error instanceof ClientClosedError)) return false;
     await renewal.renew();
-    return isRecoverable(error) || isTokenRefused(error) || await renewal.current() !== connections;
+    return isRecoverable || isTokenRefused(error) || await renewal.current() !== connections;
   }
 
-  function factsOf(
-    { method, payload }: Pick<Call<unknown>, "method" | "payload">,
-    connections: Connections,
-    url: string,
-  ): CallFacts {
-    const username = connections.credentials.auth?.username;
-    const hasAnswered = answered.has(connections);
-    return { url, hasAnswered, username, method, payload, stale: renewal.problem() };
+  function factsOf(call: Call<unknown>, connections: Connections, url: string): CallFacts {
+    const { credentials: { auth }, hasAnswered } = connections;
+    const { method, payload } = call;
+    return { url, hasAnswered, username: auth?.username, method, payload, stale: renewal.problem() };
   }
 
   async function inTime<T>(call: Call<T>): Promise<T> {
@@ -91,7 +94,16 @@ export function createCalls(renewal: RenewableConnections): Calls {
 
   return {
     exec: <T>(service: Service, method: string, payload: unknown, options?: CallOptions) => {
-      const use: Use<T> = ({ client, metadata }) => unary(client, { method, payload, metadata, options });
+      const use: Call<T>["use"] = ({ client, metadata }) => {
+        const { promise, resolve, reject } = Promise.withResolvers<T>();
+        const methods = client as unknown as UnaryMethods<T>;
+        const bounds = { deadline: Date.now() + CALL_DEADLINE_MS, ...options };
+        methods[method]?.(payload, metadata, bounds, (error, answer) => {
+          if (error === null) resolve(answer);
+          else reject(castGrpcError(error));
+        });
+        return promise;
+      };
       return inTime({ service, method, payload, isStream: false, use });
     },
     withConnection: (service, use) => {
@@ -121,45 +133,13 @@ async function attempt<T>(
   }
 }
 
-function isRecoverable(error: unknown): boolean {
-  return error instanceof Error && isRecoverableError(error);
-}
-
-/** Goes round the endpoints in an order of its own: whichever connections are used, the next one is another endpoint. */
+/** Goes round the endpoints from a random one. The next one is another endpoint, also after new connections were made. */
 function shuffledPlaces(): (endpoints: readonly Endpoint[]) => Endpoint {
-  let start: number | undefined;
+  let at: number | undefined;
   return (endpoints) => {
-    start = start === undefined ? Math.floor(Math.random() * endpoints.length) : start + 1;
-    const endpoint = endpoints[start % endpoints.length];
+    at = at === undefined ? Math.floor(Math.random() * endpoints.length) : at + 1;
+    const endpoint = endpoints[at % endpoints.length];
     if (endpoint === undefined) throw new Error("Cannot call etcd: no endpoint is given");
     return endpoint;
   };
-}
-
-/** The methods of etcd's API; grpc-js makes them from the protocol's description, so its types know none. */
-interface UnaryMethods<T> {
-  readonly [method: string]: (
-    payload: unknown,
-    metadata: Metadata,
-    options: CallOptions,
-    done: (error: Error | null, answer: T) => void,
-  ) => void;
-}
-
-interface UnaryCall {
-  readonly method: string;
-  readonly payload: unknown;
-  readonly metadata: Metadata;
-  readonly options: CallOptions | undefined;
-}
-
-function unary<T>(client: Client, { method, payload, metadata, options }: UnaryCall): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const methods = client as unknown as UnaryMethods<T>;
-  const bounds = { deadline: Date.now() + CALL_DEADLINE_MS, ...options };
-  methods[method]?.(payload, metadata, bounds, (error, answer) => {
-    if (error === null) resolve(answer);
-    else reject(castGrpcError(error));
-  });
-  return promise;
 }

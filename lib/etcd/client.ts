@@ -1,7 +1,7 @@
 import { Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from "etcd3";
 import { type Calls, createCalls } from "./calls.ts";
+import { createConnections } from "./connections.ts";
 import type { CredentialSource } from "./credentials.ts";
-import { createRenewal } from "./renewal.ts";
 
 export { CALL_DEADLINE_MS } from "./endpoint.ts";
 
@@ -11,14 +11,14 @@ export interface EtcdOptions {
   readonly endpoints: readonly string[];
   /** Without it: no client certificate, the system's authorities, no user. */
   readonly credentials?: CredentialSource;
-  /** Other credentials than before were read, and are used from now on. */
+  /** The credentials have changed, and the new ones are used from now on. */
   readonly onRenewed?: () => void;
 }
 
 /** The raw watch stream of etcd's API. */
 export type WatchStream = IDuplexStream<IWatchRequest, IWatchResponse>;
 
-/** A client that stays the same while what it shows to etcd may change. */
+/** A client that stays the same while its credentials and connections may change. */
 export interface EtcdClient {
   readonly kv: Etcd3;
   openWatch(): Promise<WatchStream>;
@@ -26,26 +26,29 @@ export interface EtcdClient {
 }
 
 /**
- * Creates a client. Nothing is read or connected before the first call. The process must have been prepared by
- * `prepareProcess()`: one that was not can die of a GOAWAY.
+ * Creates a client. Nothing is read or connected before the first call. `prepareProcess()` must have been called before:
+ * otherwise a GOAWAY can end the process.
  */
 export function createEtcdClient(options: EtcdOptions): EtcdClient {
   const { endpoints, credentials = () => Promise.resolve({}), onRenewed = () => {} } = options;
-  const renewal = createRenewal({ endpoints, credentials, onRenewed });
-  const kv = new EtcdThrough(createCalls(renewal));
+  const connections = createConnections({ endpoints, credentials, onRenewed });
+  const kv = new EtcdThrough(createCalls(connections));
   return {
     kv,
     openWatch: async () => {
-      await renewal.renew();
+      await connections.renew();
       return await kv.watchClient.watch();
     },
-    close: renewal.close,
+    close: connections.close,
   };
 }
 
+/** The host of etcd3's own connections, which are never made. */
+const UNUSED_HOST = "http://127.0.0.1:2379";
+
 /**
- * etcd3 that makes its calls in another way than by connections of its own. What a token or a certificate is replaced in
- * must not be replaced itself: whoever was given the client goes on with it.
+ * etcd3 with calls of our own instead of its connections: one client lives as long as the process, while tokens and
+ * certificates are replaced underneath.
  *
  * etcd3's watcher and leases are not used: they hang after a refused watch, an expired token or a restart of etcd with
  * authentication on (see `watch.ts` and `lease.ts`).
@@ -57,6 +60,3 @@ class EtcdThrough extends Etcd3 {
     Object.assign(this.pool, calls);
   }
 }
-
-/** Where the connections of etcd3's own would go to, which are never made. */
-const UNUSED_HOST = "http://127.0.0.1:2379";

@@ -72,7 +72,7 @@ async function compareNewest(
   const newest = entries.reduce((a, b) => a.modRevision > b.modRevision ? a : b);
   const { kvs: [found] } = await kv.get(Buffer.from(newest.key, "latin1")).revision(`${revision}`).exec();
   if (found !== undefined && isSame(rawEntry(found), newest)) return undefined;
-  return `the newest key of the mirror, of revision ${newest.modRevision}, is another one in etcd`;
+  return `the newest key in the mirror, of revision ${newest.modRevision}, is different in etcd`;
 }
 
 function isSame(a: RawEntry, b: RawEntry): boolean {

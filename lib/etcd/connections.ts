@@ -1,4 +1,7 @@
-import type { Credentials } from "./credentials.ts";
+import { ClientClosedError } from "etcd3";
+import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../util/errors.ts";
+import type { Credentials, CredentialSource } from "./credentials.ts";
 import { type Endpoint, openEndpoint } from "./endpoint.ts";
 import { createTokens, type Tokens } from "./tokens.ts";
 
@@ -7,46 +10,81 @@ export interface Connections {
   readonly credentials: Credentials;
   readonly endpoints: readonly Endpoint[];
   readonly tokens: Tokens<Endpoint>;
-  /** Runs a call; connections that retire wait for it. */
-  use<T>(call: () => Promise<T>): Promise<T>;
-  /** Closes when the last call has ended. A stream that is open goes on, and takes its connection along when it ends. */
-  retire(): void;
+  /** Whether a call by them had an answer. */
+  hasAnswered: boolean;
+}
+
+/** The connections that are made with the newest credentials. */
+export interface RenewableConnections {
+  /** @throws when there are none yet and the credentials cannot be read or used, or when all is closed */
+  current(): Promise<Connections>;
+  /**
+   * Reads the credentials again. If they have changed, new connections replace the old ones. If they cannot be read or
+   * used, nothing changes; see `problem()`. Never rejects.
+   */
+  renew(): Promise<void>;
+  /** Why the credentials in use may be old. */
+  problem(): string | undefined;
   close(): void;
 }
 
-/**
- * Prepares connections. Nothing is connected before the first call.
- *
- * @throws when the certificates cannot be used
- */
-export function openConnections(urls: readonly string[], credentials: Credentials): Connections {
-  const { tls, auth } = credentials;
-  const endpoints = urls.map((url) => openEndpoint(url, tls));
-  let calls = 0;
-  let retired = false;
-  const close = () => endpoints.forEach((endpoint) => endpoint.close());
-  const closeUnused = () => {
-    if (retired && calls === 0) close();
-  };
+export interface ConnectionOptions {
+  readonly endpoints: readonly string[];
+  readonly credentials: CredentialSource;
+  /** The credentials have changed, and the new ones are used from now on. */
+  readonly onRenewed: () => void;
+}
+
+/** Makes connections when they are first needed. */
+export function createConnections(
+  { endpoints, credentials, onRenewed }: ConnectionOptions,
+): RenewableConnections {
+  let connections: Connections | undefined;
+  let problem: string | undefined;
+  let closed = false;
+
+  async function read(): Promise<Connections> {
+    const read = await credentials();
+    if (closed) throw new ClientClosedError("any");
+    if (connections !== undefined && isDeepStrictEqual(connections.credentials, read)) return connections;
+    const before = connections;
+    connections = connect(endpoints, read);
+    if (before === undefined) return connections;
+    close(before);
+    onRenewed();
+    return connections;
+  }
+
   return {
-    credentials,
-    endpoints,
-    tokens: createTokens((endpoint) =>
-      auth === undefined ? Promise.resolve(undefined) : endpoint.authenticate(auth)
-    ),
-    use: async (call) => {
-      calls++;
+    current: () => connections === undefined ? read() : Promise.resolve(connections),
+    renew: async () => {
       try {
-        return await call();
-      } finally {
-        calls--;
-        closeUnused();
+        await read();
+        problem = undefined;
+      } catch (error) {
+        problem = messageOf(error);
       }
     },
-    retire: () => {
-      retired = true;
-      closeUnused();
+    problem: () => problem,
+    close: () => {
+      closed = true;
+      if (connections !== undefined) close(connections);
     },
-    close,
   };
+}
+
+function connect(urls: readonly string[], credentials: Credentials): Connections {
+  const { tls, auth } = credentials;
+  const authenticate = async (endpoint: Endpoint) => auth && await endpoint.authenticate(auth);
+  return {
+    credentials,
+    endpoints: urls.map((url) => openEndpoint(url, tls)),
+    tokens: createTokens(authenticate),
+    hasAnswered: false,
+  };
+}
+
+/** Calls and streams that have begun continue, and their connections end with them. */
+function close({ endpoints }: Connections): void {
+  endpoints.forEach((endpoint) => endpoint.close());
 }

@@ -8,10 +8,10 @@ import type { Credentials } from "./credentials.ts";
 export const CALL_DEADLINE_MS = 1_000;
 
 const GRPC_OPTIONS = {
-  // What is larger would not come within the time limit of a call; pages are made smaller then (see `read.ts`).
+  // A larger message would not come within the time limit of a call. Pages get smaller then (see `read.ts`).
   "grpc.max_receive_message_length": 32 * 1024 * 1024,
-  // No keep-alive pings: etcd punishes too many, Deno before 2.8 does not see the answers, and silence is noticed without
-  // them (deadlines of calls, progress requests of watches).
+  // No keep-alive pings: etcd punishes too many, Deno before 2.8 does not see the answers, and deadlines of calls and
+  // progress requests of watches detect silence without them.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,
   // Clients of one process would otherwise share a connection to the same endpoint.
@@ -31,13 +31,18 @@ export interface Endpoint {
 }
 
 /**
- * Prepares an endpoint; nothing is connected before the first call. It is not told name and password: etcd3's own way to
- * a token uses connections that back off for up to two minutes, and that nobody closes.
+ * Prepares an endpoint; nothing is connected before the first call. It does not get name and password: etcd3 would fetch
+ * the token by connections that back off for up to two minutes and are never closed.
  *
  * @throws when the certificates cannot be used
  */
 export function openEndpoint(url: string, tls: Credentials["tls"]): Endpoint {
-  const options = clientOptions(url, tls);
+  const options: IOptions = {
+    hosts: [url],
+    ...(tls !== undefined && url.startsWith("https:") ? { credentials: tlsCredentials(tls) } : {}),
+    faultHandling: { host: () => noop, global: noop },
+    grpcOptions: GRPC_OPTIONS,
+  };
   const [calls, watches] = [new Client(options), new Client(options)];
   return {
     url,
@@ -58,17 +63,8 @@ class Client extends Etcd3 {
   }
 }
 
-function clientOptions(url: string, tls: Credentials["tls"]): IOptions {
-  return {
-    hosts: [url],
-    ...(tls !== undefined && url.startsWith("https:") ? { credentials: tlsCredentials(tls) } : {}),
-    faultHandling: { host: () => noop, global: noop },
-    grpcOptions: GRPC_OPTIONS,
-  };
-}
-
+/** Without authorities, a client certificate alone would make etcd3 trust no server. */
 function tlsCredentials({ ca, cert, key }: NonNullable<Credentials["tls"]>): IOptions["credentials"] {
-  // A client certificate alone would make etcd3 trust nobody.
   const authorities = ca ?? Buffer.from(rootCertificates.join("\n"));
   return { rootCertificate: authorities, privateKey: key, certChain: cert };
 }
@@ -81,7 +77,7 @@ async function authenticate(
     const { token } = await client.auth.authenticate(request, { deadline: Date.now() + CALL_DEADLINE_MS });
     return token;
   } catch (error) {
-    // As with etcdctl: where authentication is off, calls are made without a token, until it is switched on.
+    // Where authentication is off, calls are made without a token until it is switched on, as etcdctl does.
     if (error instanceof GRPCFailedPreconditionError) return undefined;
     throw error;
   }

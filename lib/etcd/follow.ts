@@ -4,7 +4,7 @@ import { sleep } from "../util/time.ts";
 import type { EtcdClient } from "./client.ts";
 import { type FullRead, readAll } from "./read.ts";
 import { checkReads } from "./read_check.ts";
-import { type WatchedPrefix, type WatchEvent, type WatchLimits, watchOnce } from "./watch.ts";
+import { type WatchedPrefix, type WatchEvent, watchOnce } from "./watch.ts";
 
 /** What happened to the connection with etcd; for the log and for metrics. */
 export type EtcdEvent =
@@ -29,7 +29,6 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** Gives, after each full read, a signal that is aborted when the state is known to be wrong and must be read again. */
   readonly untrusted?: () => AbortSignal;
-  readonly limits?: WatchLimits;
 }
 
 /** Together with the time limits of a call soon enough to notice within 3 s. */
@@ -73,7 +72,6 @@ async function watchUntilGone(state: FullRead, options: FollowOptions, pause: Pa
       prefixes,
       clusterId: state.clusterId,
       signal,
-      limits: options.limits,
       onEvents: (events) => {
         edit(state, events);
         options.onChange(state);
@@ -124,7 +122,7 @@ async function refreshToken({ client, prefixes }: FollowOptions): Promise<void> 
   try {
     await client.kv.get(prefixes[0] ?? "").exec();
   } catch {
-    // The next watch tells what is wrong.
+    // The next watch reports the problem.
   }
 }
 

@@ -5,7 +5,6 @@ import type { EtcdClient } from "./client.ts";
 import { type EtcdEvent, followEtcd } from "./follow.ts";
 import { compareAll, compareCount, compareHistory, unchangedUntil } from "./compare.ts";
 import type { FullRead } from "./read.ts";
-import type { WatchLimits } from "./watch.ts";
 
 /** Where snapshots come from. */
 export interface Source {
@@ -28,7 +27,6 @@ export interface SourceOptions {
   /** Something changed. Rings a doorbell, no more. */
   readonly onChange: () => void;
   readonly onEvent: (event: MirrorEvent) => void;
-  readonly limits?: WatchLimits;
   /** How often the mirror's size is compared with etcd's, in milliseconds; jittered. */
   readonly countEveryMs?: number;
   /** How often all of the mirror is compared with etcd, in milliseconds; jittered. */
@@ -50,7 +48,7 @@ const ADVANCE_EVERY_MS = 2 * 60_000;
 const SYNC_MS = 500;
 
 /**
- * Makes the events of a source also tell whether its watch has caught up. etcd calls such watchers synced.
+ * Finds out by the events of a source whether its watch has caught up. etcd calls such watchers synced.
  *
  * @param now a monotonic clock, in milliseconds
  */

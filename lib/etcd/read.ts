@@ -13,11 +13,11 @@ export interface FullRead {
 
 /** etcd counts all that remains for each page, so small pages cost more than they save. */
 const PAGE_KEYS = 5_000;
-/** What was too much for one message, or for its time, is asked for again in so many parts. */
+/** A page that was too large for one message, or too slow, is asked for again in so many parts. */
 const SMALLER_BY = 8;
-/** So many of the largest values that etcd takes fit into one message. */
+/** One message holds so many of the largest values that etcd takes. */
 const MIN_PAGE_KEYS = 16;
-/** A page that took no longer may have had more keys. */
+/** After a page that took no longer, the next one may be larger. */
 const QUICK_PAGE_MS = 250;
 /** A page is larger than other answers. */
 const PAGE_DEADLINE_MS = 2_500;
@@ -33,29 +33,23 @@ export async function readAll(kv: Etcd3, prefixes: readonly string[], at?: bigin
   lastSizes.set(kv, size);
   let pin: { revision: string; clusterId: string } | undefined;
   for (const prefix of prefixes) {
-    const revision = () => at?.toString() ?? pin?.revision;
-    for await (const page of pagesOf(kv, { prefix, size, revision })) {
+    const range = Range.prefix(prefix);
+    let start: Buffer | undefined = Buffer.from(range.start);
+    while (start !== undefined) {
+      const page = await tryPage(kv, {
+        start,
+        end: range.end,
+        revision: at?.toString() ?? pin?.revision,
+        size,
+      });
+      if (page === undefined) continue;
       pin ??= { revision: page.header.revision, clusterId: page.header.cluster_id };
       for (const item of page.kvs) entries.set(keyText(item.key), rawEntry(item));
+      const last = page.more ? page.kvs.at(-1) : undefined;
+      start = last && Buffer.concat([last.key, Buffer.from([0])]);
     }
   }
   return { entries, revision: at ?? BigInt(pin?.revision ?? 0), clusterId: pin?.clusterId ?? "" };
-}
-
-async function* pagesOf(
-  kv: Etcd3,
-  { prefix, size, revision }: { prefix: string; size: PageSize; revision: () => string | undefined },
-) {
-  const range = Range.prefix(prefix);
-  let start = Buffer.from(range.start);
-  for (;;) {
-    const page = await tryPage(kv, { start, end: range.end, revision: revision(), size });
-    if (page === undefined) continue;
-    yield page;
-    const last = page.kvs.at(-1);
-    if (!page.more || last === undefined) return;
-    start = Buffer.concat([last.key, Buffer.from([0])]);
-  }
 }
 
 interface PageRange {
@@ -68,16 +62,16 @@ interface PageRange {
 /** How many keys are asked for at once. */
 interface PageSize {
   keys: number;
-  /** Not after it was too much: who mixes large values with small ones could make every other page fail. */
+  /** Not after a failure: among large and small values, every other page could fail. */
   grows: boolean;
 }
 
-/** What was right for the last read of a client. */
+/** The page size at the end of a client's last read. */
 const lastSizes = new WeakMap<Etcd3, Readonly<PageSize>>();
 
 /**
- * One page; undefined when it does not fit into a message. Whoever may write one key must not keep others from being read,
- * so pages get smaller, in this read or in the next one, until they come through.
+ * One page; undefined when it does not fit into a message. The values of one writer must not keep others from being read, so
+ * pages get smaller, in this read or in the next one, until they fit.
  */
 async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
   const startedAt = performance.now();
@@ -97,7 +91,7 @@ async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
   }
 }
 
-/** Whether a message had more bytes than the client takes. */
+/** Whether a message had more bytes than the client accepts. */
 export function isTooLarge(error: unknown): boolean {
   return messageOf(error).includes("message larger than max");
 }

@@ -16,7 +16,7 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeText } from "../util/escape.ts";
 import { TimeUpError } from "../util/time.ts";
 
-/** What a call was about, as far as its failure has to say so. */
+/** What the message about a failed call needs to know. */
 export interface CallFacts {
   readonly url: string;
   /** Whether these connections had an answer before. */
@@ -35,23 +35,23 @@ export function isTokenRefused(error: unknown): boolean {
     isUserMissing(error) || messageOf(error).includes("revision of auth store is old");
 }
 
-/** Whether another name, password or permission would help: told from etcd's answer, or from the words that it was put in. */
+/** Whether another name, password or permission would help. Takes etcd's error, or the one that `explainFailure()` made of it. */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof ControllerError) return isRefusal(error.cause);
   return isTokenRefused(error) || error instanceof EtcdAuthenticationFailedError ||
     error instanceof EtcdPermissionDeniedError;
 }
 
-/** Words an error of etcd3 or gRPC for somebody who has to do something about it; others are returned as they are. */
+/** Words an error of etcd3 or gRPC for the person who has to act on it; other errors are returned as they are. */
 export function explainFailure(error: unknown, facts: CallFacts): unknown {
-  // Whoever holds a lease decides by its class.
+  // Callers with a lease decide by its class.
   if (error instanceof EtcdLeaseInvalidError) return error;
-  const stale = facts.stale === undefined ? "" : `; ${facts.stale}`;
   const refusal = refusalReason(error, facts);
-  if (refusal !== undefined) return new ControllerError("operator", `${refusal}${stale}`, { cause: error });
-  const failure = failureReason(error, facts);
-  if (failure !== undefined) return new ControllerError("transient", `${failure}${stale}`, { cause: error });
-  return error;
+  const reason = refusal ?? failureReason(error, facts);
+  if (reason === undefined) return error;
+  const stale = facts.stale === undefined ? "" : `; ${facts.stale}`;
+  const kind = refusal === undefined ? "transient" : "operator";
+  return new ControllerError(kind, `${reason}${stale}`, { cause: error });
 }
 
 function refusalReason(error: unknown, { username, url, method, payload }: CallFacts): string | undefined {
@@ -60,17 +60,18 @@ function refusalReason(error: unknown, { username, url, method, payload }: CallF
   if (error instanceof EtcdPermissionDeniedError) {
     return `etcd refuses ${who}: no permission to ${action(method, payload)}`;
   }
-  if (isUserMissing(error)) return `etcd refuses ${who}: its authentication is on`;
+  if (isUserMissing(error)) return `etcd refuses ${who}: authentication is on`;
   if (isTokenRefused(error)) return `etcd refuses the token of ${who}: ${plain(error)}`;
   if (error instanceof GRPCResourceExhastedError && messageOf(error).includes("database space exceeded")) {
-    return `etcd at ${url} takes no writes: database space exceeded (alarm NOSPACE)`;
+    return `etcd at ${url} accepts no writes: database space exceeded (alarm NOSPACE)`;
   }
   return undefined;
 }
 
-function failureReason(error: unknown, { url, hasAnswered, method, payload }: CallFacts): string | undefined {
+function failureReason(error: unknown, facts: CallFacts): string | undefined {
+  const { url, method, payload } = facts;
   if (error instanceof GRPCDeadlineExceededError || error instanceof TimeUpError) {
-    return `etcd at ${url} gives no answer`;
+    return `etcd at ${url} does not answer`;
   }
   if (!(error instanceof GRPCGenericError || error instanceof EtcdError)) return undefined;
   const isBroken = error instanceof GRPCUnavailableError || error instanceof GRPCInternalError;
@@ -78,10 +79,10 @@ function failureReason(error: unknown, { url, hasAnswered, method, payload }: Ca
   if (!isBroken || messageOf(error).includes("etcdserver: ")) {
     return `etcd at ${url} does not ${action(method, payload)}: ${plain(error)}`;
   }
-  return `etcd cannot be reached at ${url}: ${connectionReason(error, { url, hasAnswered })}`;
+  return `etcd cannot be reached at ${url}: ${connectionReason(error, facts)}`;
 }
 
-/** What streams were opened for: their errors come as events, in gRPC's own words. */
+/** What streams were opened for. Their errors come as events, in gRPC's words. */
 const streams = new WeakMap<object, () => CallFacts>();
 
 /** Remembers what a stream was opened for; the facts are asked for when it fails. */
@@ -100,7 +101,7 @@ function isUserMissing(error: unknown): boolean {
   return messageOf(error).includes("etcdserver: user name is empty");
 }
 
-/** What is behind the words of TLS and of connections that end; grpc-js learns of a refused certificate as dimly. */
+/** Likely causes of TLS errors and of connections that end. grpc-js does not learn more of a refused certificate. */
 const HINTS: readonly (readonly [scheme: string, text: RegExp, hint: string])[] = [
   ["https:", /Connection dropped|ECONNRESET/, "does etcd accept the client certificate?"],
   ["http:", /EPIPE|ECONNRESET|Connection dropped/, "does etcd speak https there?"],
@@ -108,13 +109,10 @@ const HINTS: readonly (readonly [scheme: string, text: RegExp, hint: string])[] 
   ["https:", /before secure TLS connection|wrong version number/, "does etcd speak http there?"],
   ["https:", /certificate/, "is --cacert the authority of etcd's certificate?"],
 ];
-/** A connection that ends is no riddle where etcd has answered before. */
+/** Where etcd has answered before, the end of a connection needs no guess. */
 const HINTS_ONCE_ANSWERED = HINTS.slice(2);
 
-function connectionReason(
-  error: Error,
-  { url, hasAnswered }: Pick<CallFacts, "url" | "hasAnswered">,
-): string {
+function connectionReason(error: Error, { url, hasAnswered }: CallFacts): string {
   const text = plain(error);
   const hints = hasAnswered ? HINTS_ONCE_ANSWERED : HINTS;
   const hint = hints.find(([scheme, pattern]) => url.startsWith(scheme) && pattern.test(text));

@@ -1,16 +1,12 @@
 import net from "node:net";
 import tls from "node:tls";
 
-let installed = false;
-
 /**
  * Makes TLS work to an endpoint that is given as an IP address. grpc-js passes the host as `servername`, and Deno 2.8
  * and later refuse an address there (RFC 6066 section 3 allows names only). Without a server name the certificate is
  * checked against the address itself, by its IP subject alternative names.
  */
 export function acceptIpEndpoints(): void {
-  if (installed) return;
-  installed = true;
   const connect = tls.connect;
   // `http2.connect()` calls with port, host and options, others with options alone.
   const patched = (...args: unknown[]): unknown => Reflect.apply(connect, tls, args.map(withoutIpServername));

@@ -1,5 +1,6 @@
 import { castGrpcErrorMessage, type IWatchResponse, Range } from "etcd3";
 import { messageOf } from "../util/errors.ts";
+import { within } from "../util/time.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
 import { isTooLarge, keyText, rawEntry } from "./read.ts";
@@ -10,26 +11,21 @@ export type WatchEvent =
   | { readonly kind: "put"; readonly entry: RawEntry }
   | { readonly kind: "delete"; readonly key: string; readonly revision: bigint };
 
-/** A watched prefix and the last revision of it that is known. */
+/** A watched prefix, and the last revision known of it. */
 export interface WatchedPrefix {
   readonly prefix: string;
   seen: bigint;
 }
 
-/** Why a watch ended. After `lost` it can go on where it was; after `gone` everything must be read again. */
+/** Why a watch ended. After `lost` it can continue where it was; after `gone` everything must be read again. */
 export type WatchEnd = { readonly kind: "lost" | "gone" | "aborted"; readonly reason: string };
 
-/** Time limits in milliseconds: together they tell within 3 s that a member has gone silent. */
-export interface WatchLimits {
-  readonly createdMs: number;
-  /** Silence after which the member is asked for its progress. */
-  readonly idleMs: number;
-  readonly progressMs: number;
-}
+// Together these limits detect a silent member within 3 s.
+const CREATED_MS = 1_500;
+const IDLE_MS = 1_200;
+const PROGRESS_MS = 1_200;
 
-const LIMITS: WatchLimits = { createdMs: 1_500, idleMs: 1_200, progressMs: 1_200 };
-
-/** What a watch is about, and who hears of it. */
+/** What to watch, and where to report. */
 export interface WatchOptions {
   readonly prefixes: readonly WatchedPrefix[];
   readonly clusterId: string;
@@ -37,47 +33,41 @@ export interface WatchOptions {
   onEvents(events: readonly WatchEvent[]): void;
   /** The member with this id, written as etcdctl does, has accepted the watch. */
   onCreated(member: string): void;
-  /** Asked for its progress, the member tells a revision up to which all events have been sent. */
+  /** The member's answer to a progress request: all events up to this revision have been sent. */
   readonly onProgress?: (revision: bigint) => void;
-  /** The watch ends because what it asks for was compacted away, up to this revision. */
+  /** The watch ends because the events that it asks for were compacted away, up to this revision. */
   readonly onCompacted?: (revision: bigint) => void;
   readonly signal: AbortSignal;
-  readonly limits?: WatchLimits;
+  /** Silence after which the member is asked for its progress, in milliseconds. */
+  readonly idleMs?: number;
 }
 
 /**
- * Watches all prefixes on one stream until something ends it, and tells what. The stream is driven directly because
+ * Watches all prefixes on one stream until something ends it, and returns what. The stream is driven directly, because
  * etcd3's own watcher does not notice a silent member and hangs after some refusals. `seen` of each prefix moves with
- * its events, so a later call goes on without a gap. Never rejects.
+ * its events, so a later call continues without a gap. Never rejects.
  */
 export async function watchOnce(client: EtcdClient, options: WatchOptions): Promise<WatchEnd> {
+  const { signal, idleMs = IDLE_MS } = options;
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
-  const limits = options.limits ?? LIMITS;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const within = (ms: number, then: () => void) => {
+  const after = (ms: number, then: () => void) => {
     clearTimeout(timer);
     timer = setTimeout(then, ms);
   };
   const end = (kind: WatchEnd["kind"], reason: string) => resolve({ kind, reason });
-  const onAbort = () => end("aborted", "stopping");
-  options.signal.addEventListener("abort", onAbort);
-  // It tells nobody who listens only now.
-  if (options.signal.aborted) onAbort();
-  within(limits.createdMs, () => end("lost", `no answer to the watch within ${limits.createdMs} ms`));
+  after(CREATED_MS, () => end("lost", `no answer to the watch within ${CREATED_MS} ms`));
   const opened = openStream(client, options, {
     end,
-    onAlive: (stream) => within(limits.idleMs, () => askForProgress(stream)),
+    onAlive: (stream) => after(idleMs, () => askForProgress(stream)),
   });
   const askForProgress = (stream: WatchStream) => {
-    within(
-      limits.progressMs,
-      () => end("lost", `no sign of life for ${limits.idleMs + limits.progressMs} ms`),
-    );
+    after(PROGRESS_MS, () => end("lost", `no sign of life for ${idleMs + PROGRESS_MS} ms`));
     stream.write({ progress_request: {} });
   };
-  const ended = await promise;
+  const ended = await within(promise, { signal })
+    .catch((): WatchEnd => ({ kind: "aborted", reason: "stopping" }));
   clearTimeout(timer);
-  options.signal.removeEventListener("abort", onAbort);
   // A stream that opens after its time limit is cancelled as well.
   opened.then((stream) => stream?.cancel());
   return ended;
@@ -88,38 +78,36 @@ interface StreamHandlers {
   onAlive(stream: WatchStream): void;
 }
 
-async function openStream(client: EtcdClient, options: WatchOptions, handlers: StreamHandlers) {
+async function openStream(client: EtcdClient, options: WatchOptions, { end, onAlive }: StreamHandlers) {
   try {
     const stream = await client.openWatch();
-    const reader = watchReader(stream, options, handlers);
-    // The same events would be as large again.
-    stream.on(
-      "error",
-      (error) =>
-        handlers.end(isTooLarge(error) ? "gone" : "lost", messageOf(explainStreamFailure(stream, error))),
-    );
-    stream.on("end", () => handlers.end("lost", "the member closed the stream"));
+    const isAlive = watchReader(stream, options, end);
+    stream.on("error", (error) => {
+      // A message that is too large would be as large the next time.
+      end(isTooLarge(error) ? "gone" : "lost", messageOf(explainStreamFailure(stream, error)));
+    });
+    stream.on("end", () => end("lost", "the member closed the stream"));
     stream.on("data", (response) => {
       // An exception inside the handler would surface as an unhandled rejection.
       try {
-        if (reader(response)) handlers.onAlive(stream);
+        if (isAlive(response)) onAlive(stream);
       } catch (error) {
-        handlers.end("gone", `cannot read the watch: ${messageOf(error)}`);
+        end("gone", `cannot read the watch: ${messageOf(error)}`);
       }
     });
-    options.prefixes.forEach(({ prefix, seen }, index) =>
-      stream.write(createRequest(prefix, seen, index + 1))
-    );
+    options.prefixes.forEach(({ prefix, seen }, index) => {
+      stream.write(createRequest(prefix, seen, index + 1));
+    });
     return stream;
   } catch (error) {
-    handlers.end("lost", messageOf(error));
+    end("lost", messageOf(error));
     return undefined;
   }
 }
 
 /**
- * From the last revision that is known, not the one after it: etcd leaves a request for progress unanswered while a
- * watch waits for a revision that does not exist yet. What was seen already is left out when it comes.
+ * Starts at the last known revision, not at the one after it: etcd does not answer a progress request while a watch waits
+ * for a revision that does not exist yet. Events that were seen before are left out.
  */
 function createRequest(prefix: string, from: bigint, watchId: number) {
   const { start, end } = Range.prefix(prefix);
@@ -128,11 +116,11 @@ function createRequest(prefix: string, from: bigint, watchId: number) {
   };
 }
 
-/** Reads the responses of one stream; returns whether the watch is alive, which it is not until all is created. */
+/** Reads the responses of one stream; returns whether the watch is alive. It is not before etcd has created all of it. */
 function watchReader(
   stream: WatchStream,
   options: WatchOptions,
-  { end }: StreamHandlers,
+  end: StreamHandlers["end"],
 ): (response: IWatchResponse) => boolean {
   let toCreate = options.prefixes.length;
   return (response) => {
@@ -161,7 +149,7 @@ function cancelReason(stream: WatchStream, response: IWatchResponse, { prefixes 
   return messageOf(explainStreamFailure(stream, castGrpcErrorMessage(response.cancel_reason), { key }));
 }
 
-/** A store that was restored from a snapshot has another cluster id, or revisions that went backwards. */
+/** After a restore from a snapshot, a store has another cluster id, or its revisions went backwards. */
 function otherStore({ header }: IWatchResponse, { prefixes, clusterId }: WatchOptions): string | undefined {
   if (header.cluster_id !== clusterId) return `cluster id changed from ${clusterId} to ${header.cluster_id}`;
   const newest = prefixes.reduce((newest, { seen }) => seen > newest ? seen : newest, 0n);

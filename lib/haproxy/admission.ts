@@ -1,9 +1,10 @@
+import PQueue from "p-queue";
 import type { Candidate } from "../plan/probe_targets.ts";
 import type { ProbeTarget } from "../util/probe.ts";
 import type { Admission } from "../reconcile/ports.ts";
-import { sleep } from "../util/time.ts";
+import { resolvesWithin, sleep } from "../util/time.ts";
 
-/** What an admission needs of the world. */
+/** What an admission calls. */
 export interface AdmissionPorts {
   /** One probe: whether the target answers as it should. Never rejects. */
   readonly probe: (target: ProbeTarget, signal: AbortSignal) => Promise<boolean>;
@@ -17,20 +18,20 @@ const PASS_WAIT_MS = 200;
 /** How long a server is probed after that; from then on HAProxy's own checks decide. */
 const LATER_MS = 2_000;
 const RETRY_MS = 100;
-/** The first attempt is short, so that those that drop packets do not keep the places; further ones take their time. */
+/** The first attempt is short: a target that drops packets must not block the queue. Later attempts may take longer. */
 const FIRST_ATTEMPT_MS = 250;
 const ATTEMPT_MS = 1_000;
 const CONCURRENT = 256;
 
-/** HAProxy's own behaviour: a server serves as soon as it is there. */
+/** HAProxy's own behaviour: a server gets requests as soon as it is added. */
 export const ADMIT_ALL: Admission = {
   begin: () => ({ unready: () => Promise.resolve(new Set()), confirm: () => {} }),
   probing: () => 0,
 };
 
-/** Creates an admission by probes. One candidate that does not answer delays no other. */
+/** Creates an admission by probes. A candidate that does not answer delays no other candidate. */
 export function createAdmission(ports: AdmissionPorts): Admission {
-  const places = createPlaces(CONCURRENT);
+  const places = new PQueue({ concurrency: CONCURRENT });
   const running = new Map<string, AbortController>();
 
   const watch = async (candidate: Candidate & { target: ProbeTarget }, stop: AbortController) => {
@@ -44,7 +45,8 @@ export function createAdmission(ports: AdmissionPorts): Admission {
   const probeUntilPassed = async (target: ProbeTarget, signal: AbortSignal): Promise<boolean> => {
     for (let attemptMs = FIRST_ATTEMPT_MS; !signal.aborted; attemptMs = ATTEMPT_MS) {
       const attempt = () => ports.probe(target, AbortSignal.any([signal, AbortSignal.timeout(attemptMs)]));
-      if (await places.use(attempt, signal)) return !signal.aborted;
+      // It rejects when the time is over before the probe starts.
+      if (await places.add(attempt, { signal }).catch(() => false)) return !signal.aborted;
       await sleep(RETRY_MS, signal);
     }
     return false;
@@ -87,41 +89,17 @@ function createRound(candidates: readonly Candidate[], bringUp: AdmissionPorts["
       if (!passed) return;
       if (!decided) return void unready.delete(key);
       late.push(key);
-      // Those that pass together are brought up together.
+      // Servers that pass at the same moment are brought up together.
       if (confirmed && late.length === 1) setTimeout(flush, 1);
     },
     unready: async () => {
-      const enough = new AbortController();
-      await Promise.race([all, sleep(PASS_WAIT_MS, enough.signal)]);
-      enough.abort();
+      await resolvesWithin(all, PASS_WAIT_MS);
       decided = true;
       return new Set(unready);
     },
     confirm: () => {
       confirmed = true;
       flush();
-    },
-  };
-}
-
-/** At most so many at a time; the others wait in line. */
-function createPlaces(count: number) {
-  let free = count;
-  const line: (() => void)[] = [];
-  const release = () => {
-    const next = line.shift();
-    if (next === undefined) free++;
-    else next();
-  };
-  return {
-    use: async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
-      if (free > 0) free--;
-      else await new Promise<void>((resolve) => line.push(resolve));
-      try {
-        return signal.aborted ? undefined : await work();
-      } finally {
-        release();
-      }
     },
   };
 }

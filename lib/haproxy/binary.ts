@@ -2,14 +2,14 @@ import { ControllerError, messageOf } from "../util/errors.ts";
 import { haproxyVersion } from "./check.ts";
 import { log } from "../util/log.ts";
 
-/** Servers stand in directories that an ordinary user's PATH may lack. */
+/** Directories of server programs, which may be missing in the PATH of an ordinary user. */
 const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /**
  * The full path of a program that is given by name or by path.
  *
  * @param path directories to look in, as in `PATH`
- * @throws {ControllerError} (operator) when it is not there
+ * @throws {ControllerError} (operator) when it is not found
  */
 export function findHaproxy(name: string, path: string): string {
   const candidates = name.includes("/")
@@ -20,7 +20,7 @@ export function findHaproxy(name: string, path: string): string {
   throw new ControllerError("operator", `Cannot find ${name}: install HAProxy, or name it with --haproxy`);
 }
 
-/** The version, or `unknown`: a program that cannot be run is looked for again whenever it is needed. */
+/** The version, or `unknown` when the program cannot be run now: it is looked up again each time it is needed. */
 export async function versionIfThere(haproxy: () => string): Promise<string> {
   try {
     return await haproxyVersion(haproxy());

@@ -1,9 +1,9 @@
-/** A name would be looked up first, and everything would stand still until it is. */
+/** Names are left out: `Deno.listen` looks a name up and blocks the whole process meanwhile. */
 const IS_ADDRESS = /^[\d.]+$|:|^localhost$/;
 
 /**
- * Binds an address of a `bind` line for a moment; tells who is in the way, if somebody is. Only an address in use counts:
- * whatever else is wrong is for HAProxy to say.
+ * Binds an address of a `bind` line for a moment. Returns the reason when another process uses it. HAProxy itself reports
+ * all other errors.
  */
 export function tryBind(address: string): string | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:@/]*)):(\d+)$/.exec(address);

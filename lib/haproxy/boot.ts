@@ -2,65 +2,60 @@ import { ControllerError } from "../util/errors.ts";
 import { MANAGED_LINE } from "../config/render.ts";
 import { checkConfig } from "./check.ts";
 import { readText, removeFile, replaceFile } from "./config_file.ts";
+import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
 
-/** Where the configuration came from that HAProxy is started with. */
+/** Where the configuration comes from that HAProxy is started with. */
 export type BootOrigin = "disk" | "last-good" | "built-in";
 
-/** The configuration that HAProxy is started with, and why the better ones were passed over. */
+/** The configuration that HAProxy is started with, and why better ones were skipped. */
 export interface BootConfig {
   readonly origin: BootOrigin;
   readonly skipped: readonly string[];
 }
 
+/** What a start of HAProxy is prepared from. */
 export interface BootOptions {
   readonly haproxy: string;
   readonly configPath: string;
-  readonly lastGoodPath: string;
+  readonly dir: StateDir;
   readonly files: StateFiles;
   /** A configuration without any server, which answers 503. */
   readonly builtIn: string;
-  readonly stateFile: string;
 }
 
 /**
- * Makes the file on disk one that HAProxy takes: the file that is there, else the last good copy, else the built-in one.
+ * Makes sure that HAProxy accepts the file on disk: keeps it, or replaces it by the last good copy or the built-in one.
  *
  * @throws {ControllerError} (operator) when the file cannot be written or haproxy cannot be run
  */
-export async function prepareBoot(options: BootOptions): Promise<BootConfig> {
-  const { haproxy, configPath, lastGoodPath, builtIn } = options;
-  // An old state file would bring old addresses back.
-  await removeFile(options.stateFile);
+export async function prepareBoot(
+  { haproxy, configPath, dir, files, builtIn }: BootOptions,
+): Promise<BootConfig> {
+  // An old server-state file would restore old addresses.
+  await removeFile(dir.stateFile);
   const skipped: string[] = [];
-  const disk = await readText(configPath);
-  if (disk !== undefined) {
-    const problem = await problemWith(haproxy, configPath);
-    if (problem === undefined) return { origin: "disk", skipped };
-    skipped.push(`${configPath}: ${problem}`);
-  }
-  const lastGood = await options.files.read(lastGoodPath);
-  if (lastGood !== undefined) {
-    const problem = await problemWith(haproxy, lastGoodPath);
-    if (problem === undefined) {
-      await replaceFile(configPath, lastGood);
-      return { origin: "last-good", skipped };
+  const candidates = [
+    { origin: "disk", path: configPath, text: await readText(configPath) },
+    { origin: "last-good", path: dir.lastGood, text: await files.read(dir.lastGood) },
+  ] as const;
+  for (const { origin, path, text } of candidates) {
+    if (text === undefined) continue;
+    const result = await checkConfig(haproxy, path);
+    if (result.kind === "valid") {
+      if (origin !== "disk") await replaceFile(configPath, text);
+      return { origin, skipped };
     }
-    skipped.push(`${lastGoodPath}: ${problem}`);
+    skipped.push(`${path}: ${result.alerts.map(({ message }) => message).join("; ")}`);
   }
   await replaceFile(configPath, builtIn);
   return { origin: "built-in", skipped };
 }
 
-async function problemWith(haproxy: string, path: string): Promise<string | undefined> {
-  const result = await checkConfig(haproxy, path);
-  return result.kind === "valid" ? undefined : result.alerts.map(({ message }) => message).join("; ");
-}
-
 /**
- * Refuses to go on when the configuration file is not ours. With `replace` a copy is kept and the file counts as ours.
+ * Refuses a configuration file that the controller did not write. With `replace` it moves the file to a copy instead.
  *
- * @throws {ControllerError} (operator) when the file was not written by the controller
+ * @throws {ControllerError} (operator) when the controller did not write the file
  */
 export async function claimConfigFile(
   path: string,

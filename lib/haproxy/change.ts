@@ -11,44 +11,62 @@ const MAX_LINE_BYTES = 15_000;
 const STILL_CONNECTED = "still has connections";
 const DELETE_ATTEMPTS = 5;
 const DELETE_RETRY_MS = 10;
-/** Lines that are sent before their answers are looked at. */
+/** How many lines are sent before their answers are checked. */
 const BATCH_LINES = 50;
 
 type Removal = Extract<Step, { kind: "remove" | "replace" }>;
-type Direct = Exclude<Step, { kind: "remove" | "replace" }>;
+
+function isRemoval(step: Step): step is Removal {
+  return step.kind === "remove" || step.kind === "replace";
+}
 
 /**
- * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. What
- * was reached is not for replies to say: they explain, reading the state back decides. Never rejects.
+ * Makes steps over one connection, in their order, and stops after the batch in which HAProxy reported an error. Replies
+ * only explain: what was reached is read back afterwards. Never rejects.
  */
 export async function changeServers(
   socketPath: string,
   steps: readonly Step[],
   isUnready: (key: string) => boolean,
 ): Promise<ChangeResult> {
+  const removals = steps.filter(isRemoval);
+  const direct = steps.filter((step) => !isRemoval(step));
+  const serving = removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining));
+  const errors = await inSession(socketPath, async (session) => {
+    const errors = await sendAll(session, [
+      ...serving.map((step) => drainLine(stepKey(step))),
+      ...direct.map((step) => commandLine(step, isUnready(stepKey(step)))),
+    ]);
+    return errors.length > 0 || removals.length === 0 ? errors : removeIdle(session, removals, isUnready);
+  });
+  return { errors };
+}
+
+/**
+ * Brings up unready servers that passed their probe. Never rejects: it returns HAProxy's errors. A server that is not
+ * brought up now is brought up by HAProxy's own check a moment later.
+ */
+export function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
+  return inSession(socketPath, (session) => sendAll(session, lines));
+}
+
+/** Never rejects: it returns what went wrong as an error text. */
+async function inSession(
+  socketPath: string,
+  work: (session: Session) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   let session: Session | undefined;
   try {
     session = await openSession(socketPath);
-    const removals = steps.filter((step): step is Removal =>
-      step.kind === "remove" || step.kind === "replace"
-    );
-    const direct = steps.filter((step): step is Direct => step.kind !== "remove" && step.kind !== "replace");
-    const errors = await sendAll(session, [
-      ...removals.filter((step) => !step.isMaint && !(step.kind === "remove" && step.isDraining)).map((
-        step,
-      ) => drainLine(stepKey(step))),
-      ...direct.map((step) => commandLine(step, isUnready(stepKey(step)))),
-    ]);
-    if (errors.length > 0 || removals.length === 0) return { errors };
-    return { errors: await removeIdle(session, removals, isUnready) };
+    return await work(session);
   } catch (error) {
-    return { errors: [messageOf(error)] };
+    return [messageOf(error)];
   } finally {
     session?.close();
   }
 }
 
-/** Deletes those that hold no request any more; the others are asked again by a later pass. */
+/** Deletes the servers without requests; a later pass tries the others again. */
 async function removeIdle(
   session: Session,
   removals: readonly Removal[],
@@ -64,7 +82,7 @@ async function removeIdle(
   );
 }
 
-/** Idle connections to a server are closed once it is in maintenance, which takes a moment. */
+/** HAProxy closes idle connections to a server in maintenance, which takes a moment. */
 async function deleteIdle(session: Session, servers: readonly string[]): Promise<void> {
   for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
     const reply = await session.send(servers.map(deleteLine));
@@ -93,20 +111,4 @@ async function sendAll(session: Session, lines: readonly string[]): Promise<stri
     if (errors.length > 0) return errors;
   }
   return [];
-}
-
-/**
- * Brings up servers that were unready and passed their probe. Never rejects: returns what HAProxy complained of, whose own
- * checks bring them up a moment later.
- */
-export async function bringUp(socketPath: string, lines: readonly string[]): Promise<readonly string[]> {
-  let session: Session | undefined;
-  try {
-    session = await openSession(socketPath);
-    return await sendAll(session, lines);
-  } catch (error) {
-    return [messageOf(error)];
-  } finally {
-    session?.close();
-  }
 }

@@ -1,6 +1,6 @@
-import { deadline } from "@std/async/deadline";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { CheckResult } from "../reconcile/ports.ts";
+import { TimeUpError, within } from "../util/time.ts";
 import { parseAlerts } from "./wire/reply.ts";
 
 /** A file with tens of thousands of servers takes seconds to check. */
@@ -36,7 +36,7 @@ export async function haproxyVersion(haproxy: string): Promise<string> {
   return version;
 }
 
-/** The environment of every haproxy process: clean, for a configuration can read it and `show env` prints it. */
+/** The environment of every haproxy process. It is clean because a configuration can read it and `show env` prints it. */
 export function haproxyEnvironment(): Record<string, string> {
   return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 }
@@ -56,12 +56,12 @@ async function runHaproxy(
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const { code, stdout, stderr } = await deadline(child.output(), timeoutMs);
+    const { code, stdout, stderr } = await within(child.output(), { limitMs: timeoutMs });
     const decoder = new TextDecoder();
     return { code, text: `${decoder.decode(stdout)}\n${decoder.decode(stderr)}` };
   } catch (error) {
-    const isLate = error instanceof DOMException && error.name === "TimeoutError";
-    // One that hangs may not heed anything milder.
+    const isLate = error instanceof TimeUpError;
+    // A process that hangs may ignore a milder signal.
     if (isLate) child?.kill("SIGKILL");
     const state = isLate ? `it did not end within ${timeoutMs} ms` : messageOf(error);
     throw new ControllerError("operator", `Cannot run ${haproxy} ${args[0]}: ${state}`, { cause: error });

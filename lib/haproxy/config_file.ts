@@ -14,80 +14,62 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-/** Reads a file again only when it is another one, or was changed. */
-export function createFileReader(path: string): () => Promise<string | undefined> {
-  let known: { stamp: string; text: string } | undefined;
-  return async () => {
-    const stamp = await stampOf(path);
-    if (stamp !== undefined && known?.stamp === stamp) return known.text;
-    const text = await readText(path);
-    known = stamp === undefined || text === undefined ? undefined : { stamp, text };
-    return text;
-  };
-}
-
-async function stampOf(path: string): Promise<string | undefined> {
-  try {
-    const { ino, size, mtime } = await Deno.stat(path);
-    return `${ino} ${size} ${mtime?.getTime()}`;
-  } catch {
-    return undefined;
-  }
-}
-
 /**
- * Writes a text beside the target, with the target's mode or 0600.
+ * Writes a text to a temporary file beside the target, with the target's mode or 0600.
  *
  * @throws {ControllerError} (operator) when it cannot be written
  */
 export async function stageFile(target: string, text: string): Promise<StagedFile> {
   const path = join(dirname(target), `.${crypto.randomUUID()}${STAGED_SUFFIX}`);
-  try {
-    await writeSynced(path, text, await modeOf(target));
-  } catch (error) {
-    await removeQuietly(path);
-    throw cannot("write", target, error);
-  }
+  const orRemove = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      await removeQuietly(path);
+      throw cannot(what, target, error);
+    }
+  };
+  await orRemove("write", async () => {
+    const mode = await Deno.stat(target).then(({ mode }) => (mode ?? 0o600) & 0o777, () => 0o600);
+    await Deno.writeTextFile(path, text, { createNew: true, mode });
+    await sync(path);
+  });
   return {
     path,
     discard: () => removeQuietly(path),
-    commit: async () => {
-      try {
+    commit: () =>
+      orRemove("replace", async () => {
         await Deno.rename(path, target);
-        await syncDirectory(dirname(target));
-      } catch (error) {
-        await removeQuietly(path);
-        throw cannot("replace", target, error);
-      }
-    },
+        await sync(dirname(target));
+      }),
   };
 }
 
-/** Stages and commits in one go. */
+/** Stages a text and commits it. */
 export async function replaceFile(target: string, text: string): Promise<void> {
   const staged = await stageFile(target, text);
   await staged.commit();
 }
 
-/** Removes what a controller that was killed left staged in a directory. No other controller may be at work there. */
+/** Removes staged files that a killed controller left in a directory. No other controller may use the directory. */
 export async function sweepStaged(directory: string): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(directory)) {
       if (name.startsWith(".") && name.endsWith(STAGED_SUFFIX)) await removeQuietly(join(directory, name));
     }
   } catch {
-    // A directory that cannot be read cannot be written either, which the first write says.
+    // The first write reports a directory that cannot be used.
   }
 }
 
 /** Whether a file of any kind has this path. */
-export async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch {
-    return false;
-  }
+export function isThere(path: string): Promise<boolean> {
+  return Deno.lstat(path).then(() => true, () => false);
+}
+
+/** When a file was written last, in milliseconds of the wall clock; undefined when that is not known. */
+export function modifiedAt(path: string): Promise<number | undefined> {
+  return Deno.stat(path).then(({ mtime }) => mtime?.getTime(), () => undefined);
 }
 
 /** Removes a file if it is there. */
@@ -100,55 +82,19 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-async function writeSynced(path: string, text: string, mode: number): Promise<void> {
-  const file = await Deno.open(path, { write: true, createNew: true, mode });
-  try {
-    const bytes = encoded(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    await file.sync();
-  } finally {
-    file.close();
-  }
+/** Waits until a file, or the names in a directory, are on disk: otherwise a crash of the machine could undo the change. */
+async function sync(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true });
+  await file.sync();
 }
 
-let lastEncoded: { text: string; bytes: Uint8Array } | undefined;
-
-/** The same large text goes to two files in a row. */
-function encoded(text: string): Uint8Array {
-  if (lastEncoded?.text !== text) lastEncoded = { text, bytes: new TextEncoder().encode(text) };
-  return lastEncoded.bytes;
-}
-
-async function modeOf(target: string): Promise<number> {
-  try {
-    const { mode } = await Deno.stat(target);
-    return (mode ?? 0o600) & 0o777;
-  } catch {
-    return 0o600;
-  }
-}
-
-/** Without it a crash of the machine could bring the old name back. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await Deno.open(path, { read: true });
-  try {
-    await directory.sync();
-  } finally {
-    directory.close();
-  }
-}
-
-async function removeQuietly(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch {
-    // It was not there.
-  }
+function removeQuietly(path: string): Promise<void> {
+  return Deno.remove(path).catch(() => {});
 }
 
 function cannot(what: string, path: string, error: unknown): ControllerError {
   const message = messageOf(error);
-  // A single file that is bind-mounted into a container cannot be renamed over.
+  // A file that is bind-mounted into a container cannot be replaced by a rename.
   const hint = /os error 16\b/.test(message)
     ? " (it is a mount point of its own: mount its directory instead)"
     : "";

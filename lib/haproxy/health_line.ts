@@ -1,31 +1,30 @@
-/** That a server went up or down because of its health, as HAProxy reports it. */
+/** A change of a server's health, as HAProxy reports it. */
 export interface HealthLine {
   readonly backend: string;
   readonly server: string;
   readonly up: boolean;
-  /** In HAProxy's words, such as "Layer4 connection problem, Connection refused"; empty when it gave none. */
+  /** In HAProxy's words, such as "Layer4 connection problem, Connection refused"; empty when there is none. */
   readonly reason: string;
 }
 
 /**
- * Severity, perhaps a date (before 2.3), the process, perhaps a context: HAProxy 2.6 keeps "CLI : " in front of all
- * messages after a server was added at run time.
+ * Severity, a date (before 2.3), the process, and a context: after a server was added at run time, HAProxy 2.6 writes
+ * "CLI : " in front of all messages.
  */
 const HEAD = /^\[WARNING\]\s+(?:\S+ )?\(\d+\) : (?:CLI : (?:'[^']*' : )?)?/;
 const SERVER = /(?:Backup )?Server ([^\s/]+)\/([^\s/]+) is (UP|DOWN)/;
 const CHANGE = new RegExp(HEAD.source + SERVER.source + "(.*)$");
 
-/** HAProxy encodes a quote in `info`, so a quote ends it. A line that was cut may lack its end. */
+/** HAProxy encodes quotes inside `info`, so a quote ends it. A line that was cut has no such quote. */
 const CHECK = /^, reason: ([^,.]+)(?:, code: (\d+))?(?:, info: "([^"]*))?/;
-/** Of a server that follows the state of another one (`track`). */
+/** The server follows the state of another one (`track`). */
 const TRACKED = /^ (via \S+?)\.?(?: |$)/;
-/** `option log-health-checks` puts the reason in a line of its own. */
+/** With `option log-health-checks` the reason is in another line. */
 const BARE = /^(?:\.(?: \d+ active and .*)?)?$/;
 
 /**
- * Reads a line of HAProxy's output. Undefined when it tells no change of health; what HAProxy was told to change
- * (CLI, maintenance, drain, server-state) is none. Nor is "stopping" (`http-check disable-on-404`), which is neither up
- * nor down.
+ * Reads a line of HAProxy's output; undefined when it reports no change of health. Changes that were asked for (CLI,
+ * maintenance, drain, server-state) do not count, nor does "stopping" (`http-check disable-on-404`).
  */
 export function readHealthLine(line: string): HealthLine | undefined {
   const [, backend, server, state, rest] = CHANGE.exec(line) ?? [];

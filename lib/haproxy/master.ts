@@ -1,155 +1,144 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { sleep } from "../util/time.ts";
-import { isThere } from "./config_file.ts";
+import { isThere, modifiedAt } from "./config_file.ts";
 import { showProcesses } from "./master_cli.ts";
-import { type OnLine, openOutput, type Output } from "./output.ts";
-import { ask, isTimeout } from "./socket.ts";
+import type { OnLine, Output } from "./output.ts";
+import { answers, isTimeout } from "./socket.ts";
 import { spawnMaster } from "./spawn.ts";
+import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
+import { alertsIn } from "./wire/reply.ts";
 
 /** A running HAProxy master process. */
 export interface Master {
   readonly pid: number;
-  /** Whether it was found running, not started by this process. */
+  /** Whether an earlier controller started it. */
   readonly adopted: boolean;
-  /** Resolves with what is known of the end, when the master has ended; never rejects. */
+  /** Resolves when the master has ended, with what is known about that; never rejects. */
   readonly ended: Promise<string>;
   /** Does nothing when the master has ended. */
   signal(signal: Deno.Signal): void;
 }
 
-/** What is known of a master, be it found or started. */
+/** What a master is started or adopted with. */
 export interface MasterOptions {
   readonly configPath: string;
-  readonly masterSocket: string;
-  readonly runtimeSocket: string;
-  /** A file that holds the path of the configuration file which the master was started with. */
-  readonly startedWith: string;
-  /**
-   * The file of HAProxy's standard error. A pipe that nobody reads for a while, because the controller is frozen or busy,
-   * would fill up and stop HAProxy in the middle of serving.
-   */
-  readonly output: string;
+  readonly dir: StateDir;
   readonly files: StateFiles;
-  /** Each line that HAProxy writes. */
-  readonly onLine: (line: string) => void;
-  /** Told why lines cannot be had. */
-  readonly onUnheard: (reason: string) => void;
+  /** What HAProxy writes to standard error. */
+  readonly output: Output;
+  readonly onLine: OnLine;
+  /** Told from when on the lines can be read (undefined), or why they cannot. */
+  readonly onHearing: (failure: string | undefined) => void;
 }
 
-/** How many of the last lines are kept to explain an unasked end. */
+/** How many of the last alerts are kept to explain an unexpected end. */
 const KEPT_ALERTS = 3;
 const POLL_MS = 250;
-/** A master that executes itself again is silent for less. */
+/** A master that executes itself again is silent for less time. */
 const GONE_AFTER_MS = 15_000;
 const RETRY_MS = 50;
 /** How long a master that executes itself again may refuse connections: 600 ms were seen with 10,000 servers. */
 const EXECUTING_MS = 1_500;
-
-/** One that a controller started right before it was killed makes its socket so soon after. */
+/** How long a master may take from its start to its socket. A killed controller may have started one just before. */
 const STARTING_MS = 3_000;
 
 /**
- * Starts HAProxy in master-worker mode, in a session of its own: Ctrl-C on a terminal must reach the controller alone.
+ * Starts HAProxy in master-worker mode, in its own session: Ctrl-C on a terminal must reach the controller only.
  *
  * @throws {ControllerError} (operator) when the binary cannot be run
  */
 export async function startMaster(options: MasterOptions & { readonly haproxy: string }): Promise<Master> {
-  await options.files.replace(options.startedWith, options.configPath);
-  const output = hear(options, { create: true });
-  output?.begin();
-  const child = await spawnMaster(options, output === undefined ? undefined : options.output).catch(
-    (error) => {
-      output?.close();
-      throw error;
-    },
-  );
+  const { haproxy, configPath, dir, files, output, onLine } = options;
+  await files.replace(dir.startedWith, configPath);
   const alerts: string[] = [];
-  const unfollow = follow(options, output, (line) => {
-    if (line.startsWith("[ALERT]")) alerts.push(line.replace(/^.*?\) ?: /, ""));
+  const reading = read(options, true, (line, isNew) => {
+    onLine(line, isNew);
+    if (isNew) alerts.push(...alertsIn(line));
     if (alerts.length > KEPT_ALERTS) alerts.shift();
+  });
+  const program = { haproxy, configPath, masterSocket: dir.masterSocket };
+  const child = await spawnMaster(program, reading && output.path).catch(async (error) => {
+    await reading?.end();
+    throw error;
   });
   return {
     pid: child.pid,
     adopted: false,
     ended: child.ended.then(async (how) => {
-      // The last lines tell why.
-      await unfollow();
+      // The last lines say why it ended.
+      await reading?.end();
       endFamily(child.pid);
       return [`it ended with ${how}`, ...alerts].join("; ");
     }),
-    signal: (signal) => signalQuietly(child.pid, signal),
+    signal: (signal) => void send(child.pid, signal),
   };
 }
 
-/** HAProxy is to serve also where nobody can hear what it says. */
-function hear({ output, onUnheard }: MasterOptions, how: { readonly create: boolean }): Output | undefined {
+/** Reads HAProxy's output until `end()`. Undefined when it cannot be read: HAProxy must run anyway. */
+function read(
+  { output, onHearing }: MasterOptions,
+  create: boolean,
+  onLine: OnLine,
+): { end(): Promise<void> } | undefined {
+  const stop = new AbortController();
+  const fail = (error: unknown) => onHearing(messageOf(error));
   try {
-    return openOutput(output, how);
+    onHearing(undefined);
+    const followed = output.follow(onLine, { create, signal: stop.signal }).catch(fail);
+    return {
+      end: () => {
+        stop.abort();
+        return followed;
+      },
+    };
   } catch (error) {
-    onUnheard(messageOf(error));
+    fail(error);
     return undefined;
   }
 }
 
-/** Tells what HAProxy writes until the returned function is called, which resolves after the last line; never rejects. */
-function follow(
-  { onLine, onUnheard }: MasterOptions,
-  output: Output | undefined,
-  onNewLine: (line: string) => void = () => {},
-): () => Promise<void> {
-  const stop = new AbortController();
-  const tell: OnLine = (line, { isNew }) => {
-    onLine(line);
-    if (isNew) onNewLine(line);
-  };
-  const followed = output?.follow(tell, stop.signal).catch((error) => onUnheard(messageOf(error)));
-  return async () => {
-    stop.abort();
-    await followed;
-  };
-}
-
-/** How long an adoption may take: for ever, while somebody stands behind the socket and does not answer. */
+/** How an adoption waits. It has no time limit while a process accepts connections on the socket and does not answer. */
 export interface AdoptionWait {
   readonly signal: AbortSignal;
-  /** Told again and again while it waits. */
+  /** Called repeatedly while it waits. */
   readonly onWaiting: (reason: string) => void;
 }
 
 /**
- * Takes over the master behind a master socket, left by a controller that was killed; undefined when none answers. Two
- * masters on one port would share it silently.
+ * Adopts the master that a killed controller left; undefined when there is none. A second master on the same ports would
+ * share them silently.
  *
  * @throws {ControllerError} (operator) when that master was started with another configuration file
  */
 export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): Promise<Master | undefined> {
-  const pid = await masterBehind(options, wait);
+  const pid = await masterBehind(options.dir, wait);
   if (pid === undefined) return undefined;
-  const file = await options.files.read(options.startedWith);
+  const file = await options.files.read(options.dir.startedWith);
   if (file !== undefined && file !== options.configPath) {
     const state = `it was started with ${file}, not ${options.configPath}; stop it, or use its --config`;
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
-  // A file that is made now is not the one that it writes to.
-  const unfollow = follow(options, hear(options, { create: false }));
+  // HAProxy would not write to a new file.
+  const reading = read(options, false, options.onLine);
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, options).finally(unfollow).finally(() => endFamily(pid)),
-    signal: (signal) => signalQuietly(pid, signal),
+    ended: untilGone(pid, options.dir).finally(reading?.end).finally(() => endFamily(pid)),
+    signal: (signal) => void send(pid, signal),
   };
 }
 
 /**
- * A master that is executing itself again refuses connections for up to 600 ms, so one refusal proves nothing. One that
- * takes them and stands still may serve by its worker: a second HAProxy beside it would share its ports silently.
+ * One refused connection proves nothing: a master that executes itself again refuses for up to 600 ms. A master that
+ * accepts and does not answer may still have a working worker, so it is waited for.
  */
 async function masterBehind(
-  { masterSocket, startedWith }: MasterOptions,
+  { masterSocket, startedWith }: StateDir,
   wait: AdoptionWait,
 ): Promise<number | undefined> {
-  const isFresh = await ageMs(startedWith) < STARTING_MS;
+  const ageMs = Date.now() - (await modifiedAt(startedWith) ?? -Infinity);
+  const isFresh = ageMs >= 0 && ageMs < STARTING_MS;
   if (!isFresh && !await isThere(masterSocket)) return undefined;
   const deadline = performance.now() + (isFresh ? STARTING_MS : EXECUTING_MS);
   while (!wait.signal.aborted) {
@@ -164,21 +153,11 @@ async function masterBehind(
   return undefined;
 }
 
-/** How long ago a file was written, by the wall clock; infinite for one that is not there or is of the future. */
-async function ageMs(path: string): Promise<number> {
-  try {
-    const age = Date.now() - ((await Deno.stat(path)).mtime?.getTime() ?? -Infinity);
-    return age < 0 ? Infinity : age;
-  } catch {
-    return Infinity;
-  }
-}
-
-/** An adopted master is no child, so its end has to be looked for. */
-async function untilGone(pid: number, options: MasterOptions): Promise<string> {
+/** An adopted master is no child process, so its end is found by polling. */
+async function untilGone(pid: number, dir: StateDir): Promise<string> {
   let silentSince: number | undefined;
   while (isAlive(pid)) {
-    silentSince = await isHeard(pid, options) ? undefined : silentSince ?? performance.now();
+    silentSince = await isHeard(pid, dir) ? undefined : silentSince ?? performance.now();
     if (silentSince !== undefined && performance.now() - silentSince > GONE_AFTER_MS) break;
     await sleep(POLL_MS);
   }
@@ -186,42 +165,35 @@ async function untilGone(pid: number, options: MasterOptions): Promise<string> {
 }
 
 /**
- * Whether the master answers, or at least its worker does. A zombie that nobody reaps, or another process by now, has the
- * id but not the sockets.
+ * Whether the master or its worker answers. A zombie, or another process that got the same id, does not have the sockets.
  */
-async function isHeard(
-  pid: number,
-  { masterSocket, runtimeSocket }: Pick<MasterOptions, "masterSocket" | "runtimeSocket">,
-): Promise<boolean> {
+async function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): Promise<boolean> {
   try {
     return (await showProcesses(masterSocket)).masterPid === pid;
   } catch {
-    return await ask(runtimeSocket, "show version").then(() => true, () => false);
+    return await answers(runtimeSocket);
   }
 }
 
 /**
- * Ends what a master has left behind in its session. A worker ends with its master, but not one that stands still: it
- * would go on to hold the ports, and share them with the next HAProxy.
+ * Kills what is left in a master's session. A worker ends with its master, but a frozen one does not: it would keep the
+ * ports and share them with the next HAProxy.
  */
 function endFamily(masterPid: number): void {
-  signalQuietly(-masterPid, "SIGKILL");
+  send(-masterPid, "SIGKILL");
 }
 
-/** The signal is one that does nothing by default (signal(7)); a process that is not there cannot get it. */
+/** By default the signal does nothing (signal(7)). */
 function isAlive(pid: number): boolean {
+  return send(pid, "SIGWINCH");
+}
+
+/** Sends a signal; tells whether the process exists. */
+function send(pid: number, signal: Deno.Signal): boolean {
   try {
-    Deno.kill(pid, "SIGWINCH");
+    Deno.kill(pid, signal);
     return true;
   } catch {
     return false;
-  }
-}
-
-function signalQuietly(pid: number, signal: Deno.Signal): void {
-  try {
-    Deno.kill(pid, signal);
-  } catch {
-    // It has ended.
   }
 }

@@ -1,7 +1,8 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import type { ReloadResult } from "../reconcile/ports.ts";
 import { sleep } from "../util/time.ts";
-import { parseProcesses, type ProcessTable } from "./wire/reply.ts";
+import { isThere } from "./config_file.ts";
+import { alertsIn, parseProcesses, type ProcessTable } from "./wire/reply.ts";
 import { ask } from "./socket.ts";
 
 /** A file with tens of thousands of servers takes seconds to load. */
@@ -14,7 +15,7 @@ const POLL_MS = 15;
  * @throws {ControllerError} (transient) when the master does not answer
  */
 export async function showProcesses(socketPath: string, timeoutMs?: number): Promise<ProcessTable> {
-  // HAProxy 2.6 keeps the connection open after an answer: without `quit` the end would never come.
+  // Without `quit` HAProxy 2.6 keeps the connection open after its answer.
   const reply = await ask(socketPath, "show proc;quit", timeoutMs);
   const table = parseProcesses(reply);
   if (table === undefined) {
@@ -24,20 +25,21 @@ export async function showProcesses(socketPath: string, timeoutMs?: number): Pro
 }
 
 /**
- * Tells the master to reload and waits for the result. A master whose socket is gone is told by a signal, and makes its
- * socket anew; whether the file was loaded is then for the worker to tell.
+ * Tells the master to reload and waits for the result. A master whose socket is missing is told by a signal and recreates
+ * its socket; whether it loaded the file is then read back from the worker.
  *
  * @throws {ControllerError} (transient) when the master cannot be asked, or the reload does not end in time
  */
 export async function reload(socketPath: string, masterPid: number | undefined): Promise<ReloadResult> {
-  if (masterPid !== undefined && await isMissing(socketPath)) {
+  if (masterPid !== undefined && !await isThere(socketPath)) {
     return await reloadBySignal(socketPath, masterPid);
   }
   const before = await showProcesses(socketPath);
   const reply = await sendReload(socketPath);
   const after = await reloadEnd(socketPath, before);
   if (after.failedReloads <= before.failedReloads && !reply.includes("Success=0")) return { kind: "loaded" };
-  return { kind: "failed", reason: failureReason(reply) };
+  const alerts = alertsIn(reply).join("; ");
+  return { kind: "failed", reason: alerts || "HAProxy could not load the file (see its log lines)" };
 }
 
 /** HAProxy 3.x answers when the reload is done; 2.6 closes the connection at once, or resets it. */
@@ -50,8 +52,8 @@ async function sendReload(socketPath: string): Promise<string> {
 }
 
 /**
- * While the master executes itself again, its socket refuses connections; that is no failure. Another master was started
- * meanwhile, from the file that was to be loaded.
+ * Waits for the end of a reload. Refused connections are no failure: the master is executing itself again. Another master
+ * counts too: it was started meanwhile from the new file.
  */
 async function reloadEnd(
   socketPath: string,
@@ -74,15 +76,6 @@ async function reloadEnd(
   );
 }
 
-async function isMissing(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.NotFound;
-  }
-}
-
 async function reloadBySignal(socketPath: string, masterPid: number): Promise<ReloadResult> {
   try {
     Deno.kill(masterPid, "SIGUSR2");
@@ -93,11 +86,4 @@ async function reloadBySignal(socketPath: string, masterPid: number): Promise<Re
   }
   await reloadEnd(socketPath, { masterPid, reloads: -1 });
   return { kind: "loaded" };
-}
-
-function failureReason(reply: string): string {
-  const alerts = reply.split("\n").filter((line) => line.startsWith("[ALERT]")).map((line) =>
-    line.replace(/^.*?\) : /, "")
-  );
-  return alerts.length > 0 ? alerts.join("; ") : "HAProxy could not load the file (see its log lines)";
 }

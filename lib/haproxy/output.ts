@@ -1,141 +1,129 @@
 import { sleep } from "../util/time.ts";
-import { createLineHeads } from "./line_heads.ts";
-import { openReadMark, type ReadMark } from "./read_mark.ts";
 
-/** Told each line, and whether it was written after `begin()`. */
-export type OnLine = (line: string, at: { readonly isNew: boolean }) => void;
+/** Called with each line. `isNew`: HAProxy wrote it after the reading began. */
+export type OnLine = (line: string, isNew: boolean) => void;
 
-/** A file that HAProxy appends its messages to, followed by one process at a time. */
+/** The file that HAProxy appends its messages to. One controller reads each line once. */
 export interface Output {
-  /** What is written from here on is new. */
-  begin(): void;
+  readonly path: string;
   /**
-   * Tells each line that no process has told yet, and each that comes. When `signal` is aborted it tells what is there, for
-   * 200 ms at most, and closes the file; what is left is for whoever opens it next. Rejects when it cannot be read.
+   * Reads lines until `signal` is aborted. The first time it begins with the last 64 KiB of the file, later where it
+   * stopped. At the end it reads the rest, for 200 ms at most, and resolves. Rejects when the file cannot be read.
+   *
+   * @throws when the file cannot be opened or is not a regular file
    */
-  follow(onLine: OnLine, signal: AbortSignal): Promise<void>;
-  /** For one that nobody follows. */
-  close(): void;
+  follow(onLine: OnLine, options: { readonly create: boolean; readonly signal: AbortSignal }): Promise<void>;
 }
 
 const LOOK_MS = 1_000;
 const END_MS = 200;
 const CHUNK_BYTES = 16_384;
-/** How long reading may keep the controller from everything else. */
+/** How long reading may block the controller in one go. */
 const TURN_MS = 10;
-/** What was read in a turn is written to the log meanwhile, which takes longer. */
+/** The pause after that, in which the log is written. */
 const PAUSE_MS = 30;
-/** A file that was read is emptied when it is larger than this and nothing was written for a second. */
+/** A file larger than this is emptied when all of it was read and nothing was written for a second. */
 const BOUND_BYTES = 1 << 20;
-/** Larger than this it is emptied at the first moment at which all of it was read. */
+/** A file larger than this is emptied as soon as all of it was read. */
 const LIMIT_BYTES = 16 << 20;
+/** How much is read of what HAProxy wrote before the controller started. */
+const TAIL_BYTES = 64 << 10;
+/** More than the log shows of a line. */
+const MAX_LINE = 4_096;
 
 /**
- * Opens the file that HAProxy writes to; a file beside it holds how far it was read.
+ * Creates the reader of one controller; nothing is opened yet. It needs little memory, whatever the file contains.
  *
- * @throws when one of them cannot be opened, or is no regular file
+ * @param onOld called when the file has text from before the controller's start: the bytes that are read and skipped
  */
-export function openOutput(path: string, { create }: { readonly create: boolean }): Output {
-  const file = Deno.openSync(path, { read: true, write: true, create, mode: 0o600 });
-  try {
-    if (!file.statSync().isFile) throw new Error(`${path} is not a file`);
-    return outputOf(file, openReadMark(`${path}.read`));
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-function outputOf(file: Deno.FsFile, mark: ReadMark): Output {
-  const reader = createReader(file, mark);
-  const close = () => {
-    file.close();
-    mark.close();
-  };
-  const follow: Output["follow"] = async (onLine, signal) => {
-    try {
-      while (!signal.aborted) {
-        const isQuiet = await reader.read(onLine, () => !signal.aborted);
-        reader.emptyIfLarge(isQuiet);
-        await sleep(LOOK_MS, signal);
-      }
-      const deadline = performance.now() + END_MS;
-      await reader.read(onLine, () => performance.now() < deadline);
-      reader.end(onLine);
-    } finally {
-      close();
-    }
-  };
-  return { begin: reader.begin, follow, close };
-}
-
-function createReader(file: Deno.FsFile, mark: ReadMark) {
-  const { ino, size: firstSize } = file.statSync();
-  const heads = createLineHeads();
-  const buffer = new Uint8Array(CHUNK_BYTES);
-  let offset = mark.start({ ino, size: firstSize });
+export function createOutput(
+  path: string,
+  onOld: (bytes: { readonly read: number; readonly skipped: number }) => void = () => {},
+): Output {
+  let inode: number | null | undefined;
+  let offset = 0;
   let newFrom = 0;
-  // What is written from here on is for the next process, if this one does not live to read it.
-  mark.set(ino, offset);
+  let begun = "";
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  const decoder = new TextDecoder();
 
-  const sizeNow = () => file.statSync().size;
-  /** Tells whether there was something. */
-  const readChunk = (onLine: OnLine): boolean => {
+  const begin = (file: Deno.FsFile) => {
+    const { ino, size, isFile } = file.statSync();
+    if (!isFile) throw new Error(`${path} is not a file`);
+    if (inode === undefined) {
+      offset = tailOf(file, size);
+      if (offset < size) onOld({ read: size - offset, skipped: offset });
+    } else if (inode !== ino) offset = 0;
+    [inode, newFrom] = [ino, size];
+  };
+  const tell = (text: string, isNew: boolean, onLine: OnLine) => {
+    const lines = (begun + text).split("\n");
+    begun = lines.pop()?.slice(0, MAX_LINE) ?? "";
+    for (const line of lines) if (line !== "") onLine(line.slice(0, MAX_LINE), isNew);
+  };
+  const readChunk = (file: Deno.FsFile, onLine: OnLine) => {
     const isNew = offset >= newFrom;
     file.seekSync(offset, Deno.SeekMode.Start);
-    const bytes = buffer.subarray(0, isNew ? CHUNK_BYTES : newFrom - offset);
-    const length = file.readSync(bytes) ?? 0;
+    const length = file.readSync(buffer.subarray(0, isNew ? CHUNK_BYTES : newFrom - offset)) ?? 0;
     offset += length;
-    for (const line of heads.push(bytes.subarray(0, length))) onLine(line, { isNew });
-    // A line that has not ended is for the next process to read, if this one does not live to see its end.
-    mark.set(ino, Math.max(0, offset - heads.begun()));
-    return length > 0;
+    tell(decoder.decode(buffer.subarray(0, length), { stream: true }), isNew, onLine);
   };
-  /** Tells a line whose end will not come. */
-  const tellBegun = (onLine: OnLine) => {
-    for (const line of heads.end()) onLine(line, { isNew: offset > newFrom });
+  /** Reads to the end, in small pieces: it may be very much. Tells whether there was nothing to read. */
+  const read = async (file: Deno.FsFile, onLine: OnLine, goesOn: () => boolean): Promise<boolean> => {
+    const isQuiet = file.statSync().size === offset;
+    let turnEnds = performance.now() + TURN_MS;
+    while (goesOn()) {
+      const { size } = file.statSync();
+      if (size === offset) break;
+      // Another process has emptied the file: the rest of the last line is lost.
+      if (size < offset) {
+        tell("\n", offset > newFrom, onLine);
+        [offset, newFrom] = [0, 0];
+      }
+      readChunk(file, onLine);
+      if (performance.now() < turnEnds) continue;
+      await sleep(PAUSE_MS);
+      turnEnds = performance.now() + TURN_MS;
+    }
+    return isQuiet;
   };
-  const restart = () => {
+  /** HAProxy appends, so it continues at the new end. */
+  const emptyIfLarge = (file: Deno.FsFile, isQuiet: boolean) => {
+    // A line written between these two calls is lost. They follow each other directly.
+    if (offset <= (isQuiet ? BOUND_BYTES : LIMIT_BYTES) || file.statSync().size !== offset) return;
+    file.truncateSync(0);
     [offset, newFrom] = [0, 0];
-    mark.set(ino, 0);
+  };
+  const followFile = async (file: Deno.FsFile, onLine: OnLine, signal: AbortSignal) => {
+    using _ = file;
+    while (!signal.aborted) {
+      emptyIfLarge(file, await read(file, onLine, () => !signal.aborted));
+      await sleep(LOOK_MS, signal);
+    }
+    const deadline = performance.now() + END_MS;
+    await read(file, onLine, () => performance.now() < deadline);
+    if (file.statSync().size === offset) tell("\n", offset > newFrom, onLine);
   };
   return {
-    begin: () => newFrom = sizeNow(),
-    /**
-     * Reads what is there now, a little at a time: after a frozen or dead controller it may be very much. Tells whether
-     * there was nothing.
-     */
-    read: async (onLine: OnLine, goesOn: () => boolean): Promise<boolean> => {
-      const size = sizeNow();
-      // Somebody else has emptied it.
-      if (size < offset) {
-        tellBegun(onLine);
-        restart();
+    path,
+    follow: (onLine, { create, signal }) => {
+      const file = Deno.openSync(path, { read: true, write: true, create, mode: 0o600 });
+      try {
+        begin(file);
+      } catch (error) {
+        file.close();
+        throw error;
       }
-      const isQuiet = size === offset;
-      let turnEnds = performance.now() + TURN_MS;
-      while (offset < size && goesOn()) {
-        // Somebody empties it meanwhile.
-        if (!readChunk(onLine)) break;
-        if (performance.now() < turnEnds) continue;
-        await sleep(PAUSE_MS);
-        turnEnds = performance.now() + TURN_MS;
-      }
-      return isQuiet;
-    },
-    /** HAProxy appends, so it goes on at the new end. */
-    emptyIfLarge: (isQuiet: boolean) => {
-      const isDue = (isQuiet && heads.begun() === 0 && offset > BOUND_BYTES) || offset > LIMIT_BYTES;
-      // What is written between these two calls is lost; nothing else of this process happens there.
-      if (!isDue || sizeNow() !== offset) return;
-      file.truncateSync(0);
-      restart();
-    },
-    /** Tells the last line, whose writer ended before it did. */
-    end: (onLine: OnLine) => {
-      if (offset !== sizeNow()) return;
-      tellBegun(onLine);
-      mark.set(ino, offset);
+      return followFile(file, onLine, signal);
     },
   };
+}
+
+/** Where the lines of the last 64 KiB begin. */
+function tailOf(file: Deno.FsFile, size: number): number {
+  if (size <= TAIL_BYTES) return 0;
+  const tail = new Uint8Array(TAIL_BYTES);
+  file.seekSync(size - TAIL_BYTES, Deno.SeekMode.Start);
+  file.readSync(tail);
+  return size - TAIL_BYTES + tail.indexOf("\n".charCodeAt(0)) + 1;
 }

@@ -2,18 +2,18 @@ import type { HaproxyPort, HaproxyState, SocketHealth } from "../reconcile/ports
 import { tryBind } from "./bind.ts";
 import { changeServers } from "./change.ts";
 import { checkConfig } from "./check.ts";
-import { createFileReader, removeFile, replaceFile, stageFile } from "./config_file.ts";
+import { readText, removeFile, replaceFile, stageFile } from "./config_file.ts";
 import { reload, showProcesses } from "./master_cli.ts";
 import { observe, observeBackends, runningBase } from "./runtime.ts";
 import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
 import type { StateKeeper } from "./state/keeper.ts";
 
-/** How exactly the age of what a stale node serves is known. */
+/** How often the time of the last good file is renewed: so exactly the age of a stale node's configuration is known. */
 const TOUCH_EVERY_MS = 20_000;
 
 export interface HaproxyPortOptions {
-  /** The program, looked up when it is used; throws a ControllerError when it is not there. */
+  /** Looks the program up; throws a ControllerError when it is not found. */
   readonly haproxy: () => string;
   readonly configPath: string;
   readonly dir: StateDir;
@@ -42,7 +42,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
     observe: () => {
       const now = state();
       const { worker } = socketHealth();
-      // Asking once more would only take its time.
+      // Asking again would only take time.
       if (now.kind === "up") return worker.kind === "stuck" ? Promise.resolve(worker) : observe(sockets());
       if (now.kind === "starting") return Promise.resolve({ kind: "starting" });
       return Promise.resolve({ kind: "down", reason: now.kind === "down" ? now.reason : now.kind });
@@ -50,7 +50,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
     processes: async () => {
       if (state().kind !== "up") return { workerPid: undefined, base: undefined, oldWorkers: 0 };
       const [processes, base] = await Promise.all([
-        // A master that is busy executing itself has no answer.
+        // A master that executes itself again does not answer.
         showProcesses(dir.masterSocket).catch(() => undefined),
         runningBase(sockets()),
       ]);
@@ -59,7 +59,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
     observeBackends: (backends) => observeBackends(sockets(), backends),
     change: (steps, unready) => changeServers(dir.runtimeSocket, steps, (key) => unready.has(key)),
     tryBind: (address) => Promise.resolve(tryBind(address)),
-    readConfig: createFileReader(configPath),
+    readConfig: () => readText(configPath),
     readLastGood: () => files.read(dir.lastGood),
     stageConfig: (text) => stageFile(configPath, text),
     check: (path) => checkConfig(haproxy(), path),
@@ -68,7 +68,7 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
       await removeFile(dir.stateFile);
     },
     reload: async () => {
-      // A master that cannot make its socket ends, and its workers with it (seen on 2.6).
+      // A master that cannot create its socket exits with its workers (seen on 2.6).
       await keeper.ensure();
       onReloading(true);
       try {
@@ -86,13 +86,8 @@ export function createHaproxyPort(options: HaproxyPortOptions): HaproxyPort {
   };
 }
 
-/** The time of the last good file tells until when it was known to be right; false when it is not there any more. */
-async function touch(path: string): Promise<boolean> {
+/** The time of the last good file tells until when it was known to be good. False when the file is missing. */
+function touch(path: string): Promise<boolean> {
   const now = new Date();
-  try {
-    await Deno.utime(path, now, now);
-    return true;
-  } catch {
-    return false;
-  }
+  return Deno.utime(path, now, now).then(() => true, () => false);
 }

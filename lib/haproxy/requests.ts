@@ -3,7 +3,7 @@ import { askWorker, type WorkerSockets } from "./runtime.ts";
 import { ask } from "./socket.ts";
 
 /**
- * The servers of some backends that hold requests, as `<backend>/<server>`, asked from the current worker.
+ * The servers of some backends that have requests in the current worker, as `<backend>/<server>`.
  *
  * @throws {ControllerError} (transient) when it does not answer
  */
@@ -14,8 +14,8 @@ export async function usedServers(sockets: WorkerSockets, backends: readonly str
 }
 
 /**
- * The servers that hold requests of a retired worker. It can be told nothing any more, but answers when it is asked through
- * the master (management manual, 9.4 "Master CLI").
+ * The servers that have requests in a retired worker. Such a worker answers only through the master (management manual,
+ * 9.4 "Master CLI").
  *
  * @throws {ControllerError} (transient) when the master does not answer
  */

@@ -4,60 +4,49 @@ import type { Observed, ObservedServer, ObservedServers } from "../plan/observed
 import { parseEnv, parseServersState } from "./wire/reply.ts";
 import { ask, isTimeout } from "./socket.ts";
 
-/** With many thousands of servers the answer is megabytes. */
+/** With many thousands of servers the answer has megabytes. */
 const STATE_TIMEOUT_MS = 5_000;
-/** Each question is a connection of its own: beyond so many of them, all servers in one answer cost less. */
+/** Each question is one connection. For more backends than this, one answer with all servers costs less. */
 const MANY_BACKENDS = 50;
 
 const LOST = new ControllerError("transient", "Cannot ask HAProxy: its runtime socket is lost");
 
 /** The sockets by which a worker can be asked. */
 export interface WorkerSockets {
-  /** Undefined while it is known to be lost. */
+  /** Undefined while it is lost. */
   readonly runtimeSocket: string | undefined;
   readonly masterSocket: string;
 }
 
 /**
- * Asks the worker what it runs, by its own socket, else through its master. Never rejects: a worker whose socket is lost
- * is `silent`, one that takes connections and does not answer is `stuck`.
+ * Asks the worker what it runs. Never rejects: a worker that cannot be reached is `silent`, one that accepts connections
+ * and does not answer is `stuck`.
  */
-export async function observe({ runtimeSocket, masterSocket }: WorkerSockets): Promise<Observed> {
+export async function observe(sockets: WorkerSockets): Promise<Observed> {
   try {
-    if (runtimeSocket === undefined) throw LOST;
-    // One connection: both answers are of the same worker.
-    const reply = await ask(runtimeSocket, `show env ${BASE_VARIABLE};show servers state`, STATE_TIMEOUT_MS);
+    // One connection: both answers come from the same worker.
+    const reply = await askWorker(sockets, `show env ${BASE_VARIABLE};show servers state`, STATE_TIMEOUT_MS);
     const servers = parseServersState(reply);
-    if (servers === undefined) throw unexpected("show servers state", runtimeSocket);
-    return { kind: "up", base: parseEnv(reply, BASE_VARIABLE), servers };
+    if (servers !== undefined) return { kind: "up", base: parseEnv(reply, BASE_VARIABLE), servers };
+    throw unexpected("show servers state", sockets.masterSocket);
   } catch (error) {
-    return await observeThroughMaster(masterSocket) ??
-      { kind: isTimeout(error) ? "stuck" : "silent", reason: messageOf(error) };
-  }
-}
-
-/** A socket file that was removed does not come back by itself, and the worker lives; undefined when it says nothing either. */
-async function observeThroughMaster(masterSocket: string): Promise<Observed | undefined> {
-  try {
-    const base = parseEnv(await askThroughMaster(masterSocket, `show env ${BASE_VARIABLE}`), BASE_VARIABLE);
-    const servers = parseServersState(await askThroughMaster(masterSocket, "show servers state"));
-    return servers === undefined ? undefined : { kind: "up", base, servers };
-  } catch {
-    return undefined;
+    return { kind: isTimeout(error) ? "stuck" : "silent", reason: messageOf(error) };
   }
 }
 
 /**
- * Asks the current worker by way of its master (management manual, 9.4 "Master CLI").
+ * Asks the current worker through its master (management manual, 9.4 "Master CLI"). Several commands have `;` between
+ * them.
  *
- * @throws {ControllerError} (transient) when the master does not answer, or the worker does not
+ * @throws {ControllerError} (transient) when the master or the worker does not answer
  */
 export async function askThroughMaster(
   masterSocket: string,
   command: string,
   timeoutMs?: number,
 ): Promise<string> {
-  const reply = await ask(masterSocket, `@1 ${command};quit`, timeoutMs);
+  const commands = command.split(";").map((one) => `@1 ${one}`).join(";");
+  const reply = await ask(masterSocket, `${commands};quit`, timeoutMs);
   if (reply.trim() === "" || /^Can't (find the target|connect)/.test(reply)) {
     throw unexpected(command, masterSocket);
   }
@@ -77,17 +66,14 @@ export async function observeBackends(
   sockets: WorkerSockets,
   backends: readonly string[],
 ): Promise<ObservedServers> {
+  const wanted = new Set(backends);
+  const questions = backends.length > MANY_BACKENDS
+    ? ["show servers state"]
+    : backends.map((name) => `show servers state ${name}`);
   const servers = new Map<string, ReadonlyMap<string, ObservedServer>>();
-  if (backends.length > MANY_BACKENDS) {
-    const all = parseServersState(await askWorker(sockets, "show servers state", STATE_TIMEOUT_MS));
-    return new Map(backends.flatMap((name) => {
-      const seen = all?.get(name);
-      return seen === undefined ? [] : [[name, seen] as const];
-    }));
-  }
-  for (const backend of backends) {
-    const reply = await askWorker(sockets, `show servers state ${backend}`, STATE_TIMEOUT_MS);
-    parseServersState(reply)?.forEach((value, name) => servers.set(name, value));
+  for (const question of questions) {
+    const seen = parseServersState(await askWorker(sockets, question, STATE_TIMEOUT_MS));
+    seen?.forEach((value, name) => wanted.has(name) && servers.set(name, value));
   }
   return servers;
 }
@@ -102,21 +88,23 @@ export async function runningBase(sockets: WorkerSockets): Promise<string | unde
 }
 
 /**
- * Asks the current worker by its own socket, or by way of its master when that socket is lost.
+ * Asks the current worker on its own socket, or through its master when that socket is lost.
  *
  * @throws {ControllerError} (transient) when it does not answer
  */
 export async function askWorker(
-  sockets: WorkerSockets,
+  { runtimeSocket, masterSocket }: WorkerSockets,
   command: string,
   timeoutMs?: number,
 ): Promise<string> {
   try {
-    if (sockets.runtimeSocket === undefined) throw LOST;
-    return await ask(sockets.runtimeSocket, command, timeoutMs);
+    if (runtimeSocket === undefined) throw LOST;
+    return await ask(runtimeSocket, command, timeoutMs);
   } catch (error) {
-    // The other way would wait for the same worker.
+    // The master would wait for the same worker.
     if (isTimeout(error)) throw error;
-    return await askThroughMaster(sockets.masterSocket, command, timeoutMs);
+    return await askThroughMaster(masterSocket, command, timeoutMs).catch(() => {
+      throw error;
+    });
   }
 }

@@ -1,19 +1,20 @@
+import { closeQuietly, writeAll } from "../util/connection.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
-import { timeoutAfter } from "./socket.ts";
+import { within } from "../util/time.ts";
 
 /** A connection to the runtime socket that stays open for many commands. */
 export interface Session {
   /**
-   * Sends command lines in one go and returns all that was answered to them.
+   * Sends command lines and returns the answers.
    *
-   * @throws {ControllerError} (transient) when the worker does not answer in time; nothing is known of the lines then
+   * @throws {ControllerError} (transient) when the worker does not answer in time; it may have executed some lines
    */
   send(lines: readonly string[]): Promise<string>;
   close(): void;
 }
 
 const TIMEOUT_MS = 5_000;
-/** Asked after each batch: when its answer is there, everything before it was carried out. */
+/** Sent after each batch: its answer tells that all lines before it were executed. */
 const SENTINEL = { command: "show env ETCD_HAPROXY_SENTINEL", answer: "Variable not found" };
 
 /**
@@ -22,87 +23,39 @@ const SENTINEL = { command: "show env ETCD_HAPROXY_SENTINEL", answer: "Variable 
  * @throws {ControllerError} (transient) when the socket cannot be reached
  */
 export async function openSession(path: string): Promise<Session> {
-  const connection = await connect(path);
-  const reader = createReader(connection, path);
+  const failed = (cause: unknown) =>
+    new ControllerError("transient", `Cannot change HAProxy on ${path}: ${messageOf(cause)}`, { cause });
+  const connection = await Deno.connect({ transport: "unix", path }).catch((error) => {
+    throw failed(error);
+  });
+  const close = () => closeQuietly(connection);
+  const read = createReader(connection);
   const send = async (lines: readonly string[]) => {
     const text = [...lines, SENTINEL.command].map((line) => `${line}\n`).join("");
-    const [reply] = await Promise.all([reader.until(SENTINEL.answer), writeAll(connection, text, path)]);
-    return reply;
+    const written = writeAll(connection, new TextEncoder().encode(text));
+    try {
+      const [reply] = await within(Promise.all([read(SENTINEL.answer), written]), { limitMs: TIMEOUT_MS });
+      return reply;
+    } catch (error) {
+      close();
+      throw failed(error);
+    }
   };
-  const close = () => {
-    reader.stop();
-    closeQuietly(connection);
-  };
-  try {
-    await send(["prompt", "set severity-output number"]);
-    return { send, close };
-  } catch (error) {
-    close();
-    throw error;
-  }
+  await send(["prompt", "set severity-output number"]);
+  return { send, close };
 }
 
-async function connect(path: string): Promise<Deno.UnixConn> {
-  try {
-    return await Deno.connect({ transport: "unix", path });
-  } catch (error) {
-    throw new ControllerError("transient", `Cannot reach HAProxy on ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-async function writeAll(connection: Deno.Conn, text: string, path: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  try {
-    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-  } catch (error) {
-    throw new ControllerError(
-      "transient",
-      `Cannot send commands to HAProxy on ${path}: ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function createReader(connection: Deno.Conn, path: string) {
+/** Reads all lines before the one with the mark. That line itself is left out: it may start with a severity. */
+function createReader(connection: Deno.Conn): (mark: string) => Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const readUntil = async (mark: string): Promise<string> => {
+  return async (mark) => {
     let text = "";
     while (!text.includes(mark)) {
       const count = await connection.read(buffer);
       if (count === null) throw new Error("the worker closed the connection");
       text += decoder.decode(buffer.subarray(0, count), { stream: true });
     }
-    // The line of the mark itself may start with a severity, which is none of the commands'.
     return text.slice(0, text.lastIndexOf("\n", text.indexOf(mark)) + 1);
   };
-  const until = async (mark: string): Promise<string> => {
-    let timedOut = false;
-    timer = setTimeout(() => {
-      timedOut = true;
-      closeQuietly(connection);
-    }, TIMEOUT_MS);
-    try {
-      return await readUntil(mark);
-    } catch (error) {
-      const cause = timedOut ? timeoutAfter(TIMEOUT_MS) : error;
-      throw new ControllerError("transient", `Cannot change HAProxy on ${path}: ${messageOf(cause)}`, {
-        cause,
-      });
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-  return { until, stop: () => clearTimeout(timer) };
-}
-
-function closeQuietly(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already.
-  }
 }

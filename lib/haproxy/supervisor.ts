@@ -4,108 +4,87 @@ import type { HaproxyState } from "../reconcile/ports.ts";
 import { resolvesWithin, sleep } from "../util/time.ts";
 import type { AdoptionWait, Master } from "./master.ts";
 
-/** What the supervisor needs of the world. */
+/** What the supervisor calls. */
 export interface SupervisorPorts {
-  /** A master that runs already, asked once; waits while somebody is there who does not answer. */
+  /** Adopts a master that runs already. Called once; waits while a process accepts connections and does not answer. */
   adopt(wait: AdoptionWait): Promise<Master | undefined>;
-  /** Starts a master; called again whenever the last one ended. */
+  /** Starts a master; called again when the last one has ended. */
   start(): Promise<Master>;
   /** Resolves when the master's worker answers, rejects when it does not in time. */
   untilReady(master: Master): Promise<void>;
   onState(state: HaproxyState): void;
 }
 
+/** HAProxy is stopped gracefully; after `timeoutMs`, or when `hurry` is aborted, it is terminated. */
+export interface Stopping {
+  readonly timeoutMs: number;
+  readonly hurry: AbortSignal;
+}
+
 /** Keeps one HAProxy running. */
 export interface Supervisor {
   state(): HaproxyState;
-  /** Resolves when HAProxy was stopped; rejects only when the very first adoption is refused. */
-  run(): Promise<void>;
-  /** Stops HAProxy: gracefully, then after `timeoutMs` or when `hurry` is aborted at once. */
-  stop(options: { timeoutMs: number; hurry: AbortSignal }): Promise<void>;
+  /** Runs until the signal is aborted and HAProxy has stopped. Rejects only when the adoption is refused. */
+  run(signal: AbortSignal, stopping: Stopping): Promise<void>;
 }
 
-/** Whatever keeps HAProxy from starting, it is to serve within 5 s of the end of that. */
+/** When the cause of a failed start is gone, HAProxy must serve within 5 s. */
 const BACKOFF = { minMs: 100, maxMs: 3_000 };
-/** One that ran for longer than this did not fail at its start. */
+/** After this time the end of a master does not count as a failed start. */
 const STABLE_MS = 10_000;
 const KILL_AFTER_MS = 5_000;
 
 /** Creates a supervisor; nothing is started before `run()`. */
 export function createSupervisor(ports: SupervisorPorts): Supervisor {
   let state: HaproxyState = { kind: "starting" };
-  let master: Master | undefined;
-  const stopping = new AbortController();
-  const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
-
   const enter = (next: HaproxyState) => {
     state = next;
     ports.onState(next);
   };
-  /** Runs one master to its end; returns why it ended. */
-  const runOne = async (get: () => Promise<Master>): Promise<string> => {
+  /** Running requests finish (management manual, 4 "Stopping and restarting"). A master that is not up yet has none. */
+  const stop = async (master: Master, { timeoutMs, hurry }: Stopping) => {
+    if (state.kind === "up") {
+      master.signal("SIGUSR1");
+      await resolvesWithin(master.ended, timeoutMs, hurry);
+    }
+    await end(master);
+  };
+  /** Runs a master to its end, or stops it; returns why it ended. */
+  const runOne = async (master: Master, signal: AbortSignal, stopping: Stopping): Promise<string> => {
+    const onStop = () => void stop(master, stopping);
+    signal.addEventListener("abort", onStop, { once: true });
+    if (signal.aborted) onStop();
     try {
-      master = await get();
-      if (stopping.signal.aborted) master.signal("SIGTERM");
-      const ready = ports.untilReady(master);
-      const early = await Promise.race([ready, master.ended]);
+      const early = await Promise.race([ports.untilReady(master), master.ended]);
       if (early !== undefined) return early;
       enter({ kind: "up", pid: master.pid, adopted: master.adopted });
       return await master.ended;
     } catch (error) {
-      return await failed(error);
+      await end(master);
+      return messageOf(error);
+    } finally {
+      signal.removeEventListener("abort", onStop);
     }
   };
-  const failed = async (error: unknown): Promise<string> => {
-    if (master !== undefined) await end(master);
-    return messageOf(error);
-  };
-  const run = async () => {
-    const adopted = await ports.adopt({
-      signal: stopping.signal,
-      onWaiting: (reason) => enter({ kind: "starting", reason }),
-    });
-    let attempt = 0;
-    for (let next = adopted; !stopping.signal.aborted; next = undefined) {
+  const run: Supervisor["run"] = async (signal, stopping) => {
+    const onWaiting = (reason: string) => enter({ kind: "starting", reason });
+    let found = await ports.adopt({ signal, onWaiting });
+    for (let attempt = 0; found !== undefined || !signal.aborted; found = undefined) {
       const since = performance.now();
-      const found = next;
-      const reason = await runOne(found === undefined ? ports.start : () => Promise.resolve(found));
-      master = undefined;
-      if (stopping.signal.aborted) break;
+      const next = async () => await runOne(found ?? await ports.start(), signal, stopping);
+      const reason = await next().catch(messageOf);
+      if (signal.aborted) continue;
       attempt = performance.now() - since > STABLE_MS ? 1 : attempt + 1;
       const retryInMs = backoffDelay({ ...BACKOFF, attempt, random: Math.random() });
       enter({ kind: "down", reason, retryInMs });
-      await sleep(retryInMs, stopping.signal);
+      await sleep(retryInMs, signal);
     }
     enter({ kind: "stopped" });
-    finish();
   };
-
-  /** Running requests finish (management manual, 4 "Stopping and restarting"); one that is not up yet has none. */
-  const stopGracefully = async (
-    running: Master,
-    { timeoutMs, hurry }: { timeoutMs: number; hurry: AbortSignal },
-  ) => {
-    if (state.kind !== "up") return;
-    running.signal("SIGUSR1");
-    await resolvesWithin(running.ended, timeoutMs, hurry);
-  };
-
-  return {
-    state: () => state,
-    run,
-    stop: async ({ timeoutMs, hurry }) => {
-      stopping.abort();
-      const running = master;
-      if (running !== undefined) {
-        await stopGracefully(running, { timeoutMs, hurry });
-        await end(running);
-      }
-      await finished;
-    },
-  };
+  return { state: () => state, run };
 }
 
-/** SIGTERM, and SIGKILL for one that does not heed it. */
+/** Sends SIGTERM, and SIGKILL to a master that ignores it. */
 async function end(master: Master): Promise<void> {
   master.signal("SIGTERM");
   if (await resolvesWithin(master.ended, KILL_AFTER_MS)) return;

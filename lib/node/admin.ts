@@ -1,25 +1,24 @@
 import { Hono } from "hono";
 import { asciiJson } from "../util/escape.ts";
 import { type NodeFacts, readinessOf, stateJson } from "./facts.ts";
+import type { Metrics } from "./metrics.ts";
 import { problemsOf } from "./problems.ts";
 
 /** What the admin server shows. */
 export interface AdminPorts {
   /** With `health` HAProxy is asked how its servers are; readiness must not wait for that. */
-  readonly facts: (options: { health: boolean }) => NodeFacts | Promise<NodeFacts>;
-  readonly metricsText: () => Promise<string>;
+  readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
+  readonly metrics: Pick<Metrics, "text">;
+  readonly events: (request: Request) => Response;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
-  /** The page of events, where there is a journal. */
-  readonly events?: ((request: Request) => Response | Promise<Response>) | undefined;
 }
 
-const PAGES = ["/healthz", "/readyz", "/metrics", "/api/state"];
-const EVENTS_PAGE = "/api/v1/events";
+const PAGES = ["/healthz", "/readyz", "/metrics", "/api/state", "/api/v1/events"];
 
 /** The admin endpoints as one function from request to response. They only read. */
 export function createAdmin(
-  { facts, metricsText, now, events }: AdminPorts,
+  { facts, metrics, events, now }: AdminPorts,
 ): (request: Request) => Response | Promise<Response> {
   const app = new Hono();
   app.get("/healthz", (context) => context.json({ status: "ok" }));
@@ -28,18 +27,16 @@ export function createAdmin(
     const readiness = readinessOf(known, now());
     return context.json({ ...readiness, problems: problemsOf(known) }, readiness.ready ? 200 : 503);
   });
-  app.get(
-    "/metrics",
-    async (context) =>
-      context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
-  );
+  app.get("/metrics", async (context) => {
+    const text = await metrics.text(await facts({ health: true }), now());
+    return context.text(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+  });
   app.get("/api/state", async (context) => {
     const known = await facts({ health: true });
     const text = asciiJson({ ...stateJson(known, now()), problems: problemsOf(known) });
     return context.body(text, 200, { "content-type": "application/json" });
   });
-  if (events !== undefined) app.get(EVENTS_PAGE, (context) => events(context.req.raw));
-  const pages = events === undefined ? PAGES : [...PAGES, EVENTS_PAGE];
-  app.notFound((context) => context.json({ error: "no such page", pages }, 404));
+  app.get("/api/v1/events", (context) => events(context.req.raw));
+  app.notFound((context) => context.json({ error: "no such page", pages: PAGES }, 404));
   return (request) => app.fetch(request);
 }

@@ -1,5 +1,6 @@
 import { NOTHING_URGENT, withSeen } from "../ack/urgent.ts";
 import { drainingServers, keptAway } from "../ack/draining.ts";
+import { createBell } from "../util/bell.ts";
 import { ControllerError } from "../util/errors.ts";
 import type { NodePublisher } from "../ack/publisher.ts";
 import { showProcesses } from "../haproxy/master_cli.ts";
@@ -15,7 +16,6 @@ import type { Snapshot } from "../registry/snapshot.ts";
 import type { NodeFacts } from "./facts.ts";
 import { NOTHING_VERIFIED, reachedBy, withApplied, withLook } from "../ack/applied.ts";
 import { createIdleLimit } from "./idle_limit.ts";
-import { aborted, type Part } from "./parts.ts";
 
 export interface NodeKeysOptions {
   readonly publisher: NodePublisher;
@@ -41,8 +41,8 @@ export interface NodeKeys {
   onPass(pass: Pass): void;
   /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  /** Takes the keys away at its end: until HAProxy has ended it serves what they say, and who leaves has to wait for it. */
-  readonly part: Part;
+  /** Takes the keys away. Until HAProxy has ended it serves what they say, and a stopping backend has to wait for it. */
+  end(): Promise<void>;
 }
 
 /** Between two looks at HAProxy while something has to end: old workers, running requests. */
@@ -62,16 +62,16 @@ const STOP_LIMIT_MS = 2_000;
 /** Creates the publishing of one node; nothing is put before a run. */
 export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const { publisher, dir, attached, prefixes } = options;
-  const idle = createIdleLimit(dir.idleLimit, options.files);
+  const idleLimit = createIdleLimit(dir.idleLimit, options.files);
   const drains = createDrains(options);
-  const facts = createFacts(options);
+  const bell = createBell();
   let urgent = NOTHING_URGENT;
   let verification = NOTHING_VERIFIED;
   let last: Pass | undefined;
   /** Of the registry as that pass saw it. */
   let urgentThen = 0n;
   let isNew = false;
-  let wake = new AbortController();
+  let healthDueAt = 0;
   let published: bigint | undefined;
 
   const look = async (): Promise<void> => {
@@ -80,7 +80,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     isNew = isNew && passed === undefined;
     const oldWorkers = isUp ? (await showProcesses(dir.masterSocket)).oldWorkers.map(({ pid }) => pid) : [];
     const isAlone = isUp && oldWorkers.length === 0;
-    const idleMs = last && await idle.limitMs(basesOf(last), { isAlone });
+    const idleMs = last && await idleLimit(basesOf(last), { isAlone });
     const seen = { oldWorkers, now: performance.now(), idleMs };
     const revision = passed && reachedBy(passed, { attached });
     verification = revision === undefined
@@ -94,20 +94,20 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
     // What is not listed must not be passed over: the revision waits.
     if (since.size <= MAX_DRAINING) published = verification.verified;
     const draining = [...since.keys()].slice(0, MAX_DRAINING);
-    const about = {
-      ...options,
+    const health = performance.now() >= healthDueAt;
+    if (health) healthDueAt = performance.now() + HEALTH_EVERY_MS;
+    const status = ownStatus(await options.facts({ health }), {
       instance: options.instance(),
       revision: published ?? 0n,
       draining,
+      admin: options.admin,
       now: Date.now(),
-    };
-    const status = ownStatus(await facts(), about);
+    });
     publisher.offer({ applied: published, urgent: verification.urgent, status, drainingSince: since });
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {
     for (let looks = 0; !signal.aborted;) {
-      wake = new AbortController();
       looks = isNew ? 0 : looks + 1;
       const isAnswered = await succeeds(look);
       if (!isAnswered && last !== undefined) isNew = true;
@@ -120,7 +120,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
         ? LOOK.minMs
         : LOOK.maxMs;
       await sleep(LOOK.minMs, signal);
-      await sleep(ms - LOOK.minMs, AbortSignal.any([signal, wake.signal]));
+      await bell.wait(ms - LOOK.minMs, signal);
     }
   };
 
@@ -130,16 +130,10 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
       last = next;
       urgentThen = urgent.revision;
       isNew = true;
-      wake.abort();
+      bell.ring();
     },
     run,
-    part: {
-      name: "the node's keys",
-      run: async (signal) => {
-        await aborted(signal);
-        await publisher.stop(STOP_LIMIT_MS);
-      },
-    },
+    end: () => publisher.stop(STOP_LIMIT_MS),
   };
 }
 
@@ -157,22 +151,6 @@ async function succeeds(look: () => Promise<void>): Promise<boolean> {
 /** The bases that HAProxy ran when a pass began, and that it was brought to. */
 function basesOf({ observed: { baseText }, decision: { desired } }: Pass): string[] {
   return [desired.config.base, ...(baseText === undefined ? [] : [baseText])];
-}
-
-/** Asks for health now and then; what was seen holds until a pass has seen more. */
-function createFacts({ facts }: Pick<NodeKeysOptions, "facts">) {
-  let askedAt = -Infinity;
-  let last: NodeFacts | undefined;
-  return async (): Promise<NodeFacts> => {
-    const now = performance.now();
-    const health = now - askedAt >= HEALTH_EVERY_MS;
-    const known = await facts({ health });
-    if (health) {
-      askedAt = now;
-      last = known;
-    }
-    return last?.lastPass === known.lastPass ? { ...known, seen: last?.seen } : known;
-  };
 }
 
 /** Which servers drain, and since when. */

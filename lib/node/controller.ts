@@ -13,6 +13,8 @@ export interface ControllerOptions {
   /** The state of the registry; undefined until it was read, because what is unknown is not empty. */
   readonly snapshot: () => Promise<Snapshot | undefined>;
   readonly ports: ReconcilePorts;
+  /** A pass starts from this snapshot, which was asked for at `askedAt` by the clock of the ports. */
+  readonly onStart: (snapshot: Snapshot, askedAt: number) => void;
   readonly onPass: (pass: Pass) => void;
   /** A pass could not be made at all; it is tried again after `retryInMs`. */
   readonly onError: (error: { message: string; retryInMs: number }) => void;
@@ -46,16 +48,17 @@ export async function runController(options: ControllerOptions): Promise<void> {
     if (signal.aborted) break;
     const startedAt = ports.now();
     const full = trigger.takeResync() || startedAt >= resyncAt;
-    if (full) resyncAt = nextResync(options);
-    const result = await tryPass(options, { state, full });
-    if (result.kind === "error") {
-      const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: ports.random() });
-      options.onError({ message: result.message, retryInMs });
-      dueAt = ports.now() + retryInMs;
-    } else {
+    if (full) resyncAt = startedAt + jittered(options.resyncMs, ports.random());
+    try {
+      const pass = await onePass(options, { state, full });
       errors = 0;
-      state = result.pass?.state ?? state;
-      dueAt = nextDue(options, result.pass);
+      state = pass?.state ?? state;
+      dueAt = nextDue(options, pass);
+    } catch (error) {
+      if (isBug(error)) throw error;
+      const retryInMs = backoffDelay({ ...BACKOFF, attempt: ++errors, random: ports.random() });
+      options.onError({ message: messageOf(error), retryInMs });
+      dueAt = ports.now() + retryInMs;
     }
     // A pass that starts over at once goes on with what this one was for.
     if (dueAt > ports.now()) await coolDown(options, ports.now() - startedAt);
@@ -71,36 +74,25 @@ async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: numbe
   }
 }
 
-type PassResult =
-  /** There is none before the registry was read. */
-  | { readonly kind: "done"; readonly pass: Pass | undefined }
-  | { readonly kind: "error"; readonly message: string };
-
-async function tryPass(
-  { snapshot, trigger, ports, onPass }: ControllerOptions,
+/** Undefined: there is no pass before the registry was read. */
+async function onePass(
+  { snapshot, trigger, ports, onStart, onPass }: ControllerOptions,
   { state, full }: { state: NodeState; full: boolean },
-): Promise<PassResult> {
-  try {
-    const quiet = trigger.quiet();
-    const registry = await snapshot();
-    if (registry === undefined) return { kind: "done", pass: undefined };
-    const pass = await reconcile(registry, { state, quiet, full }, ports);
-    onPass(pass);
-    return { kind: "done", pass };
-  } catch (error) {
-    if (isBug(error)) throw error;
-    return { kind: "error", message: messageOf(error) };
-  }
+): Promise<Pass | undefined> {
+  const quiet = trigger.quiet();
+  const askedAt = ports.now();
+  const registry = await snapshot();
+  if (registry === undefined) return undefined;
+  onStart(registry, askedAt);
+  const pass = await reconcile(registry, { state, quiet, full }, ports);
+  onPass(pass);
+  return pass;
 }
 
 /** Errors of etcd's client have many classes; what the language itself throws is a bug. */
 function isBug(error: unknown): boolean {
   if (error instanceof ControllerError) return false;
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
-}
-
-function nextResync({ ports, resyncMs }: ControllerOptions): number {
-  return ports.now() + jittered(resyncMs, ports.random());
 }
 
 /** When a pass asks for another one although nothing changes. */

@@ -27,8 +27,7 @@ export type NodeEvent =
   | { readonly kind: "etcd-watch-ended"; readonly reason: string; readonly readAgain: boolean }
   | { readonly kind: "etcd-reads-refused"; readonly reason: string }
   | { readonly kind: "etcd-reads-answered" }
-  | { readonly kind: "mirror-wrong"; readonly reason: string }
-  | { readonly kind: "mirror-check-failed"; readonly reason: string }
+  | { readonly kind: "mirror-wrong" | "mirror-check-failed"; readonly reason: string }
   | { readonly kind: "node-keys-published"; readonly as: string; readonly isSecond: boolean }
   | { readonly kind: "node-keys-failing"; readonly reason: string; readonly refused: boolean }
   | { readonly kind: "haproxy-waited-for"; readonly reason: string }
@@ -55,35 +54,28 @@ export type NodeEvent =
 export function etcdEvent(event: MirrorEvent): NodeEvent {
   switch (event.kind) {
     case "connecting":
-      return { kind: "etcd-connecting", reason: event.reason, attempt: event.attempt };
+      return { ...event, kind: "etcd-connecting" };
     case "read":
-      return {
-        kind: "registry-read",
-        revision: Number(event.revision),
-        entries: event.entries,
-        why: event.why,
-      };
+      return { ...event, kind: "registry-read", revision: Number(event.revision) };
     case "watching":
-      return { kind: "etcd-watching", from: Number(event.from), member: event.member };
+      return { ...event, kind: "etcd-watching", from: Number(event.from) };
     case "watch-ended":
-      return { kind: "etcd-watch-ended", reason: event.reason, readAgain: event.readAgain };
+      return { ...event, kind: "etcd-watch-ended" };
     case "reads-refused":
-      return { kind: "etcd-reads-refused", reason: event.reason };
+      return { ...event, kind: "etcd-reads-refused" };
     case "reads-answered":
-      return { kind: "etcd-reads-answered" };
-    case "mirror-wrong":
-      return { kind: "mirror-wrong", reason: event.reason };
+      return { ...event, kind: "etcd-reads-answered" };
     case "check-failed":
-      return { kind: "mirror-check-failed", reason: event.reason };
+      return { ...event, kind: "mirror-check-failed" };
+    case "mirror-wrong":
+      return event;
   }
 }
 
 /** What happened to the keys of the node. */
 export function nodeKeysEvent(event: PublisherEvent): NodeEvent {
-  if (event.kind === "published") {
-    return { kind: "node-keys-published", as: event.name, isSecond: event.isSecond };
-  }
-  return { kind: "node-keys-failing", reason: event.reason, refused: event.refused };
+  if (event.kind === "failing") return { ...event, kind: "node-keys-failing" };
+  return { kind: "node-keys-published", as: event.name, isSecond: event.isSecond };
 }
 
 /** What happened to HAProxy; undefined: nothing that was not told before. */
@@ -95,17 +87,13 @@ export function haproxyEvent(
   switch (now.kind) {
     case "starting": {
       const isKnown = before.kind === "starting" && before.reason !== undefined;
-      return now.reason === undefined || isKnown ? undefined : {
-        kind: "haproxy-waited-for",
-        reason: now.reason,
-      };
+      if (now.reason === undefined || isKnown) return undefined;
+      return { kind: "haproxy-waited-for", reason: now.reason };
     }
-    case "up":
-      return {
-        kind: "haproxy-up",
-        pid: now.pid,
-        how: attached ? "attached" : now.adopted ? "adopted" : "started",
-      };
+    case "up": {
+      const how = attached ? "attached" : now.adopted ? "adopted" : "started";
+      return { kind: "haproxy-up", pid: now.pid, how };
+    }
     case "down":
       return { kind: "haproxy-down", reason: now.reason, retryInMs: now.retryInMs, attached };
     case "stopped":
@@ -135,19 +123,15 @@ export function stateDirEvent(lost: string | undefined, seen: StateDirSeen): Nod
 
 /** Which problems began and which ended. One whose reason alone changed goes on. */
 export function problemEvents(before: readonly Problem[], now: readonly Problem[]): NodeEvent[] {
-  // Two looks can find the same problem, such as a master that is stuck.
-  const old = Map.groupBy(before, ({ kind }) => kind);
-  const current = Map.groupBy(now, ({ kind }) => kind);
-  return [
-    ...[...current].filter(([kind]) => !old.has(kind)).map(([problem, [first]]): NodeEvent => ({
-      kind: "problem-began",
-      problem,
-      reason: first?.reason ?? "",
-    })),
-    ...[...old].filter(([kind]) => !current.has(kind)).map(([problem, [first]]): NodeEvent => ({
-      kind: "problem-ended",
-      problem,
-      reason: first?.reason ?? "",
-    })),
-  ];
+  const told = (kind: "problem-began" | "problem-ended", problems: readonly Problem[]): NodeEvent[] =>
+    problems.map(({ kind: problem, reason }) => ({ kind, problem, reason }));
+  return [...told("problem-began", newIn(now, before)), ...told("problem-ended", newIn(before, now))];
+}
+
+/** The problems of kinds that others do not have; one of a kind, because two looks can find the same problem. */
+function newIn(problems: readonly Problem[], others: readonly Problem[]): Problem[] {
+  return problems.filter(({ kind }, at) =>
+    !others.some((other) => other.kind === kind) &&
+    problems.findIndex((other) => other.kind === kind) === at
+  );
 }

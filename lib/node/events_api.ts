@@ -1,11 +1,10 @@
-import { openEventStream } from "./events_stream.ts";
-import type { JournalReader, Place } from "./journal.ts";
-import { eventJson, formatId } from "./journal/id.ts";
+import { EVENTS_AT_ONCE, openEventStream } from "./events_stream.ts";
+import type { JournalReader, Page } from "./journal.ts";
 
 /** The page of events, `GET /api/v1/events`. */
 export interface EventsApi {
   readonly respond: (request: Request) => Response;
-  /** Ends all streams, for `Deno.serve` waits for open responses. Later requests get 503. */
+  /** Ends all streams, because `Deno.serve` waits for open responses. Later requests get 503. */
   close(): void;
 }
 
@@ -25,23 +24,27 @@ export function createEventsApi(journal: JournalReader): EventsApi {
   let isClosed = false;
 
   const respond = (request: Request): Response => {
-    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed();
+    const { method, headers, url } = request;
+    if (method !== "GET" && method !== "HEAD") return problem(405, "only GET is answered here");
     if (isClosed) return problem(503, "stopping");
-    const { searchParams } = new URL(request.url);
-    const limit = readLimit(searchParams.get("limit"));
-    if (limit === "malformed") return problem(400, "limit must be a whole number of at least 1");
+    const { searchParams } = new URL(url);
+    const limit = searchParams.get("limit");
+    if (limit !== null && !/^[1-9]\d{0,8}$/.test(limit)) {
+      return problem(400, "limit must be a whole number of at least 1");
+    }
+    const isStream = asksForStream(request);
     // A browser that connects again sends the id, and the same address as before.
-    const lastId = isStream(request) ? request.headers.get("last-event-id") : null;
-    const place = journal.locate(lastId || searchParams.get("after") || undefined);
-    if (place.kind === "malformed") return problem(400, `Cannot read after this id: ${place.reason}`);
-    return isStream(request) ? stream(place) : json(200, pageJson(journal, { ...place, limit }));
+    const lastId = isStream ? headers.get("last-event-id") : undefined;
+    const after = lastId || searchParams.get("after") || undefined;
+    const page = journal.read(after, isStream ? EVENTS_AT_ONCE : Number(limit ?? Infinity));
+    if (page === undefined) return problem(400, "Cannot read after this id: there is no such event");
+    return isStream ? stream(page) : json(200, pageJson(journal.startId, page));
   };
-  const stream = ({ number, isRestarted }: Known): Response => {
+  const stream = (first: Page): Response => {
     if (streams.size >= MAX_STREAMS) {
       return problem(503, `${MAX_STREAMS} clients get events already, try again later`);
     }
-    const onEnd = () => streams.delete(end);
-    const { body, end } = openEventStream({ journal, after: number, isRestarted, onEnd });
+    const { body, end } = openEventStream({ journal, first, onEnd: () => streams.delete(end) });
     streams.add(end);
     return new Response(body, {
       headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
@@ -56,40 +59,27 @@ export function createEventsApi(journal: JournalReader): EventsApi {
   };
 }
 
-type Known = Extract<Place, { kind: "after" }>;
-
 /** HEAD asks for the headers of the JSON: a stream without a reader would never end. */
-function isStream({ method, headers }: Request): boolean {
+function asksForStream({ method, headers }: Request): boolean {
   return method === "GET" && /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
 }
 
-function readLimit(text: string | null): number | undefined | "malformed" {
-  if (text === null) return undefined;
-  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : "malformed";
+/** Put together from the JSON that the journal keeps. */
+function pageJson(start: string, { events, ...rest }: Page): string {
+  const list = events.map(({ json }) => json).join(",");
+  return `{"start":${JSON.stringify(start)},"events":[${list}],${JSON.stringify(rest).slice(1)}`;
 }
 
-/** Put together from the JSON that the journal keeps. */
-function pageJson(
-  { startId, read }: JournalReader,
-  { number, limit, isRestarted }: Known & { readonly limit: number | undefined },
-): string {
-  const { entries, lost, next } = read(number, limit);
-  const rest = { lost, next: formatId(startId, next), restarted: isRestarted };
-  const events = entries.map((entry) => eventJson(startId, entry)).join(",");
-  return `{"start":${JSON.stringify(startId)},"events":[${events}],${JSON.stringify(rest).slice(1)}`;
-}
+const HEADERS: Readonly<Record<number, Record<string, string>>> = {
+  405: { allow: "GET" },
+  503: { "retry-after": String(RETRY_AFTER_S) },
+};
 
 function problem(status: number, error: string): Response {
-  return json(status, JSON.stringify({ error }), status === 503 ? { "retry-after": `${RETRY_AFTER_S}` } : {});
+  return json(status, JSON.stringify({ error }));
 }
 
-function notAllowed(): Response {
-  return json(405, JSON.stringify({ error: "only GET is answered here" }), { allow: "GET" });
-}
-
-function json(status: number, text: string, headers: Record<string, string> = {}): Response {
-  return new Response(text, {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
-  });
+function json(status: number, text: string): Response {
+  const headers = { "content-type": "application/json", "cache-control": "no-store", ...HEADERS[status] };
+  return new Response(text, { status, headers });
 }

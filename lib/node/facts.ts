@@ -2,12 +2,12 @@ import { formatAddress } from "../registry/address.ts";
 import { baseDigest } from "../config/text.ts";
 import type { Server } from "../registry/entry.ts";
 import { escapeText } from "../util/escape.ts";
-import { countServers } from "../registry/model.ts";
+import { countServers, EMPTY_MODEL } from "../registry/model.ts";
 import type { Observed } from "../plan/observed.ts";
 import { describePlan } from "../plan/plan.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import { failureOf } from "../reconcile/apply.ts";
-import { lastObserved, type Pass } from "../reconcile/pass.ts";
+import type { Pass } from "../reconcile/pass.ts";
 
 /** How the connection with etcd stands. */
 export type EtcdState =
@@ -48,8 +48,8 @@ export interface NodeFacts {
   readonly lagMs: number;
   /** Servers that get no request until a probe has passed. */
   readonly admissionsWaiting: number;
-  /** What HAProxy was asked for just now; undefined: only the last pass tells, whose view of health may be old. */
-  readonly seen: Observed | undefined;
+  /** What HAProxy was last seen to run, by the last pass or after it. */
+  readonly observed: Observed;
   /** How it stands with the keys by which the node tells others what it serves. */
   readonly nodeKeys: NodeKeysState;
 }
@@ -90,6 +90,7 @@ function haproxyText(state: HaproxyState): string {
 /** The node as JSON. Registry text is escaped; values and `meta` are not in it. */
 export function stateJson(facts: NodeFacts, now: number): Record<string, unknown> {
   const { lastPass } = facts;
+  const { services, rejections, unknownFields } = lastPass?.model ?? EMPTY_MODEL;
   return {
     node: facts.node,
     version: facts.version,
@@ -98,22 +99,30 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
     haproxy: {
       ...withShownReason(facts.haproxy),
       version: facts.haproxyVersion,
-      oldWorkers: lastPass?.observed.processes.oldWorkers ?? 0,
+      oldWorkers: oldWorkersOf(lastPass),
     },
     revision: lastPass === undefined ? null : Number(lastPass.model.revision),
     lagMs: Math.round(facts.lagMs),
     base: lastPass === undefined ? null : baseJson(lastPass),
-    services: lastPass === undefined ? [] : servicesJson(lastPass, facts.seen),
-    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
-    rejections: lastPass?.model.rejections.map((rejection) => ({
-      key: escapeText(rejection.key),
-      reason: escapeText(rejection.reason, 500),
-      revision: Number(rejection.revision),
+    services: services.map(({ name, servers }) => ({
+      name,
+      servers: servers.map((server) => serverJson(server, facts.observed)),
+    })),
+    servers: serverCounts(facts),
+    rejections: rejections.map(({ key, reason, revision }) => ({
+      key: escapeText(key),
+      reason: escapeText(reason, 500),
+      revision: Number(revision),
+    })),
+    held: lastPass?.guard.held.map(({ server, until }) => ({
+      service: server.service,
+      id: server.id,
+      address: formatAddress(server.address),
+      goesInMs: Math.max(0, Math.round(until - lastPass.endedAt)),
     })) ?? [],
-    held: lastPass === undefined ? [] : heldJson(lastPass),
     admissionsWaiting: facts.admissionsWaiting,
     nodeKeys: facts.nodeKeys,
-    unknownFields: lastPass?.model.unknownFields ?? 0,
+    unknownFields,
     plan: facts.lastChange === undefined ? null : planJson(facts.lastChange),
   };
 }
@@ -137,26 +146,7 @@ function baseJson({ decision: { desired }, state: { refusedBase } }: Pass) {
   };
 }
 
-/** Servers that left the registry and are kept for a while. */
-function heldJson({ guard, endedAt }: Pass) {
-  return guard.held.map(({ server, until }) => ({
-    service: server.service,
-    id: server.id,
-    address: formatAddress(server.address),
-    goesInMs: Math.max(0, Math.round(until - endedAt)),
-  }));
-}
-
-function servicesJson(pass: Pass, seen: Observed | undefined) {
-  const observed = seen ?? lastObserved(pass);
-  return pass.model.services.map(({ name, servers }) => ({
-    name,
-    servers: servers.map((server) => serverJson(server, observed)),
-  }));
-}
-
 function serverJson(server: Server, observed: Observed) {
-  const running = observed.kind === "up" ? observed.servers.get(server.service)?.get(server.id) : undefined;
   return {
     id: server.id,
     address: formatAddress(server.address),
@@ -164,26 +154,27 @@ function serverJson(server: Server, observed: Observed) {
     weight: server.weight,
     backup: server.backup,
     revision: Number(server.revision),
-    up: running === undefined ? null : running.up,
+    up: isUp(server, observed) ?? null,
   };
+}
+
+/** Undefined: HAProxy does not run the server, or does not answer. */
+function isUp({ service, id }: Server, observed: Observed): boolean | undefined {
+  return observed.kind === "up" ? observed.servers.get(service)?.get(id)?.up : undefined;
 }
 
 /** How many servers the registry has, and how many of them HAProxy sends requests to. */
 export function serverCounts(
-  pass: Pass,
-  seen: Observed | undefined,
+  { lastPass, observed }: Pick<NodeFacts, "lastPass" | "observed">,
 ): { total: number; up: number } {
-  const { model } = pass;
-  const observed = seen ?? lastObserved(pass);
-  if (observed.kind !== "up") return { total: countServers(model), up: 0 };
-  const up = model.services.flatMap(({ name, servers }) =>
-    servers.filter(({ id }) => observed.servers.get(name)?.get(id)?.up === true)
-  );
+  const model = lastPass?.model ?? EMPTY_MODEL;
+  const up = model.services.flatMap(({ servers }) => servers.filter((server) => isUp(server, observed)));
   return { total: countServers(model), up: up.length };
 }
 
 function planJson({ pass, at }: { pass: Pass; at: number }) {
   const { decision: { plan, pace }, outcome, model, tookMs } = pass;
+  const reason = outcome && failureOf(outcome);
   return {
     kind: plan.kind,
     revision: Number(model.revision),
@@ -191,22 +182,21 @@ function planJson({ pass, at }: { pass: Pass; at: number }) {
     tookMs: Math.round(tookMs),
     pace: pace.kind === "now" ? { kind: "now" } : withShownReason({ kind: "later", reason: pace.reason }),
     outcome: outcome?.kind ?? null,
-    reason: outcome === undefined ? null : outcomeReason(outcome),
+    reason: outcome === undefined ? null : reason && escapeText(reason, 2_000),
     steps: describePlan(plan).map((step) => escapeText(step, 500)),
-    pendingRemovals: pendingOf(outcome),
+    pendingRemovals: pendingOf(pass),
     driftRepairs: pass.drift,
   };
 }
 
-/** Why an outcome is not the wanted one, escaped; undefined when it is. */
-export function outcomeReason(outcome: NonNullable<Pass["outcome"]>): string | undefined {
-  const reason = failureOf(outcome);
-  return reason === undefined ? undefined : escapeText(reason, 2_000);
+/** How many removed servers still hold requests. */
+export function pendingOf(pass: Pass | undefined): number {
+  return pass?.outcome?.kind === "reached" ? pass.outcome.pending : 0;
 }
 
-/** How many removed servers still hold requests. */
-export function pendingOf(outcome: Pass["outcome"]): number {
-  return outcome?.kind === "reached" ? outcome.pending : 0;
+/** How many workers that a reload retired still run. */
+export function oldWorkersOf(pass: Pass | undefined): number {
+  return pass?.observed.processes.oldWorkers ?? 0;
 }
 
 /** Whether HAProxy runs what the pass wanted; a file that is written for a HAProxy that is down serves nobody yet. */

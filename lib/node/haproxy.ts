@@ -4,54 +4,38 @@ import { claimConfigFile } from "../haproxy/boot.ts";
 import { removeFile, sweepStaged } from "../haproxy/config_file.ts";
 import { createLiveness } from "../haproxy/liveness.ts";
 import { createHaproxyPort } from "../haproxy/port.ts";
-import type { SocketAlias } from "../haproxy/socket_alias.ts";
-import type { OpenStateDir, StateDir } from "../haproxy/state/dir.ts";
+import type { StateDir } from "../haproxy/state/dir.ts";
 import { createStateKeeper } from "../haproxy/state/keeper.ts";
-import { createSupervisor, type Supervisor } from "../haproxy/supervisor.ts";
+import { createSupervisor } from "../haproxy/supervisor.ts";
 import type { HaproxyPort, HaproxyState } from "../reconcile/ports.ts";
 import { log } from "../util/log.ts";
 import { resolvesWithin } from "../util/time.ts";
-import { masterPorts } from "./haproxy_process.ts";
-import { aborted, type Part } from "./parts.ts";
+import { type HaproxyOptions, masterPorts } from "./haproxy_process.ts";
+import type { Part } from "./parts.ts";
 import type { NodeRecorder } from "./recorder.ts";
 import type { Trigger } from "./trigger.ts";
 
-/** What the node's HAProxy is opened with. */
-export interface HaproxyOptions {
-  /** The program, looked up when it is used; throws a ControllerError when it is not there. */
-  readonly program: () => string;
-  readonly configPath: string;
-  readonly replaceConfig: boolean;
-  /** The master socket of an HAProxy that others run; undefined: the node runs its own. */
-  readonly attach: string | undefined;
-  readonly stateDir: OpenStateDir;
-  /** The configuration without any server. */
-  readonly builtIn: () => Promise<string>;
-  readonly socketAlias: SocketAlias;
-  readonly stopTimeoutMs: number;
-}
-
-/** The HAProxy of a node: its process, or the attachment to another's, and the looks at both its sockets. */
+/** The HAProxy of a node: its process or the attachment, and the checks of its sockets. */
 export interface NodeHaproxy {
   readonly port: HaproxyPort;
-  /** Its places, or those of a node that is attached. */
+  /** Its paths; an attached node has another master socket. */
   readonly dir: StateDir;
   state(): HaproxyState;
-  /** Resolves when HAProxy was tried to be started, for a bounded time: what an earlier run left is served first. */
+  /** Resolves after the first attempt to start HAProxy, or 3 s: what an earlier run left is served first. */
   served(signal: AbortSignal): Promise<void>;
-  /** @param hurry aborted when requests are not to be waited for at the end */
+  /** @param hurry aborted when the stop must not wait for running requests */
   parts(hurry: AbortSignal): Part[];
-  /** Removes what would make the next start wait for a master that is gone. */
+  /** Removes what would make the next start wait for a master that has ended. */
   forget(): Promise<void>;
 }
 
-/** How long a HAProxy that does not come up keeps a node from following. */
+/** How long a node waits for HAProxy before it follows the registry. */
 const SERVE_FIRST_MS = 3_000;
 
 /**
- * Opens it; nothing is started before its parts run.
+ * Opens the node's HAProxy; nothing is started before its parts run.
  *
- * @throws {ControllerError} (operator) when the configuration file is not the controller's, or it cannot attach
+ * @throws {ControllerError} (operator) when the controller did not write the configuration file, or cannot attach
  */
 export async function openHaproxy(
   options: HaproxyOptions,
@@ -67,21 +51,14 @@ export async function openHaproxy(
     if (state.kind !== "starting") onTried();
     if (state.kind === "up") trigger.ring();
   };
-  const masters = masterPorts({
-    haproxy: program,
-    dir,
-    files,
-    configPath,
-    builtIn: options.builtIn,
-    recorder,
-  });
+  const masters = masterPorts(options, { dir, recorder });
   const supervisor = options.attach === undefined
     ? createSupervisor({ ...masters, onState })
     : await attach(dir, { ...masters, onState });
   const keeper = createStateKeeper(stateDir, (seen) => {
     const wasLost = recorder.facts().stateDirLost !== undefined;
     recorder.onStateDir(seen);
-    // What failed for want of the directory need not wait for its back-off.
+    // A pass that failed because of the directory is repeated at once.
     if (wasLost && seen.kind !== "lost") trigger.resync();
   });
   let isReloading = false;
@@ -89,7 +66,7 @@ export async function openHaproxy(
     dir,
     state: supervisor.state,
     isReloading: () => isReloading,
-    canBeMade: () => !keeper.isLost(),
+    canBeMade: () => recorder.facts().stateDirLost === undefined,
     onSockets: (sockets) => {
       recorder.onSockets(sockets);
       trigger.resync();
@@ -115,8 +92,11 @@ export async function openHaproxy(
     state: supervisor.state,
     served: async (signal) => void await resolvesWithin(tried, SERVE_FIRST_MS, signal),
     parts: (hurry) => [
-      supervision(supervisor, { timeoutMs: options.stopTimeoutMs, hurry }),
-      { name: "the look at HAProxy's sockets", run: liveness.run },
+      {
+        name: "HAProxy",
+        run: (signal) => supervisor.run(signal, { timeoutMs: options.stopTimeoutMs, hurry }),
+      },
+      { name: "the check of HAProxy's sockets", run: liveness.run },
       { name: "the keeper of the state directory", run: keeper.run },
     ],
     forget: async () => {
@@ -131,20 +111,4 @@ async function claim({ configPath, replaceConfig }: HaproxyOptions): Promise<voi
   const { keptCopy } = await claimConfigFile(configPath, { replace: replaceConfig });
   if (keptCopy !== undefined) log().warn("configuration file replaced", { keptCopy });
   await sweepStaged(dirname(configPath));
-}
-
-/** HAProxy runs as long as its part. */
-function supervision(
-  supervisor: Supervisor,
-  stopping: { readonly timeoutMs: number; readonly hurry: AbortSignal },
-): Part {
-  return {
-    name: "HAProxy",
-    run: async (signal) => {
-      const supervised = supervisor.run();
-      await Promise.race([supervised, aborted(signal)]);
-      if (signal.aborted) await supervisor.stop(stopping);
-      await supervised;
-    },
-  };
 }

@@ -1,20 +1,43 @@
+import { renderConfig } from "../config/render.ts";
 import { joinConfig } from "../config/text.ts";
-import { messageOf } from "../util/errors.ts";
 import { prepareBoot } from "../haproxy/boot.ts";
 import { haproxyVersion } from "../haproxy/check.ts";
-import { type AdoptionWait, adoptMaster, type Master, startMaster } from "../haproxy/master.ts";
-import { untilReady } from "../haproxy/ready.ts";
-import type { StateDir } from "../haproxy/state/dir.ts";
-import type { StateFiles } from "../haproxy/state/files.ts";
-import { log } from "../util/log.ts";
-import { EMPTY_MODEL } from "../registry/model.ts";
-import { renderConfig } from "../config/render.ts";
+import { modifiedAt } from "../haproxy/config_file.ts";
 import { logHaproxyLine } from "../haproxy/log.ts";
+import {
+  type AdoptionWait,
+  adoptMaster,
+  type Master,
+  type MasterOptions,
+  startMaster,
+} from "../haproxy/master.ts";
+import { createOutput } from "../haproxy/output.ts";
+import { untilReady } from "../haproxy/ready.ts";
+import type { SocketAlias } from "../haproxy/socket_alias.ts";
+import type { OpenStateDir, StateDir } from "../haproxy/state/dir.ts";
+import { EMPTY_MODEL } from "../registry/model.ts";
+import { messageOf } from "../util/errors.ts";
+import { log } from "../util/log.ts";
 import type { NodeRecorder } from "./recorder.ts";
 import type { renderSettings } from "./settings.ts";
 import { templateSource } from "./template.ts";
 
-/** The empty configuration; a template that fails must not keep HAProxy from starting. */
+/** What the node's HAProxy is opened with. */
+export interface HaproxyOptions {
+  /** Looks the program up; throws a ControllerError when it is not found. */
+  readonly program: () => string;
+  readonly configPath: string;
+  readonly replaceConfig: boolean;
+  /** The master socket of an HAProxy that is run by something else; undefined when the node runs its own. */
+  readonly attach: string | undefined;
+  readonly stateDir: OpenStateDir;
+  /** The configuration without any server. */
+  readonly builtIn: () => Promise<string>;
+  readonly socketAlias: SocketAlias;
+  readonly stopTimeoutMs: number;
+}
+
+/** The empty configuration. HAProxy must start even when the user's template fails. */
 export async function builtIn(
   template: ReturnType<typeof templateSource>,
   rendering: ReturnType<typeof renderSettings>,
@@ -27,30 +50,27 @@ export async function builtIn(
   }
 }
 
-/** What the supervisor, or the attachment in its place, needs to start, adopt and judge a master. */
-export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder }: {
-  /** The program, looked up when it is used: it may be replaced while the node runs. */
-  haproxy: () => string;
-  dir: StateDir;
-  files: StateFiles;
-  configPath: string;
-  builtIn: () => Promise<string>;
-  recorder: NodeRecorder;
-}) {
-  const options = {
+/** What the supervisor or the attachment calls to prepare, start and adopt a master. */
+export function masterPorts(
+  { program, configPath, builtIn, stateDir: { files } }: HaproxyOptions,
+  { dir, recorder }: { readonly dir: StateDir; readonly recorder: NodeRecorder },
+) {
+  const output = createOutput(dir.output, (bytes) => {
+    log().info("reading older haproxy output", { file: dir.output, ...bytes });
+  });
+  const options: MasterOptions = {
     configPath,
-    masterSocket: dir.masterSocket,
-    runtimeSocket: dir.runtimeSocket,
-    startedWith: dir.startedWith,
-    output: dir.output,
+    dir,
+    output,
     files,
-    onLine: (line: string) => {
+    onLine: (line, isNew) => {
       logHaproxyLine(line);
-      recorder.onHaproxyLine(line);
+      // Old lines make no health events.
+      if (isNew) recorder.onHaproxyLine(line);
     },
-    onUnheard: (reason: string) => {
-      recorder.onHearing(false);
-      log().warn("what haproxy says is not logged", { reason });
+    onHearing: (failure) => {
+      recorder.onHearing(failure === undefined);
+      if (failure !== undefined) log().warn("haproxy output is not logged", { reason: failure });
     },
   };
   const noteInherited = async () => {
@@ -58,41 +78,26 @@ export function masterPorts({ haproxy, dir, files, configPath, builtIn, recorder
     if (verifiedAt !== undefined) recorder.onInherited(verifiedAt);
   };
   const prepare = async () => {
-    const program = haproxy();
-    recorder.onHaproxyVersion(await haproxyVersion(program));
-    const config = { configPath, files, builtIn: await builtIn() };
-    const boot = await prepareBoot({ ...dirPaths(dir), ...config, haproxy: program });
-    boot.skipped.forEach((reason) => log().error("configuration not valid, passed over", { reason }));
+    const haproxy = program();
+    recorder.onHaproxyVersion(await haproxyVersion(haproxy));
+    const boot = await prepareBoot({ haproxy, configPath, dir, files, builtIn: await builtIn() });
+    boot.skipped.forEach((reason) => log().error("configuration not valid, skipped", { reason }));
     return boot.origin;
   };
   return {
     prepare,
     noteInherited,
     adopt: async (wait: AdoptionWait) => {
-      recorder.onHearing(true);
       const master = await adoptMaster(options, wait);
       if (master !== undefined) await noteInherited();
       return master;
     },
     start: async () => {
-      recorder.onHearing(true);
       const origin = await prepare();
       if (origin !== "built-in") await noteInherited();
       log().info("starting haproxy", { config: configPath, origin });
-      return startMaster({ ...options, haproxy: haproxy() });
+      return startMaster({ ...options, haproxy: program() });
     },
     untilReady: (master: Master) => untilReady(dir, master),
   };
-}
-
-function dirPaths({ lastGood, stateFile }: StateDir) {
-  return { lastGoodPath: lastGood, stateFile };
-}
-
-async function modifiedAt(path: string): Promise<number | undefined> {
-  try {
-    return (await Deno.stat(path)).mtime?.getTime();
-  } catch {
-    return undefined;
-  }
 }

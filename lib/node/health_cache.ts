@@ -2,14 +2,14 @@ import type { Observed } from "../plan/observed.ts";
 import type { HaproxyPort } from "../reconcile/ports.ts";
 import { resolvesWithin } from "../util/time.ts";
 
-/** For how long an answer about health is good enough. */
+/** How long an answer about health is used. */
 const SIGHT_MS = 1_000;
-/** Whoever asks for the state of a node that is in trouble must not have to wait for what is in trouble. */
+/** A request for the node's state must not wait long for an HAProxy that does not answer. */
 const LIMIT_MS = 1_000;
 
 /**
- * Health changes between passes: whoever asks for the state gets it as it is, HAProxy being asked once a second at most;
- * undefined while it has no answer.
+ * Health changes between passes, so HAProxy is asked for it when the state is requested, once a second at most. Undefined
+ * when it does not answer.
  */
 export function createHealthCache(haproxy: HaproxyPort): () => Promise<Observed | undefined> {
   let last: { at: number; observed: Promise<Observed> } | undefined;

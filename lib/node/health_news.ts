@@ -1,15 +1,15 @@
 import type { Step } from "../plan/step.ts";
 import type { NodeEvent } from "./events.ts";
 
-/** How many servers are remembered; of more, some changes may be told twice. */
+/** How many servers are remembered. With more servers, some changes may be told twice. */
 const MOST = 20_000;
 
-/** After these steps nothing is known of a server's health any more: it is another one, or it is not checked. */
+/** After these steps the health of a server is unknown: it is another server, or it is not checked. */
 const FORGETTING: ReadonlySet<string> = new Set<Step["kind"]>(["add", "replace", "remove", "maint", "ready"]);
 
 /**
- * Tells which events are news. A server that goes up or down is told by HAProxy in a line, with its reason, and found
- * again by the next look at it: the first of both counts.
+ * Tells which events are news. A server that goes up or down is reported by HAProxy in a line, with a reason, and is seen
+ * again by the next look at HAProxy. Only the first of both counts.
  */
 export function createHealthNews(): (event: NodeEvent) => boolean {
   const known = new Map<string, boolean>();

@@ -3,19 +3,20 @@ import type { StateFiles } from "../haproxy/state/files.ts";
 import { longestIdleMs } from "../config/idle_timeout.ts";
 import { log } from "../util/log.ts";
 
-/** For how long a worker that a reload retired may take a request from an idle client. */
-export interface IdleLimit {
-  /**
-   * `bases`: the texts that HAProxy runs and is brought to. Retired workers go by the text that they were started from, so the longest limit of any text counts until `isAlone`
-   * tells that none is left. Undefined: until they end.
-   */
-  limitMs(
-    bases: readonly string[],
-    options: { readonly isAlone: boolean },
-  ): Promise<number | undefined>;
-}
+/**
+ * For how long a worker that a reload retired may take a request from an idle client, in milliseconds; undefined: until it
+ * ends.
+ *
+ * @param bases the texts that HAProxy runs and is brought to
+ * @param options `isAlone`: no retired worker is left. Retired workers go by the text that they were started from, so the
+ * longest limit of any text counts until then
+ */
+export type IdleLimit = (
+  bases: readonly string[],
+  options: { readonly isAlone: boolean },
+) => Promise<number | undefined>;
 
-/** Keeps the limit in a file: retired workers outlive the process, and nobody else knows their text. */
+/** Keeps the limit in a file: retired workers outlive this process, and their text is not known to the next one. */
 export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
   let limit: number | undefined;
   let kept: number | undefined;
@@ -30,14 +31,12 @@ export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
       isFailing = true;
     }
   };
-  return {
-    limitMs: async (bases, { isAlone }) => {
-      limit ??= kept = await readLimit(path, files);
-      const now = longestIdleMs(bases);
-      limit = isAlone ? now : Math.max(limit, now);
-      if (limit !== kept) await keep(limit);
-      return limit === Infinity ? undefined : limit;
-    },
+  return async (bases, { isAlone }) => {
+    limit ??= kept = await readLimit(path, files);
+    const now = longestIdleMs(bases);
+    limit = isAlone ? now : Math.max(limit, now);
+    if (limit !== kept) await keep(limit);
+    return limit === Infinity ? undefined : limit;
   };
 }
 

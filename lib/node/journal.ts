@@ -1,88 +1,94 @@
-import type { JournalEvent } from "./journal/encode.ts";
-import { parseId } from "./journal/id.ts";
-import { createRings, type Page } from "./journal/rings.ts";
+import { encodeEvent, type JournalEvent } from "./journal/encode.ts";
+import { createRing, type KeptEvent } from "./journal/ring.ts";
 import { createWindow } from "./journal/window.ts";
+
+/** A part of the journal. */
+export interface Page {
+  /** Oldest first. */
+  readonly events: readonly KeptEvent[];
+  /** How many events between the given id and `next` are gone: too many came after them. */
+  readonly lost: number;
+  /** The id to read after next. */
+  readonly next: string;
+  /** The given id is of another start of the process, so all events of this one are new. */
+  readonly restarted: boolean;
+}
 
 /** What readers of the journal see. */
 export interface JournalReader {
   /** The id of this start, with which all ids begin. */
   readonly startId: string;
-  /** Where to read on: after the event with this id, or from the beginning. */
-  locate(id?: string): Place;
-  /** What came after the event with this number, at most `limit` events; all that there is after 0. */
-  read(after: number, limit?: number): Page;
+  /** The events after the one with this id, or all; at most `limit`. Undefined: there is no event of this id. */
+  read(after?: string, limit?: number): Page | undefined;
   /** Calls the listener, which must not throw, when there is something new to read. Returns how to end that. */
   subscribe(listener: () => void): () => void;
 }
 
 /** A bounded record, in memory, of what happened. */
-export interface Journal<E extends JournalEvent> extends JournalReader {
+export interface Journal extends JournalReader {
   /**
-   * The only way in. More than 20 events of one kind and service within a second become one event with a count, when the
-   * second is over. Neither the event nor what it refers to may change later.
+   * Keeps events. More than 20 of one kind and service within a second become one event with a count, when the second is
+   * over.
    */
-  put(event: E): void;
-  /** The same for events that belong together, such as those of one pass. */
-  putAll(events: readonly E[]): void;
-  /** Keeps nothing more; `onEvents` is still called. */
+  put(events: readonly JournalEvent[]): void;
+  /** Keeps nothing more. */
   stop(): void;
 }
 
-/** Where a reader is. */
-export type Place =
-  /** `isRestarted`: the id is of another start, so that all of this one is new. */
-  | { readonly kind: "after"; readonly number: number; readonly isRestarted: boolean }
-  | { readonly kind: "malformed"; readonly reason: string };
-
-export interface JournalOptions<E extends JournalEvent> {
+export interface JournalOptions {
   /** See `startIdOf()`. */
   readonly startId: string;
   /** Wall clock in milliseconds. */
   readonly wall: () => number;
-  /** Told all events at once, as they were put, also those that are only counted: the log is written from here. */
-  readonly onEvents?: (events: readonly E[]) => void;
 }
 
 const WINDOW_MS = 1_000;
+/**
+ * Events of services and all others have a share of the 4 MiB each: a flood in one must not push out what is in the other.
+ */
+const OF_SERVICES = { maxEvents: 4_096, maxBytes: 3 << 20 };
+const OF_OTHERS = { maxEvents: 1_024, maxBytes: 1 << 20 };
 
 /** Creates an empty journal. */
-export function createJournal<E extends JournalEvent>(
-  { startId, wall, onEvents = () => {} }: JournalOptions<E>,
-): Journal<E> {
-  const rings = createRings();
+export function createJournal({ startId, wall }: JournalOptions): Journal {
+  const [services, others] = [createRing(OF_SERVICES), createRing(OF_OTHERS)];
   const window = createWindow();
   const listeners = new Set<() => void>();
+  let last = 0;
   let windowTimer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
 
-  const keep = (event: JournalEvent) => {
-    rings.push(event, wall());
-    for (const listener of listeners) listener();
+  const keep = (events: readonly JournalEvent[]) => {
+    const at = new Date(wall()).toISOString();
+    for (const event of events) {
+      const id = `${startId}-${++last}`;
+      const json = `{"id":"${id}","at":"${at}",${encodeEvent(event).slice(1)}`;
+      (event.service === undefined ? others : services).push({ number: last, id, kind: event.kind, json });
+    }
+    if (events.length > 0) listeners.forEach((listener) => listener());
   };
   const endWindow = () => {
     windowTimer = undefined;
-    for (const event of window.end()) keep(event);
-    rings.settle();
-  };
-  const putAll = (events: readonly E[]) => {
-    onEvents(events);
-    if (isStopped || events.length === 0) return;
-    windowTimer ??= setTimeout(endWindow, WINDOW_MS);
-    for (const event of events) if (window.admit(event)) keep(event);
+    keep(window.end());
   };
   return {
     startId,
-    put: (event) => putAll([event]),
-    putAll,
-    locate: (id) => {
-      if (id === undefined) return { kind: "after", number: 0, isRestarted: false };
-      const known = parseId(id);
-      if (known === undefined) return { kind: "malformed", reason: "it is no id of an event" };
-      if (known.startId !== startId) return { kind: "after", number: 0, isRestarted: true };
-      if (known.number > rings.last()) return { kind: "malformed", reason: "there is no such event yet" };
-      return { kind: "after", number: known.number, isRestarted: false };
+    put: (events) => {
+      if (isStopped || events.length === 0) return;
+      windowTimer ??= setTimeout(endWindow, WINDOW_MS);
+      keep(events.filter(window.admit));
     },
-    read: rings.after,
+    read: (after = `${startId}-0`, limit = Infinity) => {
+      const place = parseId(after);
+      if (place === undefined) return undefined;
+      const restarted = place.startId !== startId;
+      const from = restarted ? 0 : place.number;
+      if (from > last) return undefined;
+      const found = [...services.after(from), ...others.after(from)].sort((a, b) => a.number - b.number);
+      const events = found.slice(0, limit);
+      const next = found.length > limit ? events.at(-1)?.number ?? from : last;
+      return { events, lost: next - from - events.length, next: `${startId}-${next}`, restarted };
+    },
     subscribe: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -94,4 +100,19 @@ export function createJournal<E extends JournalEvent>(
       listeners.clear();
     },
   };
+}
+
+/**
+ * Reads the id of an event: the id of the process's start and the event's number. Numbers begin again at 1 when the process
+ * does.
+ */
+function parseId(id: string): { readonly startId: string; readonly number: number } | undefined {
+  const [, startId, number] = /^([a-z0-9]{1,32})-(\d{1,15})$/.exec(id) ?? [];
+  return startId === undefined ? undefined : { startId, number: Number(number) };
+}
+
+/** A short id for a start of the process, such as "tb2m1sx3f9": its second, and chance for two starts within one. */
+export function startIdOf({ at, random }: { readonly at: number; readonly random: number }): string {
+  const chance = Math.floor(random * 36 ** 4).toString(36).padStart(4, "0");
+  return `${Math.floor(at / 1_000).toString(36)}${chance}`;
 }

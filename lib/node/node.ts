@@ -2,7 +2,10 @@ import { openInstance } from "../ack/instance.ts";
 import { publishNode } from "../ack/publisher.ts";
 import type { RenderOptions } from "../config/options.ts";
 import { renderConfig } from "../config/render.ts";
+import { createMirror } from "../etcd/mirror.ts";
+import { openEtcd, prefixesOf } from "../etcd/open.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
+import { createReread } from "../etcd/reread.ts";
 import { findHaproxy, versionIfThere } from "../haproxy/binary.ts";
 import { openStateDir } from "../haproxy/state/dir.ts";
 import type { HaproxyPort } from "../reconcile/ports.ts";
@@ -12,26 +15,23 @@ import type { Bind } from "../util/flag_kinds.ts";
 import { sleep } from "../util/time.ts";
 import { readCommit, VERSION } from "../util/version.ts";
 import { createNodeKeys } from "./announce.ts";
-import { control } from "./control.ts";
+import { createAdmin } from "./admin.ts";
+import { runController } from "./controller.ts";
+import { createEventsApi } from "./events_api.ts";
 import { logEvents } from "./event_log.ts";
-import type { NodeEvent } from "./events.ts";
 import { guardPort } from "./guard.ts";
 import { type NodeHaproxy, openHaproxy } from "./haproxy.ts";
 import { builtIn } from "./haproxy_process.ts";
-import { createJournal } from "./journal.ts";
-import { startIdOf } from "./journal/id.ts";
-import { createLag } from "./lag.ts";
-import { remoteUrl } from "./listen.ts";
+import { createHealthCache } from "./health_cache.ts";
+import { createJournal, startIdOf } from "./journal.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RunOptions } from "./options.ts";
-import { networksOf } from "./own_addresses.ts";
-import { aborted, type Part, runParts } from "./parts.ts";
-import { createProbing } from "./probing.ts";
-import { createRecorder, type NodeRecorder } from "./recorder.ts";
-import { openRegistry } from "./registry.ts";
+import { networksOf, remoteUrl } from "./listen.ts";
+import { aborted, atStop, type Part, runParts } from "./parts.ts";
+import { admissionOf } from "./probing.ts";
+import { createRecorder } from "./recorder.ts";
 import { serveAdmin } from "./serve_admin.ts";
 import { renderSettings, socketAlias } from "./settings.ts";
-import { createShow, type NodeShow } from "./show.ts";
 import { templateSource } from "./template.ts";
 import { createTrigger } from "./trigger.ts";
 
@@ -65,12 +65,14 @@ export interface NodeSignals {
 
 /** One node: a controller and its HAProxy. */
 export interface Node {
-  readonly recorder: NodeRecorder;
   /** Asks for a pass that looks at template and HAProxy anew. */
   resync(): void;
   /** Works until it is told to stop and all that it started has ended. Rejects when a part of it fails. */
   run(signals: NodeSignals): Promise<void>;
 }
+
+/** How often a pass is made although nothing changed. */
+const RESYNC_MS = 30_000;
 
 /**
  * Puts a node together; nothing runs yet but what has to be asked first. Many nodes can run in one process: nothing here
@@ -87,23 +89,23 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   opening.defer(stateDir.release);
 
   const trigger = createTrigger(run);
-  const lag = createLag();
   const metrics = createMetrics(commit);
-  const probing = createProbing(run.admission, stateDir.dir.runtimeSocket);
-  const journal = createJournal<NodeEvent>({
-    startId: startIdOf({ at: Date.now(), random: Math.random() }),
-    wall: Date.now,
-    onEvents: logEvents,
-  });
+  const probes = new AbortController();
+  const { runtimeSocket } = stateDir.dir;
+  const admission = admissionOf(run.admission, { runtimeSocket, signal: probes.signal });
+  const startId = startIdOf({ at: Date.now(), random: Math.random() });
+  const journal = createJournal({ startId, wall: Date.now });
   opening.defer(journal.stop);
   const node = run.nodeId ?? world.hostname;
   const attached = run.attach !== undefined;
   const recorder = createRecorder({ node, version: VERSION, haproxyVersion }, {
-    metrics,
-    journal,
+    onEvents: (events) => {
+      metrics.onEvents(events);
+      logEvents(events);
+      journal.put(events);
+    },
     attached,
-    lagMs: lag.ageMs,
-    admissionsWaiting: probing.admission.probing,
+    admissionsWaiting: admission.probing,
     now: Date.now,
   });
 
@@ -122,15 +124,26 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   }, { recorder, trigger });
   const port = world.wrapHaproxy(haproxy.port);
 
-  const { client, source, prefixes } = await openRegistry(settings.etcd, run.source, {
+  const client = await openEtcd(settings.etcd);
+  opening.defer(client.close);
+  const prefixes = prefixesOf(settings.etcd);
+  const source = (run.source === "mirror" ? createMirror : createReread)({
+    client,
+    prefixes: [prefixes.services, prefixes.overrides],
     onChange: () => {
-      lag.onChange();
+      recorder.onChange();
       trigger.ring();
     },
     onEvent: recorder.onEtcdEvent,
   });
-  opening.defer(client.close);
-  const show = createShow({ recorder, journal, metrics, haproxy: port });
+  const look = createHealthCache(port);
+  const facts = async ({ health }: { readonly health: boolean }) => {
+    const observed = health ? await look() : undefined;
+    if (observed !== undefined) recorder.onSeen(observed);
+    return recorder.facts();
+  };
+  const events = createEventsApi(journal);
+  const admin = createAdmin({ facts, metrics, events: events.respond, now: Date.now });
   const instance = await openInstance(stateDir.dir.instance, stateDir.files);
   const keys = createNodeKeys({
     publisher: publishNode({
@@ -148,12 +161,12 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     attached,
     isSynced: source.isSynced,
     haproxy: haproxy.state,
-    facts: show.facts,
+    facts,
     admin: remoteUrl(settings.adminBind, world.hostname),
   });
   const ports: ReconcilePorts = {
     haproxy: port,
-    admission: probing.admission,
+    admission,
     guard: guardPort(run.guard, stateDir),
     mode: run.apply,
     prefixes,
@@ -165,33 +178,54 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
     random: Math.random,
     wait: sleep,
   };
+  const control = (signal: AbortSignal) =>
+    runController({
+      trigger,
+      ports,
+      signal,
+      resyncMs: RESYNC_MS,
+      snapshot: source.snapshot,
+      onStart: (snapshot, askedAt) => {
+        recorder.onPassStart(askedAt);
+        keys.onSnapshot(snapshot);
+      },
+      onPass: (pass) => {
+        metrics.onPass(pass);
+        recorder.onPass(pass);
+        keys.onPass(pass);
+      },
+      onError: recorder.onPassError,
+    });
+  const onStop = () => {
+    recorder.onStopping(run.stopDelayMs);
+    events.close();
+  };
   const opened = opening.move();
 
   return {
-    recorder,
     resync: trigger.resync,
     run: async ({ stop, hurry }) => {
       using _opened = opened;
-      await using admin = serveAdmin(settings.adminBind, show.respond);
+      await using server = serveAdmin(settings.adminBind, admin);
       log().info("node started", {
         node,
         version: VERSION,
         haproxy: haproxyVersion,
-        admin: admin.address ?? "not yet",
+        admin: server.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
       // A client that reads events would keep the admin server open, also after a part has failed.
       using shown = new DisposableStack();
-      shown.defer(show.close);
+      shown.defer(events.close);
       // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
       await runParts([
-        keys.part,
+        atStop("the node's keys", keys.end),
         ...haproxy.parts(hurry),
         served(haproxy, { name: "the mirror", run: source.run }),
         served(haproxy, { name: "announcements", run: keys.run }),
-        probing.part,
-        control({ trigger, lag, source, ports, recorder, keys }),
-      ], leaving({ stop, hurry }, { recorder, show }, run.stopDelayMs));
+        atStop("probes", () => probes.abort()),
+        { name: "the controller", run: control },
+      ], leaving({ stop, hurry }, { onStop, stopDelayMs: run.stopDelayMs }));
       await haproxy.forget();
     },
   };
@@ -211,13 +245,11 @@ function served(haproxy: NodeHaproxy, { name, run }: Part): Part {
 /** Aborted when the node stops following: when it was told to stop, and was not ready for a while. */
 function leaving(
   { stop, hurry }: NodeSignals,
-  { recorder, show }: { readonly recorder: NodeRecorder; readonly show: NodeShow },
-  stopDelayMs: number,
+  { onStop, stopDelayMs }: { readonly onStop: () => void; readonly stopDelayMs: number },
 ): AbortSignal {
   const over = new AbortController();
   aborted(stop).then(async () => {
-    recorder.onStopping(stopDelayMs);
-    show.close();
+    onStop();
     await sleep(stopDelayMs, hurry);
     over.abort();
   });

@@ -23,7 +23,7 @@ export function ownStatus(facts: NodeFacts, { instance, revision, draining, admi
     revision,
     lagMs: Math.round(facts.lagMs),
     base: lastPass === undefined ? "" : baseDigest(lastPass.decision.desired.config.base).slice(0, 12),
-    servers: lastPass === undefined ? { total: 0, up: 0 } : serverCounts(lastPass, facts.seen),
+    servers: serverCounts(facts),
     draining,
     rejections: lastPass?.model.rejections.length ?? 0,
     held: lastPass?.guard.held.length ?? 0,

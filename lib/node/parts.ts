@@ -46,6 +46,17 @@ function start(part: Part, over: AbortController, failures: unknown[]): Running 
   return { stop, ended: run() };
 }
 
+/** A part that has nothing to do until it is stopped. */
+export function atStop(name: string, stop: () => void | Promise<void>): Part {
+  return {
+    name,
+    run: async (signal) => {
+      await aborted(signal);
+      await stop();
+    },
+  };
+}
+
 /**
  * Resolves when the signal is aborted. Not for one of `AbortSignal.any()`: where nothing else refers to that, it is
  * collected with its listener and never fires (seen on Deno 2.7.11).

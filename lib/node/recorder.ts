@@ -4,8 +4,7 @@ import type { StateDirSeen } from "../haproxy/state/keeper.ts";
 import { readHealthLine } from "../haproxy/health_line.ts";
 import type { Observed } from "../plan/observed.ts";
 import { eventsBetween, healthBetween } from "../reconcile/events.ts";
-import { lastObserved } from "../reconcile/pass.ts";
-import type { Pass } from "../reconcile/pass.ts";
+import { lastObserved, type Pass } from "../reconcile/pass.ts";
 import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import {
   etcdEvent,
@@ -17,15 +16,16 @@ import {
   stateDirEvent,
 } from "./events.ts";
 import { createHealthNews } from "./health_news.ts";
-import type { Journal } from "./journal.ts";
 import { type EtcdState, isReached, type NodeFacts, type NodeKeysState } from "./facts.ts";
-import type { Metrics } from "./metrics.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 
 /** Gathers what happens to the node: as facts, which are now, and as events, which have been. */
 export interface NodeRecorder {
   facts(): NodeFacts;
-  onPassStart(): void;
+  /** The registry changed. */
+  onChange(): void;
+  /** A pass starts; its snapshot has all changes until `knownUntil`, in monotonic milliseconds. */
+  onPassStart(knownUntil: number): void;
   onPass(pass: Pass): void;
   /** HAProxy was asked how its servers are, without a pass. */
   onSeen(observed: Observed): void;
@@ -47,11 +47,10 @@ export interface NodeRecorder {
 
 /** Where what happens is told. */
 export interface RecorderPorts {
-  readonly metrics: Metrics;
-  readonly journal: Pick<Journal<NodeEvent>, "putAll">;
+  /** Told what happens: one event, or several that belong together. */
+  readonly onEvents: (events: readonly NodeEvent[]) => void;
   /** HAProxy's life is not the node's to decide. */
   readonly attached: boolean;
-  readonly lagMs: () => number;
   readonly admissionsWaiting: () => number;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
@@ -64,92 +63,75 @@ export function createRecorder(
   start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">,
   ports: RecorderPorts,
 ): NodeRecorder {
-  const { metrics, attached } = ports;
   let facts = firstFacts(start);
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
-  let seen: Observed | undefined;
+  let knownUntil = 0;
+  /** When the oldest change was made that HAProxy does not serve yet. */
+  let unservedSince: number | undefined;
+  let changedAt = 0;
   let isHeard = false;
 
+  const ageMs = (since: number | undefined) => since === undefined ? 0 : performance.now() - since;
   const current = (): NodeFacts => ({
     ...facts,
-    lagMs: ports.lagMs(),
+    lagMs: ageMs(unservedSince),
     admissionsWaiting: ports.admissionsWaiting(),
-    passRunningMs: passStartedAt === undefined ? 0 : performance.now() - passStartedAt,
+    passRunningMs: ageMs(passStartedAt),
   });
   const isNews = createHealthNews();
-  const tellAll = (events: readonly NodeEvent[]): void => {
-    const news = events.filter(isNews);
-    if (news.length > 0) ports.journal.putAll(news);
+  /** Changes the facts, and tells the events and the problems that began or ended with the change. */
+  const record = (changed: Partial<NodeFacts>, events: readonly (NodeEvent | undefined)[]): void => {
+    facts = { ...facts, ...changed };
+    const before = problems;
+    problems = problemsOf(current());
+    const news = [...events, ...problemEvents(before, problems)]
+      .filter((event) => event !== undefined).filter(isNews);
+    if (news.length > 0) ports.onEvents(news);
   };
   /** What a look finds of health counts where HAProxy's own lines, which have its reason, cannot be read. */
   const isFresh = ({ kind }: NodeEvent): boolean =>
     !isHeard || (kind !== "server-up" && kind !== "server-down");
-  const tell = (event: NodeEvent | undefined): void => {
-    if (event !== undefined) tellAll([event]);
-  };
-  const change = (changed: Partial<NodeFacts>): void => {
-    facts = { ...facts, ...changed };
-    const before = problems;
-    problems = problemsOf(current());
-    tellAll(problemEvents(before, problems));
-  };
 
   return {
     facts: current,
-    onStopping: (stopDelayMs) => {
-      change({ stopping: true });
-      tell({ kind: "stopping", stopDelayMs });
+    onChange: () => {
+      changedAt = performance.now();
+      unservedSince ??= changedAt;
     },
-    onInherited: (verifiedAt) => change({ inheritedAt: verifiedAt }),
-    onHaproxyVersion: (version) => change({ haproxyVersion: version }),
-    onSockets: (sockets) => {
-      tellAll(socketEvents(facts.sockets, sockets));
-      change({ sockets });
+    onPassStart: (until) => {
+      knownUntil = until;
+      passStartedAt = performance.now();
     },
-    onStateDir: (seen) => {
-      tell(stateDirEvent(facts.stateDirLost, seen));
-      change({ stateDirLost: seen.kind === "lost" ? seen.reason : undefined });
-    },
-    onPassStart: () => passStartedAt = performance.now(),
     onPass: (pass) => {
       passStartedAt = undefined;
-      metrics.onPass(pass);
-      tellAll(eventsBetween(facts.lastPass, pass).filter(isFresh));
-      seen = lastObserved(pass);
-      change(factsAfter(pass, facts, ports.now()));
+      if (isReached(pass)) unservedSince = changedAt > knownUntil ? changedAt : undefined;
+      const events = eventsBetween(facts.lastPass, pass).filter(isFresh);
+      record(factsAfter(pass, facts, ports.now()), events);
     },
-    onSeen: (observed) => {
-      if (seen !== undefined) tellAll(healthBetween(seen, observed).filter(isFresh));
-      seen = observed;
+    onPassError: ({ message: reason, retryInMs }) => {
+      passStartedAt = undefined;
+      record({ passError: reason }, [{ kind: "pass-failed", reason, retryInMs }]);
     },
+    onSeen: (observed) => record({ observed }, healthBetween(facts.observed, observed).filter(isFresh)),
     onHaproxyLine: (line) => {
       const health = readHealthLine(line);
       if (health === undefined) return;
       const { backend: service, server, up, reason } = health;
-      tell({ kind: up ? "server-up" : "server-down", service, server, reason });
+      record({}, [{ kind: up ? "server-up" : "server-down", service, server, reason }]);
     },
     onHearing: (now) => isHeard = now,
-    onPassError: ({ message, retryInMs }) => {
-      passStartedAt = undefined;
-      metrics.onPassError();
-      tell({ kind: "pass-failed", reason: message, retryInMs });
-      change({ passError: message });
+    onEtcdEvent: (event) => record({ etcd: etcdState(event, facts.etcd) }, [etcdEvent(event)]),
+    onHaproxyState: (haproxy) => record({ haproxy }, [haproxyEvent(facts.haproxy, haproxy, ports)]),
+    onHaproxyVersion: (haproxyVersion) => record({ haproxyVersion }, []),
+    onInherited: (inheritedAt) => record({ inheritedAt }, []),
+    onNodeKeys: (event) => record({ nodeKeys: nodeKeysState(event) }, [nodeKeysEvent(event)]),
+    onSockets: (sockets) => record({ sockets }, socketEvents(facts.sockets, sockets)),
+    onStateDir: (seen) => {
+      const stateDirLost = seen.kind === "lost" ? seen.reason : undefined;
+      record({ stateDirLost }, [stateDirEvent(facts.stateDirLost, seen)]);
     },
-    onEtcdEvent: (event) => {
-      countEtcdEvent(event, metrics);
-      tell(etcdEvent(event));
-      change({ etcd: etcdState(event, facts.etcd) });
-    },
-    onNodeKeys: (event) => {
-      tell(nodeKeysEvent(event));
-      change({ nodeKeys: nodeKeysState(event) });
-    },
-    onHaproxyState: (state) => {
-      if (state.kind === "down") metrics.onHaproxyEnd();
-      tell(haproxyEvent(facts.haproxy, state, { attached }));
-      change({ haproxy: state });
-    },
+    onStopping: (stopDelayMs) => record({ stopping: true }, [{ kind: "stopping", stopDelayMs }]),
   };
 }
 
@@ -169,7 +151,7 @@ function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion"
     reachedOnce: false,
     lagMs: 0,
     admissionsWaiting: 0,
-    seen: undefined,
+    observed: { kind: "starting" },
     nodeKeys: { kind: "waiting" },
   };
 }
@@ -178,6 +160,7 @@ function factsAfter(pass: Pass, before: NodeFacts, now: number): Partial<NodeFac
   const isNews = pass.decision.plan.kind !== "nothing";
   return {
     lastPass: pass,
+    observed: lastObserved(pass),
     lastChange: isNews ? { pass, at: now } : before.lastChange,
     reachedOnce: before.reachedOnce || isReached(pass),
     passError: undefined,
@@ -197,9 +180,4 @@ function etcdState(event: MirrorEvent, before: EtcdState): EtcdState {
 function nodeKeysState(event: PublisherEvent): NodeKeysState {
   if (event.kind === "failing") return event;
   return { kind: "published", as: event.name };
-}
-
-function countEtcdEvent({ kind }: MirrorEvent, metrics: Metrics): void {
-  if (kind === "connecting" || kind === "watch-ended" || kind === "reads-refused") metrics.onEtcdError();
-  if (kind === "mirror-wrong") metrics.onMirrorWrong();
 }

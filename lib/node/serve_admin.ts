@@ -18,51 +18,42 @@ const SHUTDOWN_MS = 1_000;
 const RETRY = { minMs: 100, maxMs: 2_000 };
 
 /**
- * Serves the admin endpoints. An address that cannot be listened on is tried again until it can: who only looks at the
- * node must not keep it from serving.
+ * Serves the admin endpoints. An address that cannot be listened on is tried again until it can: the node serves traffic
+ * meanwhile.
  */
 export function serveAdmin(bind: Bind, handler: Handler): AdminServer {
   const stop = new AbortController();
-  let server = tryServe(bind, handler);
-  const serving = server.kind === "failed" ? retry(server.reason) : Promise.resolve();
-
-  async function retry(reason: string): Promise<void> {
-    const where = `${bind.host}:${bind.port}`;
-    log().error("cannot listen on --admin-bind, trying on", { bind: where, reason });
-    for (let attempt = 1; server.kind === "failed"; attempt++) {
+  let server: Server | undefined;
+  /** Returns why it failed. */
+  const tryServe = (): string | undefined => {
+    try {
+      const hostname = listenHost(bind, hasIpv6());
+      server = Deno.serve({ hostname, port: bind.port, onListen: () => {} }, handler);
+      return undefined;
+    } catch (error) {
+      return error instanceof Deno.errors.AddrInUse ? "the address is in use" : messageOf(error);
+    }
+  };
+  const retry = async (reason: string): Promise<void> => {
+    log().error("cannot listen on --admin-bind, trying on", { bind: `${bind.host}:${bind.port}`, reason });
+    for (let attempt = 1; server === undefined; attempt++) {
       await sleep(backoffDelay({ ...RETRY, attempt, random: Math.random() }), stop.signal);
       if (stop.signal.aborted) return;
-      server = tryServe(bind, handler);
+      tryServe();
     }
-    log().info("admin endpoints served", { admin: addressOf(server.server) });
-  }
-
+    log().info("admin endpoints served", { admin: addressOf(server) });
+  };
+  const failure = tryServe();
+  const retrying = failure === undefined ? undefined : retry(failure);
   return {
-    address: server.kind === "serving" ? addressOf(server.server) : undefined,
+    address: server && addressOf(server),
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await serving;
+      await retrying;
       // A client that does not read its answer must not keep the node from ending.
-      if (server.kind === "serving") await resolvesWithin(server.server.shutdown(), SHUTDOWN_MS);
+      if (server !== undefined) await resolvesWithin(server.shutdown(), SHUTDOWN_MS);
     },
   };
-}
-
-type Attempt =
-  | { readonly kind: "serving"; readonly server: Server }
-  | { readonly kind: "failed"; readonly reason: string };
-
-function tryServe(bind: Bind, handler: Handler): Attempt {
-  try {
-    const hostname = listenHost(bind, hasIpv6());
-    return {
-      kind: "serving",
-      server: Deno.serve({ hostname, port: bind.port, onListen: () => {} }, handler),
-    };
-  } catch (error) {
-    const reason = error instanceof Deno.errors.AddrInUse ? "the address is in use" : messageOf(error);
-    return { kind: "failed", reason };
-  }
 }
 
 function addressOf({ addr }: Server): string {

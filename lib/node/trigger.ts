@@ -5,7 +5,7 @@ import { createBell } from "../util/bell.ts";
 export interface Trigger {
   /** Something changed. */
   ring(): void;
-  /** Asks for a pass that looks at template and HAProxy anew, instead of trusting what the last one knew. */
+  /** Asks for a pass that looks at template and HAProxy again, instead of trusting the last pass. */
   resync(): void;
   /** Whether `resync()` was called since the last call. */
   takeResync(): boolean;
@@ -16,9 +16,9 @@ export interface Trigger {
    * counts. An edge without changes since then is left out.
    */
   next(ms: number, signal: AbortSignal): Promise<void>;
-  /** Asks for the edge of quiet even if no further change comes: a plan was put off until then. */
+  /** Asks for the edge of quiet even without a further change, because a plan waits for it. */
   wakeWhenQuiet(): void;
-  /** Drops what is pending and its timers. */
+  /** Drops pending edges and their timers. */
   stop(): void;
 }
 

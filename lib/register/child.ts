@@ -1,32 +1,22 @@
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { resolvesWithin } from "../util/time.ts";
-import { endGroup, type Ending, killGroup } from "./process_group.ts";
+import { endGroup, type Ending, signalGroup, type StopLimits } from "./process_group.ts";
 
-/** How long something may take to end; an abort of `hurry` is the end of that time. */
-export interface StopLimits {
-  readonly limitMs: number;
-  readonly hurry: AbortSignal;
-}
-
-/** A command that runs in the place of this process: with its input, output and environment. */
+/** A command that runs with the input, output and environment of this process. */
 export interface Child {
-  readonly pid: number;
   /** Its exit code; 128 and the signal's number if a signal ended it. Never rejects. */
   readonly ended: Promise<number>;
-  /** Passes a signal on; does nothing when it has ended. */
+  /** Passes a signal on; does nothing once the command has ended. */
   send(signal: Deno.Signal): void;
-  /** Asks it to end, and kills it and what it has started when its time is up. */
+  /** Asks the command to end. When the time is up, kills it and all that it has started. */
   stop(limits: StopLimits): Promise<Ending>;
-  /**
-   * Does the same with what it has started and left running, if there is any. Whoever has a process group of its own stays:
-   * it was not to end with the command.
-   */
+  /** Does the same with what the command left running, if anything. A process with a group of its own is left alone. */
   stopRest(limits: StopLimits): Promise<Ending | undefined>;
 }
 
 /**
- * Starts a command. It gets a session of its own: Ctrl-C on a terminal must reach this process alone, which drains
- * before it passes the end on.
+ * Starts a command in a session of its own: Ctrl-C on a terminal must reach this process alone, which drains before it
+ * ends the command.
  *
  * @throws {ControllerError} (operator) when it cannot be started
  */
@@ -41,17 +31,16 @@ export function startChild(command: string, args: readonly string[]): Child {
     }
   };
   return {
-    pid: child.pid,
     ended,
     send,
     stop: async ({ limitMs, hurry }) => {
       send("SIGTERM");
       if (await resolvesWithin(ended, limitMs, hurry)) return "asked";
-      killGroup(child.pid);
+      signalGroup(child.pid, "SIGKILL");
       await ended;
       return hurry.aborted ? "hurried" : "late";
     },
-    // Its session began with a process group of its number.
+    // The group of a session's first process has that process's id.
     stopRest: (limits) => endGroup(child.pid, limits),
   };
 }

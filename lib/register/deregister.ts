@@ -1,30 +1,25 @@
 import { messageOf } from "../util/errors.ts";
-import type { Deregistration } from "./deregistration.ts";
 import type { NodeView } from "../ack/keys.ts";
-import { sleep } from "../util/time.ts";
-import { TimeUpError, within } from "../util/time.ts";
+import { sleep, TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { type NodesWait, waitForNodes } from "../ack/wait.ts";
+import { type NodesWait, type NodesWaitOptions, waitForNodes } from "../ack/wait.ts";
+import type { Deregistration } from "./events.ts";
 import type { Registration } from "./registration.ts";
 
 /** Which server is deregistered, and how long it may take. */
-export interface DeregisterOptions {
+export interface DeregisterOptions extends Pick<NodesWaitOptions, "server" | "nodesPrefix" | "limitMs"> {
   readonly client: EtcdClient;
   readonly registration: Registration;
-  /** The server as nodes name it, `<service>/<id>`. */
-  readonly server: string;
   /** The entry that asks nodes to drain the server. */
   readonly drainValue: string;
-  readonly nodesPrefix: string;
-  /** Whatever happens, it takes no longer. */
-  readonly limitMs: number;
-  /** Ends the waiting. */
+  /** Ends the wait. */
   readonly hurry: AbortSignal;
 }
 
 /**
- * Asks the nodes to drain a server, and waits until every live one has: then its process may stop, and after that its
- * registration be removed. Where nodes cannot be told or asked, it waits for all of `limitMs`. Never rejects.
+ * Asks the nodes to drain a server: a stopping backend waits until every live node has applied the revision that drains
+ * it. Then its process may stop, and after that its key may be removed. Where nodes cannot be told or asked, it waits the
+ * full `limitMs`, since there is nothing to wait on. Never rejects.
  */
 export async function deregister(options: DeregisterOptions): Promise<Deregistration> {
   const { limitMs, hurry, registration } = options;
@@ -46,23 +41,19 @@ export async function deregister(options: DeregisterOptions): Promise<Deregistra
   }
 }
 
-/** The revision from which on nodes are to send nothing to the server; `undefined` if none has ever heard of it. */
+/** The revision that nodes have to apply; `undefined` if no node can know the server. */
 function tellNodes({ registration, drainValue }: DeregisterOptions): Promise<bigint> | undefined {
   const state = registration.state();
-  switch (state.kind) {
-    case "ended":
-      return undefined;
-    case "withdrawn":
-      // A revision that nodes can be asked for comes only with another change.
-      if (state.revision === undefined) return registration.update(drainValue);
-      return state.revision === 0n ? undefined : Promise.resolve(state.revision);
-    case "connecting":
-      if (state.attempted) return registration.update(drainValue);
-      registration.withdraw();
-      return undefined;
-    case "registered":
-      return registration.update(drainValue);
+  if (state.kind === "ended") return undefined;
+  // An unknown revision cannot be waited for: another put gives a known one.
+  if (state.kind === "withdrawn" && state.revision !== undefined) {
+    return state.revision === 0n ? undefined : Promise.resolve(state.revision);
   }
+  if (state.kind === "connecting" && !state.attempted) {
+    registration.withdraw();
+    return undefined;
+  }
+  return registration.update(drainValue);
 }
 
 function endOf(wait: NodesWait, tookMs: number): Deregistration {
@@ -70,7 +61,11 @@ function endOf(wait: NodesWait, tookMs: number): Deregistration {
     case "passed":
       return { kind: "acknowledged", nodes: namesOf(wait.nodes), tookMs };
     case "behind":
-      return { kind: "late", nodes: namesOf(wait.nodes), withoutLease: namesOf(withoutLease(wait.nodes)) };
+      return {
+        kind: "late",
+        nodes: namesOf(wait.nodes),
+        withoutLease: namesOf(wait.nodes.filter(({ hasLease }) => !hasLease)),
+      };
     case "nobody":
       return { kind: "nobody" };
     case "unreadable":
@@ -82,8 +77,4 @@ function endOf(wait: NodesWait, tookMs: number): Deregistration {
 
 function namesOf(nodes: readonly NodeView[]): string[] {
   return nodes.map(({ node }) => node);
-}
-
-function withoutLease(nodes: readonly NodeView[]): NodeView[] {
-  return nodes.filter(({ hasLease }) => !hasLease);
 }

@@ -5,7 +5,7 @@ import { sleep } from "../util/time.ts";
 /** Whether a health check lets a process be registered. */
 export interface Gate {
   readonly open: boolean;
-  /** How many of the last checks in a row speak against it. */
+  /** How many of the last checks in a row had the other result. */
   readonly against: number;
 }
 
@@ -24,7 +24,7 @@ export function checkDelayMs({ open, against }: Gate, intervalMs: number): numbe
   return open && against === 0 ? intervalMs : Math.ceil(intervalMs / 4);
 }
 
-/** Checks until the signal is aborted, and tells each time when the gate opens or closes. */
+/** Checks until the signal is aborted, and tells whenever the gate opens or closes. */
 export async function watchHealth(
   check: HealthCheck,
   { onChange, signal }: { onChange: (open: boolean) => void; signal: AbortSignal },

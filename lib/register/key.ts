@@ -1,53 +1,38 @@
-import type { Etcd3, IKeyValue, ITxnResponse } from "etcd3";
+import type { Etcd3, IKeyValue, IOperation } from "etcd3";
 import { type CallBounds, within } from "../util/time.ts";
-import type { FoundKey } from "./step.ts";
+import type { FoundKey } from "./progress.ts";
 
-/** How a change of a key ended: it was made, or the key was not as expected and was left as it is. */
+/** How a change of a key ended: it was made, or the key differed from what was expected and was left alone. */
 export type KeyChange =
   | { readonly kind: "changed"; readonly revision: bigint }
   | { readonly kind: "refused"; readonly found: FoundKey | undefined };
 
-/**
- * A key, and the revision at which it must stand for a change; 0: it must not be there. A revision is that of one put
- * and so of one lease: nothing else need be compared.
- */
-export interface ExpectedKey {
+/** A change of a key. */
+export interface ConditionalChange {
   readonly key: string;
+  /**
+   * The key's revision now; 0: it must not exist. A revision belongs to one put and so to one lease: nothing else has to
+   * be compared.
+   */
   readonly modRevision: bigint;
+  readonly request: IOperation;
 }
 
-/** Puts a value under a lease if the key is as expected. */
-export async function putIf(
+/** Changes a key if it is as expected. */
+export async function changeIf(
   kv: Etcd3,
-  { key, modRevision }: ExpectedKey,
-  { value, leaseId, bounds }: { value: string; leaseId: string; bounds: CallBounds },
-): Promise<KeyChange> {
-  const transaction = kv.if(key, "Mod", "==", Number(modRevision))
-    .then(kv.put(key).value(value).lease(leaseId))
-    .else(kv.get(key));
-  return changeOf(await within(transaction.commit(), bounds));
-}
-
-/** Deletes a key if it is as expected. */
-export async function deleteIf(
-  kv: Etcd3,
-  { key, modRevision }: ExpectedKey,
+  { key, modRevision, request }: ConditionalChange,
   bounds: CallBounds,
 ): Promise<KeyChange> {
-  const transaction = kv.if(key, "Mod", "==", Number(modRevision)).then(kv.delete().key(key)).else(
-    kv.get(key),
-  );
-  return changeOf(await within(transaction.commit(), bounds));
+  const transaction = kv.if(key, "Mod", "==", Number(modRevision)).then(request).else(kv.get(key));
+  const { succeeded, header, responses } = await within(transaction.commit(), bounds);
+  if (succeeded) return { kind: "changed", revision: BigInt(header.revision) };
+  return { kind: "refused", found: foundKey(responses[0]?.response_range?.kvs[0]) };
 }
 
 /** Reads a key. */
 export async function findKey(kv: Etcd3, key: string, bounds: CallBounds): Promise<FoundKey | undefined> {
   return foundKey((await within(kv.get(key).exec(), bounds)).kvs[0]);
-}
-
-function changeOf({ succeeded, header, responses }: ITxnResponse): KeyChange {
-  if (succeeded) return { kind: "changed", revision: BigInt(header.revision) };
-  return { kind: "refused", found: foundKey(responses[0]?.response_range?.kvs[0]) };
 }
 
 function foundKey(kv: IKeyValue | undefined): FoundKey | undefined {

@@ -1,20 +1,23 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { sleep } from "../util/time.ts";
 
-/** How something ended: when it was asked to, or killed as its time was up or its operator hurried. */
+/** How a process ended: when asked to, or killed because its time was up or the operator hurried. */
 export type Ending = "asked" | "late" | "hurried";
+
+/** How long a process may take to end; an abort of `hurry` ends that time. */
+export interface StopLimits {
+  readonly limitMs: number;
+  readonly hurry: AbortSignal;
+}
 
 const POLL = { minMs: 20, maxMs: 500 };
 
 /**
- * Asks all processes of a group to end, and kills what is left of them after `limitMs` or when `hurry` is aborted.
+ * Asks all processes of a group to end, and kills the rest when the time is up.
  *
- * @returns `undefined` if none of them ran any longer
+ * @returns `undefined` if none was running
  */
-export async function endGroup(
-  group: number,
-  { limitMs, hurry }: { readonly limitMs: number; readonly hurry: AbortSignal },
-): Promise<Ending | undefined> {
+export async function endGroup(group: number, { limitMs, hurry }: StopLimits): Promise<Ending | undefined> {
   if (!await isRunning(group)) return undefined;
   signalGroup(group, "SIGTERM");
   const deadline = performance.now() + limitMs;
@@ -27,27 +30,22 @@ export async function endGroup(
   return hurry.aborted ? "hurried" : "late";
 }
 
-/** Kills all processes of a group. */
-export function killGroup(group: number): void {
-  signalGroup(group, "SIGKILL");
-}
-
 /**
- * A process that has ended belongs to its group until its parent has asked for it, and may do so for ever where process 1
- * asks for none (a container without an init): only its state tells.
+ * A process that has ended stays in its group until its parent waits for it, which is never where process 1 does not wait
+ * (a container without an init). So only its state tells.
  */
 async function isRunning(group: number): Promise<boolean> {
   return signalGroup(group, 0) && runsIn(group, await readStats());
 }
 
-/** Whether a process of the group runs, by what `/proc/<pid>/stat` says of all (proc(5)). Not one: nothing is known. */
+/** Whether a process of the group runs, by all `/proc/<pid>/stat` (proc(5)). Without any, it counts as running. */
 export function runsIn(group: number, stats: string): boolean {
   const processes = [...stats.matchAll(/^.*\) (\S) \d+ (\d+) /gm)];
   return processes.length === 0 ||
     processes.some(([, state = "", itsGroup]) => Number(itsGroup) === group && !"ZX".includes(state));
 }
 
-/** Through a shell: Deno opens files of /proc only for programs that may do everything. */
+/** Through a shell: Deno opens files of /proc only for programs with all permissions. */
 async function readStats(): Promise<string> {
   try {
     const { stdout } = await new Deno.Command("/bin/sh", {
@@ -61,8 +59,8 @@ async function readStats(): Promise<string> {
   }
 }
 
-/** Whether somebody got it. */
-function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
+/** Sends a signal to all processes of a group; tells whether there are any. */
+export function signalGroup(group: number, signal: Deno.Signal | 0): boolean {
   try {
     Deno.kill(-group, signal);
     return true;

@@ -1,19 +1,13 @@
 import type { Etcd3 } from "etcd3";
 import { backoffDelay } from "../util/backoff.ts";
+import { createBell } from "../util/bell.ts";
 import { ControllerError } from "../util/errors.ts";
 import { revokeLease } from "../etcd/lease.ts";
+import { callQueueOf } from "./call_queue.ts";
 import { type CallStep, makeCall, UNARY_LIMIT_MS } from "./calls.ts";
-import type {
-  RegistrationCall,
-  RegistrationEnd,
-  RegistrationEvent,
-  RegistrationState,
-  Removal,
-} from "./events.ts";
-import { advance, begun, NO_PROGRESS, type Progress, stateOf, type StepResult } from "./progress.ts";
+import type { RegistrationCall, RegistrationEvent, RegistrationState, Removal } from "./events.ts";
+import { type Advance, begun, NO_PROGRESS, type Progress, stateOf } from "./progress.ts";
 import { nextRegistrationStep, type Wanted } from "./step.ts";
-import { createWaiters } from "./waiters.ts";
-import { type TurnRank, turnsOf } from "./turns.ts";
 
 /** What to keep registered, and where. */
 export interface RegistrationOptions {
@@ -21,23 +15,20 @@ export interface RegistrationOptions {
   readonly key: string;
   /** `undefined`: not registered until `update()` gives a value. */
   readonly value: string | undefined;
-  /** The key is gone this long after its process was last heard of. etcd may grant more. */
+  /** The key is gone this long after its process was last alive. etcd may grant more. */
   readonly ttlSeconds: number;
   readonly onEvent?: (event: RegistrationEvent) => void;
-  /** Ends the registration without removing the key: it goes when its lease ends. */
-  readonly signal?: AbortSignal;
 }
 
 /** A key that is kept registered until it is removed, or another lease owns it. */
 export interface Registration {
-  readonly key: string;
-  /** Resolves when the registration has ended. Never rejects. */
-  readonly ended: Promise<RegistrationEnd>;
+  /** Resolves when another lease owns the key, with that lease (`0`: the key has none). The registration has ended then. */
+  readonly taken: Promise<string>;
   state(): RegistrationState;
   /**
    * Puts a new value under the same lease, now or as soon as etcd can be reached.
    *
-   * @returns the revision of the put, or of a later one if the value was replaced before it could be put
+   * @returns the revision of the put, or of a later one if the value was replaced before etcd answered
    * @throws if the registration ends before
    */
   update(value: string): Promise<bigint>;
@@ -53,73 +44,64 @@ export interface Registration {
 }
 
 const RETRY = { minMs: 100, maxMs: 2_000 };
-const RANKS: Readonly<Record<CallStep["kind"], TurnRank>> = {
-  renew: "keep",
-  put: "change",
-  withdraw: "change",
-  check: "change",
-  grant: "begin",
-};
 
 /**
  * Keeps one key registered under a lease of its own until it is removed, whatever happens to etcd or to this process.
  * A key that another lease owns is never overwritten.
  */
 export function register(options: RegistrationOptions): Registration {
-  const { kv, key, ttlSeconds } = options;
-  const onEvent = options.onEvent ?? (() => {});
+  const { kv, key, ttlSeconds, onEvent = () => {} } = options;
   const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
-  const { promise: ended, resolve: end } = Promise.withResolvers<RegistrationEnd>();
-  const inTurn = turnsOf(kv);
-  const waiters = createWaiters();
+  const { signal } = stop;
+  const taken = Promise.withResolvers<string>();
+  const inTurn = callQueueOf(kv);
+  const bell = createBell();
+  const endedError = () =>
+    new ControllerError("operator", `Cannot update ${key}: its registration has ended`);
   let wanted: Wanted = { value: options.value, version: 1 };
+  let reached = handled(Promise.withResolvers<bigint>());
   let progress: Progress = NO_PROGRESS;
+  let returnAtMs = 0;
   let failing: { readonly call: RegistrationCall; readonly attempts: number } | undefined;
   let removal: Promise<Removal> | undefined;
-  let wake = () => {};
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      const { lease, returnAtMs } = progress;
+      const { lease } = progress;
       const step = nextRegistrationStep({ lease, wanted, returnAtMs, nowMs: performance.now() });
-      if (step.kind === "rest") await rest();
-      else if (step.kind === "wait") await sleep(step.delayMs);
+      if (step.kind === "rest") reached.resolve(progress.revision);
+      if (step.kind === "rest" || step.kind === "wait") await bell.wait(step.delayMs, signal);
       else await attempt(step);
     }
-    end({ kind: stop.signal.aborted ? "removed" : "aborted" });
-    waiters.rejectAll(endedError(key));
+    reached.reject(endedError());
   }
 
   async function attempt(step: CallStep): Promise<void> {
     const isRetry = failing?.call === step.kind;
+    const call = () => {
+      progress = begun(progress, step);
+      return makeCall(step, progress, { kv, key, ttlSeconds, signal, isRetry });
+    };
     try {
-      await inTurn(async () => {
-        progress = begun(progress, step);
-        const { attempted } = progress;
-        take(await makeCall(step, { isRetry, attempted }, { kv, key, ttlSeconds, signal }));
-      }, { rank: RANKS[step.kind], signal });
-      if (failing?.call === step.kind) recover(failing);
+      take(await inTurn(call, { kind: step.kind, signal }));
+      if (failing?.call !== step.kind) return;
+      onEvent({ kind: "recovered", ...failing });
+      failing = undefined;
     } catch (error) {
       if (!signal.aborted) await backOff(step.kind, error);
     }
   }
 
-  function take(result: StepResult): void {
+  function take({ progress: next, event }: Advance): void {
     const { lease } = progress;
-    const { progress: next, event, reached } = advance(progress, result);
     progress = next;
-    if (event?.kind === "taken") end(event);
+    if (event?.kind === "lost") returnAtMs = performance.now() + event.returnInMs;
     if (event !== undefined) onEvent(event);
-    if (reached !== undefined) waiters.settle(reached, progress.revision);
+    if (progress.lease?.version === wanted.version) reached.resolve(progress.revision);
     if (event?.kind !== "taken") return;
+    taken.resolve(event.leaseId);
     if (lease !== undefined) revokeLease(kv, lease.id, { limitMs: UNARY_LIMIT_MS }).catch(() => {});
     stop.abort();
-  }
-
-  function recover({ call, attempts }: { call: RegistrationCall; attempts: number }): void {
-    failing = undefined;
-    onEvent({ kind: "recovered", call, attempts });
   }
 
   async function backOff(call: RegistrationCall, error: unknown): Promise<void> {
@@ -127,34 +109,20 @@ export function register(options: RegistrationOptions): Registration {
     failing = { call, attempts };
     const retryInMs = backoffDelay({ ...RETRY, attempt: attempts, random: Math.random() });
     onEvent({ kind: "failing", call, error, attempt: attempts, retryInMs });
-    await sleep(retryInMs);
-  }
-
-  function rest(): Promise<void> {
-    waiters.settle(wanted.version, progress.revision);
-    return sleep(undefined);
-  }
-
-  /** Ends early on an update or when the registration ends. */
-  function sleep(delayMs: number | undefined): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = delayMs === undefined ? undefined : setTimeout(resolve, delayMs);
-    wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    return promise;
+    await bell.wait(retryInMs, signal);
   }
 
   function want(value: string | undefined): Promise<bigint> {
-    if (signal.aborted) return waiters.refuse(endedError(key));
+    const next = handled(Promise.withResolvers<bigint>());
+    // A value that is replaced before it was put is settled by its successor.
+    next.promise.then(reached.resolve, reached.reject);
+    reached = next;
     wanted = { value, version: wanted.version + 1 };
-    const reached = waiters.add(wanted.version);
-    // Who asks for something does not come with the crowd.
-    progress = { ...progress, returnAtMs: 0 };
-    wake();
-    return reached;
+    if (signal.aborted) reached.reject(endedError());
+    // The spread after an outage does not delay an update.
+    returnAtMs = 0;
+    bell.ring();
+    return reached.promise;
   }
 
   async function revoke(limitMs: number): Promise<Removal> {
@@ -169,11 +137,9 @@ export function register(options: RegistrationOptions): Registration {
     }
   }
 
-  signal.addEventListener("abort", () => wake(), { once: true });
   const running = run();
   return {
-    key,
-    ended,
+    taken: taken.promise,
     state: () => signal.aborted ? { kind: "ended" } : stateOf(progress, wanted),
     update: want,
     withdraw: () => want(undefined),
@@ -181,6 +147,8 @@ export function register(options: RegistrationOptions): Registration {
   };
 }
 
-function endedError(key: string): ControllerError {
-  return new ControllerError("operator", `Cannot update ${key}: its registration has ended`);
+/** Callers that do not wait for what they asked for need not handle its failure either. */
+function handled<T>(resolvers: PromiseWithResolvers<T>): PromiseWithResolvers<T> {
+  resolvers.promise.catch(() => {});
+  return resolvers;
 }

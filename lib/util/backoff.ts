@@ -5,7 +5,7 @@ export interface BackoffOptions {
 }
 
 /**
- * The delay before a further attempt: exponential from `minMs`, capped at `maxMs`, jittered down by up to a half so that
+ * The delay before another attempt: exponential from `minMs`, capped at `maxMs`, jittered down by up to a half, so that
  * many nodes that failed together do not return together.
  *
  * @param attempt how many attempts have failed so far, from 1

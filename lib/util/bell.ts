@@ -4,11 +4,14 @@ import { resolvesWithin } from "./time.ts";
 export interface Bell {
   ring(): void;
   /**
-   * Waits for a ring, `ms` milliseconds at most, or until the signal is aborted. A ring since the last wait counts, so none is
-   * missed while the loop works.
+   * Waits for a ring, `ms` milliseconds at most (`Infinity`: for long), or until the signal is aborted. A ring since the
+   * last wait counts, so none is missed while the loop works. Resolves to whether it rang.
    */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
+  wait(ms: number, signal: AbortSignal): Promise<boolean>;
 }
+
+/** A timer that is set to more fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Creates a bell for one loop. */
 export function createBell(): Bell {
@@ -16,8 +19,9 @@ export function createBell(): Bell {
   return {
     ring: () => next.resolve(),
     wait: async (ms, signal) => {
-      await resolvesWithin(next.promise, ms, signal);
+      const rang = await resolvesWithin(next.promise, Math.min(ms, LONGEST_TIMER_MS), signal);
       next = Promise.withResolvers<void>();
+      return rang;
     },
   };
 }

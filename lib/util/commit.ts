@@ -10,8 +10,8 @@ export type ReadText = (path: string) => Promise<string | undefined>;
 const DIGITS = 7;
 
 /**
- * The short hash of a project's commit: of its git checkout, read without git (gitrepository-layout(5)), else the one in
- * `COMMIT_FILE`; undefined when neither tells it.
+ * The short hash of a project's commit: from its git checkout, read without git (gitrepository-layout(5)), else from
+ * `COMMIT_FILE`; undefined if there is neither.
  */
 export async function findCommit(project: string, read: ReadText): Promise<string | undefined> {
   return shortHash(await checkedOut(project, read)) ?? shortHash(await read(join(project, COMMIT_FILE)));

@@ -1,8 +1,8 @@
 /**
- * The kinds of error that the program understands. Whatever is none of these is a bug and ends the process.
+ * The kinds of error that the program understands. Any other error is a bug and ends the process.
  *
  * - `usage`: the command line or the environment is wrong. One line, exit code 2.
- * - `operator`: needs a human; trying again changes nothing until somebody acts.
+ * - `operator`: needs a person; trying again does not help before.
  * - `transient`: will pass; the caller tries again with back-off.
  */
 export type ErrorKind = "usage" | "operator" | "transient";

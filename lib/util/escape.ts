@@ -1,6 +1,6 @@
 /**
  * Makes registry text safe to show in a log, a table or a terminal: everything but printable ASCII becomes `\xNN` or
- * `\u{N}`, and a long text is cut. Registry text is hostile input, also where it is only looked at.
+ * `\u{N}`, and a long text is cut. Registry text is hostile input, even if it is only shown.
  */
 export function escapeText(text: string, maxLength = 200): string {
   const shown = text.length > maxLength ? text.slice(0, maxLength) : text;
@@ -13,7 +13,7 @@ export function escapeLines(text: string, maxLength = 2_000): string {
   return text.split("\n").map((line) => escapeText(line, maxLength)).join("\n");
 }
 
-/** A value as JSON in printable ASCII: a terminal that shows it obeys nothing that stands in it. */
+/** A value as JSON in printable ASCII, so that a terminal does not obey what it shows. */
 export function asciiJson(value: unknown, { maxLength = Infinity, indent = 0 } = {}): string {
   return JSON.stringify(value, (_, inner) => {
     if (typeof inner === "bigint") return Number(inner);

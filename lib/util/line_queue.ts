@@ -1,95 +1,80 @@
-/** Lines on their way to a reader who may be slow, stand still, or be gone: putting one never waits. */
+/** Lines on their way to a reader that may be slow, stuck or gone: to put one never waits. */
 export interface LineQueue {
   /** Takes a line with its newline. */
   put(line: string): void;
-  /** Resolves when nothing waits any more; not before its reader reads. */
+  /** Resolves when no line waits any more; not before the reader reads. */
   written(): Promise<void>;
 }
 
 export interface LineQueueOptions {
-  /** Takes some of the bytes, at least one, and says how many. */
+  /** Takes some of the bytes, at least one, and returns how many. */
   readonly write: (bytes: Uint8Array) => Promise<number>;
-  /** How much may wait: of what comes then, nothing is kept before all that waits is written. One gap is told, not many. */
-  readonly maxBytes: number;
-  /** Told how many lines were lost, where they would have stood. */
+  /** How many characters may wait. Lines beyond are lost until all that wait are written, so there is one gap, not many. */
+  readonly maxLength: number;
+  /** Called with the number of lost lines, at the place where they are missing. */
   readonly onLost: (lines: number) => void;
 }
 
 /**
- * Lines go together, or who puts many of them would be faster than any reader. A pipe takes so many bytes in one piece
- * (pipe(7), PIPE_BUF), also when others write to it: `register` shares it with its command.
+ * Lines are written together, because a program that writes many would be faster than any reader. A pipe takes so many
+ * bytes in one piece (pipe(7), PIPE_BUF), also when others write to it: `register` shares it with its command.
  */
-const BATCH_BYTES = 4_096;
+const BATCH_LENGTH = 4_096;
 const NEWLINE = "\n".charCodeAt(0);
 
-export function createLineQueue({ write, maxBytes, onLost }: LineQueueOptions): LineQueue {
+/** Creates a queue of lines in ASCII. */
+export function createLineQueue({ write, maxLength, onLost }: LineQueueOptions): LineQueue {
   const encoder = new TextEncoder();
-  const waiting: Uint8Array[] = [];
-  let bytes = 0;
+  let waiting = "";
   let full = false;
   let lost = 0;
   let writing: Promise<void> | undefined;
 
-  const tellLost = () => {
-    const lines = lost;
-    lost = 0;
-    onLost(lines);
-  };
   const writeAll = async () => {
-    while (waiting.length > 0) {
+    while (waiting !== "") {
       const batch = firstBatch(waiting);
-      const rest = await writeBytes(write, batch.bytes);
-      waiting.splice(0, batch.lines);
-      bytes -= batch.bytes.length;
+      const rest = await writeBytes(write, encoder.encode(batch));
+      waiting = waiting.slice(batch.length);
       lost += rest.filter((byte) => byte === NEWLINE).length;
-      if (waiting.length > 0) continue;
+      if (waiting !== "") continue;
       full = false;
-      // While nothing can be written, telling it would only be the next line to be lost.
-      if (rest.length === 0 && lost > 0) tellLost();
+      // While nothing can be written, a line about it would only be lost as well.
+      if (rest.length > 0 || lost === 0) continue;
+      const lines = lost;
+      lost = 0;
+      onLost(lines);
     }
     writing = undefined;
   };
 
   return {
-    put: (text) => {
-      const line = encoder.encode(text);
-      full ||= waiting.length > 0 && bytes + line.length > maxBytes;
+    put: (line) => {
+      full ||= waiting !== "" && waiting.length + line.length > maxLength;
       if (full) {
         lost++;
         return;
       }
-      waiting.push(line);
-      bytes += line.length;
+      waiting += line;
       writing ??= writeAll();
     },
     written: () => writing ?? Promise.resolve(),
   };
 }
 
-/** The first of the lines, as many as go together. */
-function firstBatch(lines: readonly Uint8Array[]): { readonly bytes: Uint8Array; readonly lines: number } {
-  let [length, count] = [0, 0];
-  for (const line of lines) {
-    if (count > 0 && length + line.length > BATCH_BYTES) break;
-    length += line.length;
-    count++;
-  }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const line of lines.slice(0, count)) {
-    bytes.set(line, at);
-    at += line.length;
-  }
-  return { bytes, lines: count };
+/** The first lines, as many as fit into one batch, and at least one. */
+function firstBatch(lines: string): string {
+  const last = lines.lastIndexOf("\n", BATCH_LENGTH - 1);
+  const end = last < 0 ? lines.indexOf("\n") : last;
+  return end < 0 ? lines : lines.slice(0, end + 1);
 }
 
-/** Returns what was not written, because its reader is gone or the disk full. */
+/** Returns what was not written, because the reader is gone or the disk is full. */
 async function writeBytes(write: LineQueueOptions["write"], bytes: Uint8Array): Promise<Uint8Array> {
   let written = 0;
   try {
     while (written < bytes.length) written += await write(bytes.subarray(written));
   } catch {
-    // What is left tells.
+    // The rest is lost.
   }
   return bytes.subarray(written);
 }

@@ -11,8 +11,8 @@ const MAX_FIELD_LENGTH = 2_000;
 const stderr = stderrLines((lines) => log().error("log lines lost", { lines }));
 
 /**
- * Sends log lines to standard error. Messages are constant; what varies stands in fields. Nothing waits for whoever
- * reads them, neither the controller nor HAProxy, whose own lines are read to be logged.
+ * Sends log lines to standard error. Messages are constant; values that vary are fields. A slow reader of the log delays
+ * neither the controller nor HAProxy, whose own lines are read to be logged.
  */
 export async function configureLog(options: { format: LogFormat; level: LogLevel }): Promise<void> {
   const format = options.format === "json" ? jsonLine : textLine;
@@ -34,7 +34,7 @@ export function log(): Logger {
   return getLogger(["etcd-haproxy"]);
 }
 
-/** One record as JSON, in ASCII: a terminal that shows the line obeys nothing that stands in it. */
+/** One record as JSON, in ASCII. */
 export function jsonLine(record: LogRecord): string {
   const { timestamp, level, properties } = record;
   const fields = {
@@ -46,7 +46,7 @@ export function jsonLine(record: LogRecord): string {
   return `${asciiJson(fields, { maxLength: MAX_FIELD_LENGTH })}\n`;
 }
 
-/** One record as text: `name=value` behind the message, values escaped. */
+/** One record as text: `name=value` after the message, values escaped. */
 export function textLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const fields = Object.entries(record.properties)

@@ -1,4 +1,4 @@
-/** Remembers what a pure function made of an object, for as long as the object lives. */
+/** Remembers the result of a pure function for an object, for as long as the object lives. */
 export function memoByObject<K extends object, V extends object | string>(
   make: (key: K) => V,
 ): (key: K) => V {
@@ -11,8 +11,8 @@ export function memoByObject<K extends object, V extends object | string>(
 }
 
 /**
- * Remembers what a pure function made of texts. What was not asked for among the last `size` new texts is forgotten, so
- * the memory holds at most twice as many.
+ * Remembers the results of a pure function for texts. It forgets a text that was not asked for while `size` new ones came,
+ * so it holds at most twice as many.
  */
 export function memoByText<V extends object | string>(
   make: (text: string) => V,

@@ -1,4 +1,5 @@
 import { closeQuietly, writeAll } from "./connection.ts";
+import { within } from "./time.ts";
 
 /** What to probe. */
 export interface ProbeTarget {
@@ -8,7 +9,7 @@ export interface ProbeTarget {
   readonly path: string | undefined;
 }
 
-/** A status line is short; whoever sends more without a line break is no HTTP server. */
+/** A status line is short. A server that sends more without a line break does not speak HTTP. */
 const MAX_STATUS_LINE = 4_096;
 
 /**
@@ -20,8 +21,8 @@ export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<b
   const close = () => closeQuietly(connection);
   signal.addEventListener("abort", close);
   try {
-    connection = await connectBefore(signal, target);
-    if (connection === undefined) return false;
+    connection = await connect(target, signal);
+    signal.throwIfAborted();
     return target.path === undefined || await getsGoodStatus(connection, { ...target, path: target.path });
   } catch {
     return false;
@@ -32,24 +33,17 @@ export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<b
 }
 
 /**
- * The attempt is taken back when the signal is aborted, or else it would hold its descriptor for minutes. One that succeeds
- * in that moment is closed.
+ * The abort cancels the attempt, which would hold its descriptor for minutes otherwise. The search for an address cannot
+ * be cancelled, so it is not waited for, and a connection that comes too late is closed.
  */
-async function connectBefore(
-  signal: AbortSignal,
-  { host, port }: ProbeTarget,
-): Promise<Deno.TcpConn | undefined> {
-  if (signal.aborted) return undefined;
+async function connect({ host, port }: ProbeTarget, signal: AbortSignal): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
   const attempt = Deno.connect({ hostname: host, port, signal });
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const giveUp = () => resolve(undefined);
-  signal.addEventListener("abort", giveUp);
   try {
-    const connection = await Promise.race([attempt, late]);
-    if (connection === undefined) attempt.then(closeQuietly, () => {});
-    return connection;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
+    return await within(attempt, { signal });
+  } catch (error) {
+    attempt.then(closeQuietly, () => {});
+    throw error;
   }
 }
 

@@ -11,7 +11,18 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Waits for a promise to resolve, for `ms` milliseconds at most; tells whether it did. */
+/**
+ * Resolves when the signal is aborted. Do not pass a signal of `AbortSignal.any()`: if nothing else refers to it, it is
+ * collected with its listener and never fires (seen on Deno 2.7.11).
+ */
+export function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
+/** Waits for a promise to resolve, for `ms` milliseconds at most or until the signal is aborted; returns whether it did. */
 export async function resolvesWithin(
   promise: Promise<unknown>,
   ms: number,
@@ -19,13 +30,12 @@ export async function resolvesWithin(
 ): Promise<boolean> {
   const enough = new AbortController();
   const stop = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-  const resolved = promise.then(() => true);
-  const result = await Promise.race([resolved, sleep(ms, stop).then(() => false)]);
+  const result = await Promise.race([promise.then(() => true), sleep(ms, stop).then(() => false)]);
   enough.abort();
   return result;
 }
 
-/** A time of 75 % to 125 % of the given one, so that what began together does not stay together. */
+/** A time of 75 % to 125 % of the given one, so that many that began together do not stay together. */
 export function jittered(ms: number, random = Math.random()): number {
   return ms * (0.75 + random / 2);
 }
@@ -56,13 +66,15 @@ export class TimeUpError extends Error {
 }
 
 /**
- * Waits for a call within bounds. The call itself goes on, and what it does later is ignored.
+ * Waits for a call within bounds. The call itself is not stopped, and what it does later is ignored.
  *
  * @throws whatever the call throws, the signal's reason, or a `TimeUpError`
  */
-export async function within<T>(call: Promise<T>, { limitMs, signal }: CallBounds): Promise<T> {
+export async function within<T>(call: Promise<T>, { limitMs, signal }: Partial<CallBounds>): Promise<T> {
   const { promise: bound, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new TimeUpError(limitMs)), limitMs);
+  const timer = limitMs === undefined
+    ? undefined
+    : setTimeout(() => reject(new TimeUpError(limitMs)), limitMs);
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();

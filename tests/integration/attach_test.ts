@@ -27,7 +27,7 @@ function startHaproxy({ configPath }: TestNode, socket: string): LocalProcess {
   });
 }
 
-Deno.test("attached: servers come and go in an HAProxy that somebody else runs, and the controller leaves it running", async () => {
+Deno.test("attached: servers come and go in an HAProxy that is not the controller's, and it keeps running", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const { node, socket } = await attachedNode({ endpoints: etcd.endpoints });
   await using _ = node;
@@ -87,7 +87,7 @@ Deno.test("attached: an HAProxy that is away is waited for, and comes back with 
   assertEquals(haproxy.pid, second.pid);
 });
 
-Deno.test("attached: an HAProxy that runs a configuration of somebody else is reloaded, not restarted", async () => {
+Deno.test("attached: an HAProxy that runs another configuration is reloaded, not restarted", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const { node, socket } = await attachedNode({ endpoints: etcd.endpoints });
   await using _ = node;
@@ -117,7 +117,7 @@ Deno.test("attached: an HAProxy that the controller ran before is no silent seco
   assert(refused.lines.some((line) => line.includes("of an earlier run")), refused.lines.join("\n"));
 });
 
-Deno.test("attached: a drain is acknowledged when the server holds no request, and by nobody while HAProxy is away", async () => {
+Deno.test("attached: a drain is acknowledged when the server has no request, and not while HAProxy is away", async () => {
   await using place = await setting();
   const { node, socket } = await attachedNode({ endpoints: place.etcd.endpoints });
   await using _ = node;

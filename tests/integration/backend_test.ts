@@ -98,6 +98,13 @@ function said({ process }: Backend, text: string): Promise<boolean> {
   );
 }
 
+/** The service has written one line: why it cannot run. */
+function assertFailure({ process }: Backend, reason: string): void {
+  assertEquals(process.lines.length, 1, process.lines.join("\n"));
+  assertMatch(process.lines[0] ?? "", /ERROR +cannot run reason=/);
+  assertStringIncludes(process.lines[0] ?? "", reason);
+}
+
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
 }
@@ -164,7 +171,7 @@ test("backend that gets SIGTERM where no node lives leaves at once", async () =>
   await untilRegistered(etcd, backend);
   backend.process.kill("SIGTERM");
   assertEquals(await untilEnd(backend), 0);
-  await said(backend, "no load-balancer node lives");
+  await said(backend, "no load-balancer node is alive");
   assertEquals(await read(etcd, backend.key), "");
 });
 
@@ -194,7 +201,7 @@ test("backend that gets a second signal does not wait any longer", async () => {
   await untilDraining(etcd, backend);
   backend.process.kill("SIGINT");
   assertEquals(await untilEnd(backend), 0);
-  await said(backend, "leaving without waiting any longer");
+  await said(backend, "leaving without further waiting");
   assertEquals(await read(etcd, backend.key), "");
 });
 
@@ -223,7 +230,7 @@ test("backend serves on while etcd is away and is registered when it is back", a
   await using backend = startBackend(etcd.endpoints);
   await untilRegistered(etcd, backend);
   await etcd.member(0).stop();
-  await said(backend, "trying on");
+  await said(backend, "etcd does not answer");
   assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
   await etcd.member(0).start();
   await said(backend, "etcd answers again");
@@ -250,7 +257,7 @@ test("backend that gets SIGTERM while etcd is away ends with 0", async () => {
   await etcd.member(0).stop();
   backend.process.kill("SIGTERM");
   assertEquals(await untilEnd(backend), 0);
-  assert(backend.process.lines.some((line) => line.includes("it goes when its lease ends")));
+  assert(backend.process.lines.some((line) => line.includes("it expires with its lease")));
 });
 
 test("backend that gets SIGTERM before it ever reached etcd ends with 0", async () => {
@@ -268,16 +275,14 @@ test("backend whose key another lease owns ends with 1, names the owner and leav
   await etcd.etcdctl("put", `--lease=${lease}`, key, "other");
   await using backend = startBackend(etcd.endpoints, { SERVICE_PORT: port });
   assertEquals(await untilEnd(backend), 1);
-  assertEquals(backend.process.lines.at(-1), `backend: Cannot register ${key}: lease ${lease} owns it`);
+  assertStringIncludes(backend.process.lines.at(-1) ?? "", `Cannot register ${key}: lease ${lease} owns it`);
   assertEquals(await read(etcd, key), "other");
 });
 
 test("backend with a wrong environment ends with 2 and says why on one line", async () => {
   await using backend = startBackend(["http://127.0.0.1:2379"], { LEASE_TTL: "soon" });
   assertEquals(await untilEnd(backend), 2);
-  assertEquals(backend.process.lines, [
-    "backend: LEASE_TTL is not an integer from 1 to 86400: soon",
-  ]);
+  assertFailure(backend, "LEASE_TTL is not an integer from 1 to 86400: soon");
 });
 
 test("backend whose port is taken ends with 1 and says so on one line", async () => {
@@ -285,7 +290,7 @@ test("backend whose port is taken ends with 1 and says so on one line", async ()
   using _taken = Deno.listen({ hostname: "0.0.0.0", port });
   await using backend = startBackend(["http://127.0.0.1:2379"], { SERVICE_PORT: String(port) });
   assertEquals(await untilEnd(backend), 1);
-  assertEquals(backend.process.lines, [`backend: Cannot listen on port ${port}: it is in use`]);
+  assertFailure(backend, `Cannot listen on port ${port}: it is in use`);
 });
 
 /** An etcd that is secured as SECURITY.md asks for: TLS for both sides, a user and a role for each program. */
@@ -337,7 +342,7 @@ Deno.test({
     assertEquals(JSON.parse(value), { address: backend.address, state: "ready" });
     backend.process.kill("SIGTERM");
     assertEquals(await untilEnd(backend), 0);
-    await said(backend, "no load-balancer node lives");
+    await said(backend, "no load-balancer node is alive");
     assertEquals(await etcd.read(key), "");
     assert(!backend.process.lines.join().includes(PASSWORD));
   },
@@ -350,10 +355,7 @@ Deno.test({
     await using etcd = await securedEtcd();
     await using backend = startBackend([etcd.url], { ...etcd.env, SERVICE_NAME: "web" });
     const key = backend.key.replace("/backend/", "/web/");
-    await said(
-      backend,
-      `cannot put ${key}, trying on: etcd refuses user backend-api: no permission to change ${key}`,
-    );
+    await said(backend, `etcd refuses user backend-api: no permission to change ${key}`);
     assertEquals(await get(backend.url), [200, "web1", "web1\n"]);
     // A password that is given in its environment is as good, and a wrong one is told.
     const env = { ...etcd.env, ETCD_PASSWORD_FILE: "", ETCD_PASSWORD: "wrong", SERVICE_NAME: "api" };
@@ -365,11 +367,11 @@ Deno.test({
 test("backend whose credentials cannot be used ends with 2 and names the variable or the file", async () => {
   await using alone = startBackend(["https://127.0.0.1:2379"], { ETCD_CERT: "/nowhere/cert.pem" });
   assertEquals(await untilEnd(alone), 2);
-  assertEquals(alone.process.lines, ["backend: ETCD_CERT and ETCD_KEY go together"]);
+  assertFailure(alone, "ETCD_CERT and ETCD_KEY go together");
   await using user = startBackend(["http://127.0.0.1:2379"], { ETCD_USER: "api" });
   assertEquals(await untilEnd(user), 2);
-  assertEquals(user.process.lines, ["backend: ETCD_USER needs ETCD_PASSWORD_FILE or ETCD_PASSWORD"]);
+  assertFailure(user, "ETCD_USER needs ETCD_PASSWORD_FILE or ETCD_PASSWORD");
   await using missing = startBackend(["https://127.0.0.1:2379"], { ETCD_CACERT: "/nowhere/ca.pem" });
   assertEquals(await untilEnd(missing), 2);
-  assertStringIncludes(missing.process.lines.join(), "backend: Cannot read /nowhere/ca.pem: ");
+  assertStringIncludes(missing.process.lines.join(), "Cannot read /nowhere/ca.pem: ");
 });

@@ -137,7 +137,7 @@ Deno.test("--stop-delay is waited for, and no longer", async () => {
   assert(performance.now() - since >= 1_000);
 });
 
-Deno.test("a master that stands still when a controller starts is waited for, and none is started beside it", async () => {
+Deno.test("a controller waits for a frozen master at its start, and starts no second one", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");
@@ -163,7 +163,7 @@ Deno.test("a master that stands still when a controller starts is waited for, an
   assertEquals([haproxy.pid, haproxy.adopted], [pid, true]);
 });
 
-Deno.test("a worker that stands still while its master is killed does not share the port with the next HAProxy", async () => {
+Deno.test("a frozen worker whose master is killed does not share the port with the next HAProxy", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");

@@ -142,7 +142,7 @@ Deno.test("authentication that is switched on underneath a client without user i
   await assertRejects(
     () => client.kv.get("a").exec(),
     Error,
-    "etcd refuses a client without --user: its authentication is on",
+    "etcd refuses a client without --user: authentication is on",
   );
   client.close();
 });
@@ -288,7 +288,7 @@ async function copyOf(
 
 Deno.test({
   name:
-    "credentials that change often leave no connections behind, and the watch undisturbed (needs openssl)",
+    "credentials that change often leave no connections behind, and calls and watch undisturbed (needs openssl)",
   ignore: !canMakeCertificates(),
   fn: async () => {
     await using dir = await tempDir();
@@ -301,12 +301,19 @@ Deno.test({
     await follower.until("watching");
     await follower.seesItsWrite("first");
     const before = connectionsTo(port);
+    const calls: Promise<unknown>[] = [];
     for (let round = 0; round < 5; round++) {
       const ca = Buffer.concat([read(certificates.ca), Buffer.from("\n".repeat(round + 1))]);
       credentials.replace({ tls: { ...tlsOf(certificates, certificates.client).tls, ca } });
-      (await follower.client.openWatch()).cancel();
+      const call = () => calls.push(follower.client.kv.get("a").exec());
+      for (let i = 0; i < 10; i++) call();
+      const opened = follower.client.openWatch();
+      for (let i = 0; i < 10; i++) Promise.resolve().then(call);
+      (await opened).cancel();
       await follower.seesItsWrite(`r${round}`);
     }
+    await Promise.all(calls);
+    assertEquals(calls.length, 100);
     assertEquals(follower.renewals, 5);
     assertEquals(follower.count("watch-ended"), 0);
     await waitFor(`${before} connections`, () => {

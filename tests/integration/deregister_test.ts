@@ -136,7 +136,7 @@ Deno.test("register names the nodes that are behind whose keys have no lease", a
   await startDeregistering(etcd, registered);
   assertEquals(await registered.untilEnd(), 0);
   const text = "leaving although lb1, lb2 did not acknowledge in time " +
-    "(without a lease, waited for until somebody deletes their keys: lb2)";
+    "(keys without a lease count until they are deleted: lb2)";
   assert(registered.said(text), registered.process.lines.join("\n"));
 });
 
@@ -149,7 +149,7 @@ Deno.test("register that gets a second signal stops its command without waiting"
   await startDeregistering(etcd, registered);
   registered.process.kill("SIGINT");
   assertEquals(await registered.untilEnd(), 0);
-  assert(registered.said("leaving without waiting any longer"));
+  assert(registered.said("leaving without further waiting"));
   assert(registered.said("stopping"));
   assertEquals(await registered.read(), "");
 });
@@ -207,7 +207,7 @@ Deno.test("register that is asked to stop while etcd is away stops when its time
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 0);
   assert(registered.said("leaving without an acknowledgement: etcd was not told within 1000 ms"));
-  assert(registered.said("it goes when its lease ends"));
+  assert(registered.said("it expires with its lease"));
 });
 
 Deno.test("register that may not read the nodes' keys waits for all of --drain-timeout", async () => {

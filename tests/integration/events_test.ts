@@ -4,14 +4,12 @@ import { createEventsApi } from "../../lib/node/events_api.ts";
 import { createJournal } from "../../lib/node/journal.ts";
 import { waitFor } from "../support/mod.ts";
 
-type TestEvent = { readonly kind: string; readonly service?: string; readonly text?: string };
-
 const STREAM = { headers: { accept: "text/event-stream" } };
 const MAX_STREAMS = 16;
 
 /** A journal whose page is served on loopback. */
 function serveEvents() {
-  const journal = createJournal<TestEvent>({ startId: "s1", wall: Date.now });
+  const journal = createJournal({ startId: "s1", wall: Date.now });
   const api = createEventsApi(journal);
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, api.respond);
   const { port } = server.addr;
@@ -48,7 +46,7 @@ Deno.test("events come to 16 clients; a 17th is refused until one of them is gon
     else await response.body?.cancel();
     return response.status === 200;
   });
-  events.journal.put({ kind: "reload" });
+  events.journal.put([{ kind: "reload" }]);
   for (const response of [...others, ...free]) {
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     assert((await reader?.read())?.value?.startsWith("id: s1-1\nevent: reload\ndata: {"));
@@ -75,7 +73,8 @@ Deno.test("a client that does not read gets what the journal still has, and lear
   const text = "x".repeat(190);
   const total = 60_000;
   for (let i = 0; i < total; i++) {
-    events.journal.put({ kind: `kind-${i % 20_000}`, service: "web", text });
+    const event = { kind: `kind-${i % 20_000}`, service: "web", text };
+    events.journal.put([event]);
     // The server writes meanwhile, until the sockets are full.
     if (i % 200 === 0) await new Promise((resolve) => setTimeout(resolve));
   }

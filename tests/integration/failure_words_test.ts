@@ -6,7 +6,7 @@ import { messageOf } from "../../lib/util/errors.ts";
 import { createEtcdClient, type EtcdClient } from "../../lib/etcd/client.ts";
 import type { Credentials } from "../../lib/etcd/credentials.ts";
 import { grantLease, renewLease } from "../../lib/etcd/lease.ts";
-import { putIf } from "../../lib/register/key.ts";
+import { changeIf } from "../../lib/register/key.ts";
 import { watchOnce } from "../../lib/etcd/watch.ts";
 import { canMakeCertificates, makeCertificates } from "../support/certificates.ts";
 import { pickPort, startEtcdCluster, tempDir } from "../support/mod.ts";
@@ -31,7 +31,7 @@ async function told(
   return {
     call: await failure(kv.get(KEY).exec()),
     transaction: await failure(
-      putIf(kv, { key: KEY, modRevision: 0n }, { value: "v", leaseId, bounds: BOUNDS }),
+      changeIf(kv, { key: KEY, modRevision: 0n, request: kv.put(KEY).value("v").lease(leaseId) }, BOUNDS),
     ),
     grant: await failure(grantLease(kv, 10, BOUNDS)),
     renew: await failure(renewLease(kv, leaseId, { limitMs: renewalMs })),
@@ -94,7 +94,7 @@ Deno.test("a frozen etcd is told by every way", async () => {
   const all = await told(asking.client, { leaseId: lease.id, ...UNANSWERED });
   etcd.member(0).process?.resume();
   assertTold(all, [
-    ...each(new RegExp(`^etcd at ${url} gives no answer$`), ["call", "transaction", "grant", "renew"]),
+    ...each(new RegExp(`^etcd at ${url} does not answer$`), ["call", "transaction", "grant", "renew"]),
     ["watch", /^no answer to the watch within \d+ ms$/],
   ]);
 });
@@ -129,7 +129,7 @@ Deno.test("a wrong password, and a permission that is not there, are told by eve
   ]);
   using without = open(url);
   assertTold(await told(without.client), [
-    ...each(/^etcd refuses a client without --user: its authentication is on$/, [
+    ...each(/^etcd refuses a client without --user: authentication is on$/, [
       "call",
       "transaction",
       "watch",
@@ -143,7 +143,7 @@ Deno.test("etcd that is out of space says so to whoever wants to write", async (
   using asking = open(url);
   const { kv } = asking.client;
   const lease = await grantLease(kv, 60, BOUNDS);
-  const full = new RegExp(`^etcd at ${url} takes no writes: database space exceeded \\(alarm NOSPACE\\)$`);
+  const full = new RegExp(`^etcd at ${url} accepts no writes: database space exceeded \\(alarm NOSPACE\\)$`);
   const fill = async () => {
     for (let i = 0; i < 10; i++) await kv.put(`/big/${i}`).value("x".repeat(1_000_000)).exec();
   };

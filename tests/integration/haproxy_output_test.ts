@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ask } from "../../lib/haproxy/socket.ts";
 import { makeHaproxyTalk } from "../support/haproxy_faults.ts";
+import { eventsOf, untilEvent } from "../support/journal.ts";
 import { startEtcdCluster, startOrigin, waitFor } from "../support/mod.ts";
 import { type TestNode, testNode } from "../support/node.ts";
 
@@ -33,7 +34,7 @@ function timesDown(node: TestNode, server: string): number {
     .length;
 }
 
-Deno.test("what HAProxy says while no controller runs is logged once by the next one", async () => {
+Deno.test("what HAProxy says while no controller runs is logged by the next one, with what it said last before", async () => {
   await using stack = await talkingNode();
   const { node } = stack;
   node.start();
@@ -49,11 +50,37 @@ Deno.test("what HAProxy says while no controller runs is logged once by the next
   await untilRight(node);
   await downAndUp(node, "two");
   await waitFor("the newest line in the log", () => timesDown(node, "two") === 1);
-  assertEquals(timesDown(node, "one"), 2);
+  assertEquals(timesDown(node, "one"), 3);
+  await node.untilLine(/reading older haproxy output.* skipped=0/);
   assert((await node.state()).haproxy.adopted);
 });
 
-Deno.test("no line is lost of very much that HAProxy said while no controller ran", async () => {
+Deno.test("what HAProxy said before the controller started is no news of health", async () => {
+  await using stack = await talkingNode();
+  const { node } = stack;
+  node.start();
+  await untilRight(node);
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  const file = `${node.dir}/state/haproxy.stderr`;
+  const down = (server: string) =>
+    Deno.writeTextFile(
+      file,
+      `[WARNING]  (1) : Server backend/${server} is DOWN, reason: Layer4 timeout, check duration: 9ms.\n`,
+      { append: true },
+    );
+  await down("one");
+
+  node.start();
+  await untilRight(node);
+  await down("two");
+  await untilEvent(node, { kind: "server-down", server: "two" });
+  await node.untilLine(/Server backend\/one is DOWN/);
+  const events = await eventsOf(node);
+  assertEquals(events.filter(({ kind }) => kind === "server-down").map(({ server }) => server), ["two"]);
+});
+
+Deno.test("of very much that HAProxy said while no controller ran, the end is logged", async () => {
   await using stack = await talkingNode();
   const { node } = stack;
   const start = () => node.start({ args: ["--log-level", "info"] });
@@ -68,8 +95,14 @@ Deno.test("no line is lost of very much that HAProxy said while no controller ra
   await Deno.writeTextFile(`${node.dir}/state/haproxy.stderr`, lines.join(""), { append: true });
 
   start();
+  await node.untilLine(/reading older haproxy output/);
   await node.untilLine(/line 19999 of many/);
-  assertEquals(node.controller.lines.filter((line) => line.includes("log lines lost")), []);
+  const has = (text: string) => node.controller.lines.some((line) => line.includes(text));
+  assertEquals([has("line 19700 of many"), has("line 1000 of many"), has("log lines lost")], [
+    true,
+    false,
+    false,
+  ]);
 });
 
 Deno.test("the file of what HAProxy says is its owner's alone, and emptied when it was read", async () => {
@@ -96,5 +129,5 @@ Deno.test("HAProxy serves where what it says cannot be kept, and the log tells w
   await untilRight(node);
   assertEquals((await node.request()).status, 200);
   const { lines } = node.controller;
-  assert(lines.some((line) => line.includes("what haproxy says is not logged reason=")), lines.join("\n"));
+  assert(lines.some((line) => line.includes("haproxy output is not logged reason=")), lines.join("\n"));
 });

@@ -20,13 +20,13 @@ Deno.test("createIdleLimit() lets the longest limit of any text count until no r
   const limit = createIdleLimit(`${dir.path}/idle-limit`, createStateFiles());
   const [long, short] = [baseOf(5), baseOf(1)];
   const seen = [
-    await limit.limitMs([long, long], { isAlone: true }),
+    await limit([long, long], { isAlone: true }),
     // The reload waits.
-    await limit.limitMs([long, short], { isAlone: true }),
-    await limit.limitMs([long, short], { isAlone: false }),
-    await limit.limitMs([short, short], { isAlone: false }),
-    await limit.limitMs([short, short], { isAlone: true }),
-    await limit.limitMs([short, "frontend f\n"], { isAlone: true }),
+    await limit([long, short], { isAlone: true }),
+    await limit([long, short], { isAlone: false }),
+    await limit([short, short], { isAlone: false }),
+    await limit([short, short], { isAlone: true }),
+    await limit([short, "frontend f\n"], { isAlone: true }),
   ];
   assertEquals(seen, [10_000, 10_000, 10_000, 10_000, 2_000, undefined]);
 });
@@ -35,7 +35,7 @@ Deno.test("createIdleLimit() goes on with the limit of the run before", async ()
   await using dir = await tempDir();
   const path = `${dir.path}/idle-limit`;
   const limitIn = (isAlone: boolean, base: string) =>
-    createIdleLimit(path, createStateFiles()).limitMs([base], { isAlone });
+    createIdleLimit(path, createStateFiles())([base], { isAlone });
   const seen = [
     await limitIn(true, baseOf(5)),
     await limitIn(false, baseOf(1)),
@@ -52,9 +52,9 @@ Deno.test("createIdleLimit() keeps the limit as soon as it can", async () => {
   await using dir = await tempDir();
   const path = `${dir.path}/state/idle-limit`;
   const limit = createIdleLimit(path, createStateFiles());
-  assertEquals(await limit.limitMs([baseOf(5)], { isAlone: false }), 10_000);
+  assertEquals(await limit([baseOf(5)], { isAlone: false }), 10_000);
   await Deno.mkdir(`${dir.path}/state`);
-  assertEquals(await limit.limitMs([baseOf(1)], { isAlone: false }), 10_000);
+  assertEquals(await limit([baseOf(1)], { isAlone: false }), 10_000);
   assertEquals(await Deno.readTextFile(path), "10000");
 });
 

@@ -3,7 +3,7 @@ import { createLiveness } from "../../lib/haproxy/liveness.ts";
 import { leaveSocket } from "../support/haproxy_faults.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
 
-Deno.test("createLiveness() calls no socket lost while a reload goes on, however long it takes", async () => {
+Deno.test("createLiveness() calls no socket lost during a reload, however long it takes", async () => {
   await using dir = await tempDir();
   const stale = `${dir.path}/stale.sock`;
   await leaveSocket(stale);

@@ -69,7 +69,7 @@ Deno.test("an override that cannot be written is told in one line: which, why, a
   place.etcd.member(0).process?.resume();
   assertEquals(
     [frozen.code, frozen.stderr],
-    [1, `etcd-haproxy: Cannot override backend/one: etcd at ${url} gives no answer\n`],
+    [1, `etcd-haproxy: Cannot override backend/one: etcd at ${url} does not answer\n`],
   );
 });
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openOutput, type Output } from "../../lib/haproxy/output.ts";
+import { createOutput, type Output } from "../../lib/haproxy/output.ts";
 import { tempDir, waitFor } from "../support/mod.ts";
 
 const MIB = 1 << 20;
@@ -24,11 +24,11 @@ function follow(output: Output, onLine: (line: string) => void = () => {}) {
   const lines: string[] = [];
   const newLines: string[] = [];
   const stop = new AbortController();
-  const followed = output.follow((line, { isNew }) => {
+  const followed = output.follow((line, isNew) => {
     onLine(line);
     lines.push(line);
     if (isNew) newLines.push(line);
-  }, stop.signal);
+  }, { create: true, signal: stop.signal });
   const end = async () => {
     stop.abort();
     await followed;
@@ -37,21 +37,21 @@ function follow(output: Output, onLine: (line: string) => void = () => {}) {
   return { lines, newLines, end };
 }
 
-const openAt = (path: string) => openOutput(path, { create: true });
-
-Deno.test("openOutput() makes a file for its owner alone, and refuses what is none", async () => {
+Deno.test("follow() makes a file for its owner alone, and refuses what is none", async () => {
   await using file = await written();
   await Deno.remove(file.path);
-  assertThrows(() => openOutput(file.path, { create: false }), Deno.errors.NotFound);
-  openAt(file.path).close();
+  const { signal } = new AbortController();
+  const open = () => createOutput(file.path).follow(() => {}, { create: false, signal });
+  assertThrows(open, Deno.errors.NotFound);
+  await follow(createOutput(file.path)).end();
   assertEquals(((await Deno.stat(file.path)).mode ?? 0) & 0o777, 0o600);
-  assertThrows(() => openAt("/dev/null"), Error, "is not a file");
+  assertThrows(() => follow(createOutput("/dev/null")), Error, "is not a file");
 });
 
 Deno.test("follow() tells each line once, as it is written and at the end, also one without its end", async () => {
   await using file = await written();
-  const { lines, end } = follow(openAt(file.path));
-  file.write("one\ntw");
+  const { lines, end } = follow(createOutput(file.path));
+  file.write("one\n\ntw");
   await waitFor("a line", () => lines.length === 1);
   file.write("o\n");
   await waitFor("another", () => lines.length === 2);
@@ -59,43 +59,71 @@ Deno.test("follow() tells each line once, as it is written and at the end, also 
   assertEquals(await end(), ["one", "two", "three", "four"]);
 });
 
-Deno.test("follow() goes on where the process before stopped, and tells what is new since begin()", async () => {
+Deno.test("follow() tells a line and a character whole that are read in two pieces", async () => {
   await using file = await written();
-  const first = follow(openAt(file.path));
+  const { end } = follow(createOutput(file.path));
+  // The first byte of the é is the last one of a piece of 16 KiB.
+  file.write(`${"x\n".repeat(8_191)}yé\n`);
+  assertEquals((await end()).at(-1), "yé");
+});
+
+Deno.test("follow() begins where it stopped, and tells what is new since it began", async () => {
+  await using file = await written();
+  const output = createOutput(file.path);
+  const first = follow(output);
   file.write("told\n");
   await first.end();
   file.write("meanwhile\nhal");
-  const output = openAt(file.path);
-  file.write("f\n");
-  output.begin();
-  file.write("new\n");
   const second = follow(output);
+  file.write("f\nnew\n");
   assertEquals(await second.end(), ["meanwhile", "half", "new"]);
-  assertEquals(second.newLines, ["new"]);
-  assertEquals(await follow(openAt(file.path)).end(), []);
+  assertEquals(second.newLines, ["half", "new"]);
+  assertEquals(await follow(output).end(), []);
 });
 
-Deno.test("follow() tells nothing of a file that it has not read before, and all of one that was emptied", async () => {
+Deno.test("follow() begins with all of another file, and of one that was emptied", async () => {
   await using file = await written();
+  const output = createOutput(file.path);
   file.write("old\n");
-  assertEquals(await follow(openAt(file.path)).end(), []);
+  assertEquals(await follow(output).end(), ["old"]);
   await Deno.truncate(file.path);
   file.write("n\n");
-  assertEquals(await follow(openAt(file.path)).end(), ["n"]);
+  assertEquals(await follow(output).end(), ["n"]);
+  await Deno.remove(file.path);
+  await Deno.writeTextFile(file.path, "another\n");
+  assertEquals(await follow(output).end(), ["another"]);
 });
 
-Deno.test("follow() tells what was written after a process that had nothing to tell", async () => {
+Deno.test("follow() of another controller tells the last lines again, none of them as new, and says how many", async () => {
   await using file = await written();
-  openAt(file.path).close();
-  file.write("meanwhile\n");
-  assertEquals(await follow(openAt(file.path)).end(), ["meanwhile"]);
+  const old = Array.from({ length: 5_000 }, (_, i) => `${i} ${"x".repeat(50)}`);
+  file.write(`${old.join("\n")}\n`);
+  const size = file.size();
+  const told: { read: number; skipped: number }[] = [];
+  const { newLines, end } = follow(createOutput(file.path, (bytes) => told.push(bytes)));
+  file.write("new\n");
+  const lines = await end();
+  assertEquals(lines.slice(0, -1), old.slice(old.length - lines.length + 1));
+  assertEquals([lines.at(-1), newLines], ["new", ["new"]]);
+  const [{ read, skipped } = { read: 0, skipped: 0 }] = told;
+  assertEquals([told.length, read + skipped], [1, size]);
+  assert(read <= 64 << 10 && read > 63 << 10, `${read} bytes`);
 });
 
-Deno.test("follow() goes on with a file that somebody empties while it is read", async () => {
+Deno.test("follow() says nothing of what is old when there is nothing", async () => {
   await using file = await written();
-  const output = openAt(file.path);
+  const told: unknown[] = [];
+  await follow(createOutput(file.path, (bytes) => told.push(bytes))).end();
+  assertEquals(told, []);
+});
+
+Deno.test("follow() continues with a file that is emptied while it is read", async () => {
+  await using file = await written();
+  const { lines, end } = follow(
+    createOutput(file.path),
+    (line) => line === "first" && Deno.truncateSync(file.path),
+  );
   file.write(`first\n${"x".repeat(MIB)}`);
-  const { lines, end } = follow(output, (line) => line === "first" && Deno.truncateSync(file.path));
   await waitFor("the first line", () => lines.length > 0);
   file.write("after\n");
   await waitFor("a line of the new file", () => lines.includes("after"));
@@ -104,7 +132,8 @@ Deno.test("follow() goes on with a file that somebody empties while it is read",
 
 Deno.test("follow() empties a file that was read and is larger than its bound, and loses no line", async () => {
   await using file = await written();
-  const { lines, end } = follow(openAt(file.path));
+  const output = createOutput(file.path);
+  const { lines, end } = follow(output);
   const expected: string[] = [];
   for (let i = 0; file.size() <= MIB; i++) {
     const chunk = Array.from({ length: 1_000 }, (_, j) => `${i} ${j} ${"x".repeat(50)}`);
@@ -119,12 +148,12 @@ Deno.test("follow() empties a file that was read and is larger than its bound, a
   file.write("after\n");
   assertEquals(await end(), [...expected, "begun and ended", "after"]);
   file.write("later\n");
-  assertEquals(await follow(openAt(file.path)).end(), ["later"]);
+  assertEquals(await follow(output).end(), ["later"]);
 });
 
 Deno.test("follow() reads a file that has grown for long, with a line of any length, in little memory", async () => {
   await using file = await written();
-  const { lines, end } = follow(openAt(file.path));
+  const { lines, end } = follow(createOutput(file.path));
   // Of this thread alone: files that are tested beside this one share the process.
   const held = () => {
     const { heapUsed, external } = Deno.memoryUsage();

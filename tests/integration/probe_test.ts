@@ -48,7 +48,7 @@ async function readHead(connection: Deno.Conn): Promise<string> {
   return text;
 }
 
-/** Nobody waits for ever, should a probe not end by itself. */
+/** A probe that does not end must not block the test. */
 const bounded = () => AbortSignal.timeout(60_000);
 const at = (port: number, path?: string) => ({ host: "127.0.0.1", port, path });
 
@@ -93,7 +93,7 @@ Deno.test("probe() judges by the status line alone, and does not wait for the re
   assertEquals(await probe(at(server.port, "/"), bounded()), true);
 });
 
-Deno.test("probe() gives up on a line without end, whoever holds the connection", async () => {
+Deno.test("probe() gives up on a line without end, even if the connection stays open", async () => {
   await using server = startRaw("x".repeat(100_000), { holds: true });
   assertEquals(await probe(at(server.port, "/"), bounded()), false);
 });
@@ -122,7 +122,7 @@ Deno.test("probe() does not even try when it was told to end before", async () =
   assertEquals(server.requests.length, 0);
 });
 
-/** A listener that accepts nobody, its backlog filled: further connections get no answer at all. */
+/** A listener that accepts no connection and has a full backlog: further connections get no answer at all. */
 async function startBlackhole() {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
   const { port } = listener.addr;
@@ -150,7 +150,7 @@ const isThere = await (async () => {
 })();
 
 Deno.test({
-  name: "probe() ends when it is told to where nobody answers at all" +
+  name: "probe() ends when it is told to, even without any answer" +
     (isThere ? "" : " (skipped: no backlog can be filled on this machine)"),
   ignore: !isThere,
   fn: async () => {

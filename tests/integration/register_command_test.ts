@@ -56,7 +56,7 @@ Deno.test("register kills a command that ignores SIGTERM, and says so", async ()
   await registered.untilKey();
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 137);
-  assert(registered.said("did not end when it was asked to, and was killed"));
+  assert(registered.said("did not end in time and was killed"));
   assertEquals(await registered.read(), "");
 });
 
@@ -110,7 +110,7 @@ Deno.test("register kills what its command left running when that does not end i
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 143);
   await NO_CHILD_LEFT(server);
-  assert(registered.said("what the command left running did not end when it was asked to, and was killed"));
+  assert(registered.said("what the command left running did not end in time and was killed"));
 });
 
 Deno.test("register that gets a further signal kills what its command left running", async () => {
@@ -124,7 +124,7 @@ Deno.test("register that gets a further signal kills what its command left runni
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 143);
   await NO_CHILD_LEFT(server);
-  assert(registered.said("what the command left running was killed without waiting any longer"));
+  assert(registered.said("what the command left running was killed without further waiting"));
 });
 
 Deno.test("register whose command ends by itself ends what it left running, without its key", async () => {
@@ -197,5 +197,5 @@ Deno.test("register that gets a further signal kills a command that does not end
   await registered.untilSaid("never");
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 137);
-  assert(registered.said("the command was killed without waiting any longer"));
+  assert(registered.said("the command was killed without further waiting"));
 });

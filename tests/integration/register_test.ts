@@ -19,7 +19,7 @@ Deno.test("register puts what it is told, and at SIGTERM removes it", async () =
   assertEquals(await registered.untilEnd(), 0);
   assertEquals(await registered.read(), "");
   assert(
-    registered.said("leaving at once: no load-balancer node lives"),
+    registered.said("leaving at once: no load-balancer node is alive"),
     registered.process.lines.join("\n"),
   );
 });
@@ -131,7 +131,7 @@ Deno.test("register puts its key back when somebody deletes it", async () => {
   await registered.untilKey();
   await etcd.delete(registered.key);
   await registered.untilKey();
-  await registered.untilSaid("somebody deleted the key");
+  await registered.untilSaid("key was deleted, putting it back");
 });
 
 Deno.test("register never touches an override, from its start to its end", async () => {
@@ -177,7 +177,7 @@ Deno.test("register runs its command while etcd is away, says so, and registers 
   await etcd.member(0).start();
   await registered.untilKey();
   await etcd.member(0).stop();
-  await registered.untilSaid("etcd does not answer, serving on and trying again");
+  await registered.untilSaid("etcd does not answer, retrying");
   assertEquals(registered.process.exited, undefined);
   await etcd.member(0).start();
   await registered.untilSaid("etcd answers again");
@@ -193,8 +193,8 @@ Deno.test("register says that etcd has no space for it, and registers when there
   }, { deadlineMs: 60_000, everyMs: 0 });
   await using registered = startRegistered(etcd, { port: 8080 });
   const [url] = etcd.endpoints;
-  await registered.untilSaid("etcd refuses, serving on and trying again");
-  await registered.untilSaid(`etcd at ${url} takes no writes: database space exceeded (alarm NOSPACE)`);
+  await registered.untilSaid("etcd refuses, retrying");
+  await registered.untilSaid(`etcd at ${url} accepts no writes: database space exceeded (alarm NOSPACE)`);
   await etcd.etcdctl("compact", String(await etcd.revision()));
   await etcd.member(0).etcdctl("defrag");
   await etcd.etcdctl("alarm", "disarm");

@@ -39,7 +39,7 @@ Deno.test("changes made by hand on the socket are undone and counted", async () 
   assertEquals(await node.metric('plans_total{kind="reload"}'), 0);
 });
 
-Deno.test("an address that somebody else holds vetoes the reload, and clients of the old one notice nothing", async () => {
+Deno.test("an address that is in use vetoes the reload, and clients of the old one notice nothing", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");

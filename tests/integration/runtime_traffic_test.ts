@@ -104,7 +104,7 @@ Deno.test("a WebSocket outlives the removal of its server, and a reload", async 
 });
 
 for (const mode of ["auto", "reload"]) {
-  Deno.test(`--apply ${mode}: a server that nobody has seen healthy gets no request`, async () => {
+  Deno.test(`--apply ${mode}: a server that was not seen healthy gets no request`, async () => {
     await using etcd = await startEtcdCluster({ members: 1 });
     await using node = await testNode({ endpoints: etcd.endpoints, args: ["--apply", mode] });
     await using good = startOrigin("good");

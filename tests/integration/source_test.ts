@@ -230,7 +230,7 @@ Deno.test("mirror: says that reads are refused while its watch goes on, and when
   const { events } = started.seen;
   await etcd.etcdctl("auth", "enable");
   const refused = await waitFor("refused reads", () => events.find(({ kind }) => kind === "reads-refused"));
-  assertStringIncludes(JSON.stringify(refused), "its authentication is on");
+  assertStringIncludes(JSON.stringify(refused), "authentication is on");
   await etcd.etcdctl("--user", "root:secret", "put", "/services/b/1", "one");
   await untilShown(started.source, "/services/b/1=one");
   await etcd.etcdctl("--user", "root:secret", "auth", "disable");

@@ -1,10 +1,10 @@
 import { ownConfigDir, readyWithProblem, startNode } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** As above, for a directory that is not even there: every pass fails, and HAProxy serves on. */
+/** As above, for a directory that is not even there: every pass fails, and HAProxy keeps serving. */
 export const scenario: Scenario = {
   name: "config_dir_gone",
-  fault: "a file stands where the directory of haproxy.cfg was",
+  fault: "a file takes the place of the directory of haproxy.cfg",
   takes: "short",
   etcd: 1,
   ownStart: true,

@@ -1,7 +1,7 @@
 import { pause } from "../../tools/local/wait.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Its connections to etcd and HAProxy may be dead when it goes on, and all its timers are due at once. */
+/** When it continues, its connections may be dead, and all its timers are due at once. */
 export const scenario: Scenario = {
   name: "controller_frozen_briefly",
   fault: "the controller is frozen (SIGSTOP) for 4 s, while servers change",
@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     await stage.register("meanwhile");
     await stage.unregister("two");
     await pause(4_000);
-    await stage.over("it goes on", () => controller.resume());
+    await stage.over("it continues", () => controller.resume());
     await stage.rightAgain();
   },
 };

@@ -1,10 +1,10 @@
 import { makeHaproxyTalk } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** HAProxy writes without waiting: nobody reads what it says. */
+/** HAProxy writes to a file, so it does not wait for a reader. */
 export const scenario: Scenario = {
   name: "controller_frozen_haproxy_talks",
-  fault: "the controller is frozen (SIGSTOP), and HAProxy has 200 kB to say",
+  fault: "the controller is frozen (SIGSTOP), HAProxy writes 200 kB to stderr",
   takes: "short",
   etcd: 1,
   async run(stage) {
@@ -15,7 +15,7 @@ export const scenario: Scenario = {
     });
     stage.load.mark("HAProxy has talked");
     for (const name of ["one", "two"]) await stage.load.firstAnswerFrom(name);
-    await stage.over("it goes on", () => controller.resume());
+    await stage.over("it continues", () => controller.resume());
     await stage.rightAgain();
   },
 };

@@ -1,7 +1,7 @@
 import { startAlive } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** HAProxy serves on by itself; the next controller adopts it. */
+/** HAProxy keeps serving; the next controller adopts it. */
 export const scenario: Scenario = {
   name: "controller_killed",
   fault: "the controller is killed (SIGKILL), and started again after a change",

@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** A watch past a compaction cannot go on: everything is read again, instead of asking for what is gone for ever. */
 export const scenario: Scenario = {
   name: "etcd_cut_off_and_compacted",
-  fault: "the node is cut off from all of etcd, which changes and compacts its history meanwhile",
+  fault: "the node is cut off from etcd, which changes and compacts its history",
   takes: "short",
   etcd: 3,
   cuttable: true,

@@ -3,8 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** A read that fails must not be the last one: the node tries again until it has followed. */
 export const scenario: Scenario = {
   name: "etcd_down_reread",
-  fault:
-    "all of etcd is killed, and started again; the node reads everything at each change (--source reread)",
+  fault: "all of etcd is killed, and started again, with --source reread",
   takes: "short",
   etcd: 3,
   nodeArgs: ["--source", "reread"],

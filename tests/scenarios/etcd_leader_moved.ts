@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** A leader that hands over leaves no gap, so there is nothing to notice; but everything must go on. */
 export const scenario: Scenario = {
   name: "etcd_leader_moved",
-  fault: "etcd's leader hands over to another member, three times",
+  fault: "etcd's leader hands over to another member three times",
   takes: "short",
   etcd: 3,
   async run(stage) {

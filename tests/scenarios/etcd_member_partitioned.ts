@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** Packets between the node and one member are lost; the member itself is well, and leads etcd perhaps. */
 export const scenario: Scenario = {
   name: "etcd_member_partitioned",
-  fault: "nothing gets through any more between the node and the etcd member that it watches",
+  fault: "no packet gets through between the node and the etcd member that it watches",
   takes: "short",
   etcd: 3,
   cuttable: true,

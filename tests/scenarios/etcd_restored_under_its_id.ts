@@ -8,7 +8,7 @@ import type { Scenario } from "../support/scenario.ts";
  */
 export const scenario: Scenario = {
   name: "etcd_restored_under_its_id",
-  fault: "etcd is restored from an older snapshot under its old id, and others write before the node is back",
+  fault: "an older snapshot of etcd is restored under its old id, and written to",
   takes: "short",
   etcd: 3,
   cuttable: true,

@@ -1,7 +1,7 @@
 import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** `haproxy -c` says no: the last good base goes on, and servers come and go on it. */
+/** `haproxy -c` refuses it: the last good base stays, and servers come and go in it. */
 export const scenario: Scenario = {
   name: "haproxy_base_refused",
   fault: "the template is changed to something that HAProxy refuses",

@@ -1,7 +1,7 @@
 import { freeze, haproxyPids, readyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** The worker serves on and is changed by its own socket; only reloads have to wait. */
+/** The worker keeps serving and is changed through its own socket; only reloads have to wait. */
 export const scenario: Scenario = {
   name: "haproxy_master_frozen",
   fault: "HAProxy's master is frozen (SIGSTOP)",
@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     await stage.noticed("the master is stuck, still ready", readyWithProblem("master-stuck"));
     await stage.register("meanwhile");
     await stage.untilRight();
-    await stage.over("the master goes on", () => frozen.goOn());
+    await stage.over("the master continues", () => frozen.goOn());
     await stage.rightAgain();
   },
 };

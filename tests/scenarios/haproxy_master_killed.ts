@@ -7,7 +7,7 @@ export const scenario: Scenario = {
   fault: "HAProxy's master is killed (SIGKILL)",
   takes: "short",
   etcd: 1,
-  mayFail: "from the end of HAProxy until its next start nobody listens",
+  mayFail: "no process listens until the restart",
   async run(stage) {
     const { master } = await haproxyPids(stage.node);
     await stage.fault("the master is killed", () => Deno.kill(master, "SIGKILL"));

@@ -1,7 +1,7 @@
 import { untilThere } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Reloads go by a signal then, and make the socket anew. */
+/** The controller reloads by a signal, and the reload recreates the socket. */
 export const scenario: Scenario = {
   name: "haproxy_master_socket_removed",
   fault: "the file of HAProxy's master socket is removed",

@@ -2,7 +2,7 @@ import { requireProgram } from "../../tools/local/programs.ts";
 import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** A package is being replaced: what needs no check goes on at run time, a reload waits. */
+/** A package is being replaced: changes without a check are still made at run time, a reload waits. */
 export const scenario: Scenario = {
   name: "haproxy_program_vanishes",
   fault: "the haproxy program is removed while the node runs, and a reload is due",

@@ -1,10 +1,10 @@
 import { readyWithProblem, startWithTemplate } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** `haproxy -c` says yes, and the new worker cannot start all the same: the old one serves on, its file is put back. */
+/** `haproxy -c` accepts it, but the new worker cannot start: the old one keeps serving, and its file is restored. */
 export const scenario: Scenario = {
   name: "haproxy_reload_refused",
-  fault: "HAProxy refuses the reload of a template that its check took",
+  fault: "HAProxy refuses to reload a template that passed its check",
   takes: "short",
   etcd: 1,
   ownStart: true,

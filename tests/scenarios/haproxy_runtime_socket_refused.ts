@@ -1,7 +1,7 @@
 import { leaveSocket } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Somebody stood behind the path and has gone: the file is there, and the worker lives, as its master can tell. */
+/** The socket file is there, but no process listens on it. The worker is alive: it answers through its master. */
 export const scenario: Scenario = {
   name: "haproxy_runtime_socket_refused",
   fault: "the runtime socket refuses connections",
@@ -9,7 +9,7 @@ export const scenario: Scenario = {
   etcd: 1,
   async run(stage) {
     const { runtimeSocket: path } = stage.node;
-    await stage.fault("a socket that nobody listens on stands in its place", async () => {
+    await stage.fault("it is replaced by a socket without a listener", async () => {
       await Deno.remove(path);
       await leaveSocket(path);
     });

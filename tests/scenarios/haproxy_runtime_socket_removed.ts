@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** A worker does not make its socket again by itself, and a reload hands the dead one on: its path has to be spelled anew. */
+/** A worker does not recreate its socket, and a reload passes the dead one on: the path needs another spelling. */
 export const scenario: Scenario = {
   name: "haproxy_runtime_socket_removed",
   fault: "the file of HAProxy's runtime socket is removed",

@@ -1,14 +1,14 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** Somebody else stands behind the path: the worker lives, as its master can tell, and gets a socket of its own again. */
+/** Another process listens on the path. The worker answers through its master and gets its own socket again. */
 export const scenario: Scenario = {
   name: "haproxy_runtime_socket_silent",
-  fault: "the runtime socket takes connections and says nothing",
+  fault: "the runtime socket accepts connections and does not answer",
   takes: "short",
   etcd: 1,
   async run(stage) {
     const { runtimeSocket: path } = stage.node;
-    await stage.fault("a silent socket stands in its place", async () => {
+    await stage.fault("it is replaced by a silent socket", async () => {
       await Deno.remove(path);
       const listener = Deno.listen({ transport: "unix", path });
       stage.closing.defer(() => listener.close());

@@ -1,13 +1,13 @@
 import { freeze, haproxyPids, notReadyWithProblem } from "../support/haproxy_faults.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** It takes connections and says nothing. Ending it would lose them; when it goes on, it answers them. */
+/** It accepts connections and does not answer. Ending it would lose them; when it continues, it answers them. */
 export const scenario: Scenario = {
   name: "haproxy_worker_frozen",
   fault: "HAProxy's worker is frozen (SIGSTOP)",
   takes: "short",
   etcd: 1,
-  mayFail: "time limits of requests that were under way may pass meanwhile",
+  mayFail: "running requests may reach their time limits meanwhile",
   async run(stage) {
     const { worker } = await haproxyPids(stage.node);
     let frozen = { goOn: () => {} };
@@ -15,7 +15,7 @@ export const scenario: Scenario = {
     await stage.noticed("the worker is stuck, not ready", notReadyWithProblem("worker-stuck"));
     await stage.register("meanwhile");
     await stage.unregister("two");
-    await stage.over("the worker goes on", () => frozen.goOn());
+    await stage.over("the worker continues", () => frozen.goOn());
     await stage.rightAgain();
   },
 };

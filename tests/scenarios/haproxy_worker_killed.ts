@@ -7,7 +7,7 @@ export const scenario: Scenario = {
   fault: "HAProxy's worker is killed (SIGKILL)",
   takes: "short",
   etcd: 1,
-  mayFail: "from the end of HAProxy until its next start nobody listens",
+  mayFail: "no process listens until the restart",
   async run(stage) {
     const { worker } = await haproxyPids(stage.node);
     await stage.fault("the worker is killed", () => Deno.kill(worker, "SIGKILL"));

@@ -4,7 +4,7 @@ import type { Scenario } from "../support/scenario.ts";
 /** It cannot be made again until the file is away. HAProxy would end in a reload, so none is tried. */
 export const scenario: Scenario = {
   name: "state_dir_gone",
-  fault: "a file stands where --state-dir was",
+  fault: "a file takes the place of --state-dir",
   takes: "short",
   etcd: 1,
   async run(stage) {

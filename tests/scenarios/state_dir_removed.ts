@@ -4,7 +4,7 @@ import type { Scenario } from "../support/scenario.ts";
 
 const KEPT = ["idle-limit", "instance", "last-good.cfg", "lock", "started-with"];
 
-/** The directory comes back with all that the next run needs, then HAProxy's sockets by a reload; nobody helps. */
+/** The controller restores the directory with all that the next run needs, then HAProxy's sockets by a reload. */
 export const scenario: Scenario = {
   name: "state_dir_removed",
   fault: "--state-dir is removed with all that is in it",

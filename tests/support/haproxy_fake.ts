@@ -20,7 +20,7 @@ export interface Problem {
   /** What `haproxy -c` says of a text. */
   check?: (text: string) => CheckResult;
   reload?: ReloadResult;
-  /** The address that somebody else holds. */
+  /** An address that another process uses. */
   boundByOthers?: string;
   /** Lines that HAProxy does not carry out. */
   deaf?: (line: string) => boolean;

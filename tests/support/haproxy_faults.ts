@@ -129,7 +129,7 @@ export async function runOk(command: string, args: readonly string[]): Promise<v
   throw new Error(`Cannot ${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
-/** Makes a socket file that nobody listens on. Deno removes the file of a listener that it closes, unless that has moved. */
+/** Makes a socket file without a listener. Deno removes the file of a listener that it closes, unless that has moved. */
 export async function leaveSocket(path: string): Promise<void> {
   const listener = Deno.listen({ transport: "unix", path: `${path}.moved` });
   await Deno.rename(`${path}.moved`, path);

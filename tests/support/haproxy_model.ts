@@ -31,7 +31,7 @@ const HEADER =
 
 /**
  * What a HAProxy 2.6 worker does with its configuration, its server-state file and the command lines for servers, as far as the
- * servers of its backends go. It has no traffic, no clock and no checks of its own: health changes when somebody says so.
+ * servers of its backends go. It has no traffic, no clock and no checks of its own: health changes when a test says so.
  */
 export class HaproxyModel {
   #base: string | undefined;

@@ -3,7 +3,7 @@ import { buildModel, EMPTY_MODEL, type Model } from "../../lib/registry/model.ts
 import type { Outcome } from "../../lib/reconcile/apply.ts";
 import type { Observed, ObservedServer } from "../../lib/plan/observed.ts";
 import type { HeldServer, ReleasedServer } from "../../lib/guard/guard.ts";
-import type { Decision, Pass } from "../../lib/reconcile/pass.ts";
+import { type Decision, lastObserved, type Pass } from "../../lib/reconcile/pass.ts";
 import { INITIAL_STATE, type NodeState } from "../../lib/reconcile/state.ts";
 import type { RenderSettings } from "../../lib/config/render.ts";
 import type { RawEntry } from "../../lib/registry/snapshot.ts";
@@ -141,7 +141,7 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
     reachedOnce: false,
     lagMs: 0,
     admissionsWaiting: 0,
-    seen: undefined,
+    observed: EMPTY_HAPROXY,
     nodeKeys: { kind: "published", as: "lb1" },
     ...changes,
   };
@@ -149,9 +149,11 @@ export function factsOf(changes: Partial<NodeFacts> = {}): NodeFacts {
 
 /** A node whose last pass served this model. */
 export function servingFacts(model: Model = EMPTY_MODEL, changes: PassChanges = {}): NodeFacts {
+  const lastPass = passOf(model, changes);
   return factsOf({
     etcd: { kind: "watching", member: "8e9e05c52164694d" },
     reachedOnce: true,
-    lastPass: passOf(model, changes),
+    lastPass,
+    observed: lastObserved(lastPass),
   });
 }

@@ -5,7 +5,6 @@ const MAY_READ: Readonly<Record<string, string>> = {
   "node/guard.ts": "what was missing is kept over a restart, which no monotonic clock outlives",
   "node/announce.ts": "the time of a status that others read",
   "node/node.ts": "the id of a start, and times that are shown",
-  "node/show.ts": "times that are shown",
   "cli/status.ts": "ages that are shown, of times that other nodes wrote",
   "cli/watch_nodes.ts": "ages that are shown, of times that other nodes wrote",
   "etcd/calls.ts": "grpc takes its deadline as a date, and makes a timer of it at once",

@@ -16,18 +16,21 @@ export type ChaosResult =
   | { readonly kind: "skipped"; readonly name: string; readonly fault: string; readonly reason: string }
   | { readonly kind: "broken"; readonly name: string; readonly fault: string; readonly reason: string };
 
-const HEADS = ["fault", "failed requests", "noticed after", "right again after"];
+const HEADS = ["scenario", "failed requests", "noticed after", "right again after"];
 
-/** The results as a Markdown table, and below it what was skipped, by name. */
+/** The results as a Markdown table. Below it: what each scenario breaks, and which were skipped. */
 export function chaosTable(results: readonly ChaosResult[]): string {
-  const rows = results.filter(({ kind }) => kind !== "skipped").map(rowOf);
+  const shown = results.filter(({ kind }) => kind !== "skipped");
+  const rows = shown.map(rowOf);
   const widths = HEADS.map((head, column) =>
     Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0))
   );
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [line(HEADS), rule, ...rows.map(line), ...skippedLines(results)].join("\n");
+  const faults = shown.map(faultLine);
+  return [line(HEADS), rule, ...rows.map(line), "", "What breaks:", "", ...faults, ...skippedLines(results)]
+    .join("\n");
 }
 
 /** What was later than it should be, in a line for each. */
@@ -56,11 +59,17 @@ const BEGIN = "<!-- begin of the table -->";
 const END = "<!-- end of the table -->";
 
 function rowOf(result: ChaosResult): string[] {
-  const fault = `${result.fault} (\`${result.name}\`)`;
-  if (result.kind !== "played") return [fault, "BROKEN", "", ""];
-  const { requests, failed, mayFail, noticedMs, rightMs } = result;
-  const why = failed > 0 && mayFail !== undefined ? ` (${mayFail})` : "";
-  return [fault, `${failed} of ${requests.toLocaleString("en")}${why}`, time(noticedMs), time(rightMs)];
+  const name = `\`${result.name}\``;
+  if (result.kind !== "played") return [name, "BROKEN", "", ""];
+  const { requests, failed, noticedMs, rightMs } = result;
+  return [name, `${failed} of ${requests.toLocaleString("en")}`, time(noticedMs), time(rightMs)];
+}
+
+function faultLine(result: ChaosResult): string {
+  const why = result.kind === "played" && result.failed > 0 && result.mayFail !== undefined
+    ? `; ${result.mayFail}`
+    : "";
+  return `- \`${result.name}\`: ${result.fault}${why}`;
 }
 
 function time(ms: number | undefined): string {

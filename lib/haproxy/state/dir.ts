@@ -3,62 +3,52 @@ import { ensureDir } from "@std/fs/ensure-dir";
 import { ControllerError, messageOf } from "../../util/errors.ts";
 import { createStateFiles, type StateFiles } from "./files.ts";
 
-/** The places inside of `--state-dir`. */
-export interface StateDir {
-  readonly path: string;
-  readonly masterSocket: string;
-  readonly runtimeSocket: string;
-  readonly stateFile: string;
-  /** Holds the path of the configuration file which the running master was started with. */
-  readonly startedWith: string;
-  /** The last configuration that HAProxy was verified to run. */
-  readonly lastGood: string;
-  /** What the guard against mass disappearance remembers. */
-  readonly guard: string;
-  /** For how long workers that a reload retired may take requests from idle clients. */
-  readonly idleLimit: string;
-  /** What HAProxy says on standard error. */
-  readonly output: string;
-  /** Holds what tells this node from another one of the same id. */
-  readonly instance: string;
-}
+/** The paths inside of `--state-dir`. */
+export type StateDir = Readonly<ReturnType<typeof stateDirAt>>;
 
 /** The state directory, locked for this process. */
 export interface OpenStateDir {
   readonly dir: StateDir;
   readonly files: StateFiles;
   /**
-   * Makes again what somebody removed, all but HAProxy's sockets; returns the paths of what was missing.
+   * Recreates what was removed, except HAProxy's sockets; returns the paths of what was missing.
    *
-   * @throws {ControllerError} (operator) when it cannot be made, or another controller has made and locked it
+   * @throws {ControllerError} (operator) when it cannot be created, or another controller has created and locked it
    */
   restore(): Promise<readonly string[]>;
   release(): void;
 }
 
-/** HAProxy binds `<path>.<pid>.tmp` first, and a unix socket path may have 97 bytes by then. */
+/** HAProxy first binds `<path>.<pid>.tmp`, and accepts 97 bytes for that. */
 const MAX_PATH_BYTES = 70;
 
-/** Names the places; touches nothing. */
-export function stateDirAt(path: string): StateDir {
+/** The paths for a directory; touches nothing. */
+export function stateDirAt(path: string) {
   return {
     path,
+    lock: join(path, "lock"),
     masterSocket: join(path, "master.sock"),
     runtimeSocket: join(path, "haproxy.sock"),
     stateFile: join(path, "server-state"),
+    /** Contains the path of the configuration file that the running master was started with. */
     startedWith: join(path, "started-with"),
+    /** The last configuration that HAProxy ran for certain. */
     lastGood: join(path, "last-good.cfg"),
+    /** The record of the guard. */
     guard: join(path, "guard.json"),
+    /** How long retired workers may get requests from idle clients. */
     idleLimit: join(path, "idle-limit"),
+    /** HAProxy's stderr. */
     output: join(path, "haproxy.stderr"),
+    /** Contains what distinguishes this node from another node with the same id. */
     instance: join(path, "instance"),
   };
 }
 
 /**
- * Makes the directory (mode 0700) and locks it for this process, until the process ends.
+ * Creates the directory (mode 0700) and locks it until this process ends.
  *
- * @throws {ControllerError} (operator) when it cannot be made, its path is too long, or another controller holds it
+ * @throws {ControllerError} (operator) when it cannot be created, its path is too long, or another controller uses it
  */
 export async function openStateDir(path: string): Promise<OpenStateDir> {
   const bytes = new TextEncoder().encode(path).length;
@@ -66,10 +56,10 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
     const why = `its path has ${bytes} bytes, more than ${MAX_PATH_BYTES}, and would not fit a unix socket`;
     throw cannotUse(path, why);
   }
-  let lock = await makeLocked(path);
   const dir = stateDirAt(path);
+  let lock = await makeLocked(dir);
   const files = createStateFiles();
-  // What an earlier run left would be missed as well. Whoever needs one that cannot be read says so.
+  // Files of an earlier run are restored too. An error is reported where a file is used.
   await Promise.allSettled(
     [dir.startedWith, dir.lastGood, dir.guard, dir.instance, dir.idleLimit].map(files.read),
   );
@@ -78,41 +68,36 @@ export async function openStateDir(path: string): Promise<OpenStateDir> {
     files,
     release: () => lock.close(),
     restore: async () => {
-      if (await isAt(lock, lockIn(path))) {
+      if (await isAt(lock, dir.lock)) {
         try {
           return await files.restore();
         } catch (error) {
-          // It may have been removed just now: then it can be made again.
-          if (await isAt(lock, lockIn(path))) throw error;
+          // The directory may have been removed just now: then it is recreated below.
+          if (await isAt(lock, dir.lock)) throw error;
         }
       }
-      const next = await makeLocked(path);
+      const next = await makeLocked(dir);
       lock.close();
       lock = next;
-      return [lockIn(path), ...await files.restore()];
+      return [dir.lock, ...await files.restore()];
     },
   };
 }
 
-async function makeLocked(path: string): Promise<Deno.FsFile> {
+async function makeLocked({ path, lock }: StateDir): Promise<Deno.FsFile> {
   try {
     await ensureDir(path);
     await Deno.chmod(path, 0o700);
-    return await lockFile(path);
+    const file = await Deno.open(lock, { create: true, write: true, mode: 0o600 });
+    if (await file.tryLock(true)) return file;
+    file.close();
   } catch (error) {
-    if (error instanceof ControllerError) throw error;
     throw cannotUse(path, messageOf(error), error);
   }
-}
-
-async function lockFile(path: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(lockIn(path), { create: true, write: true, mode: 0o600 });
-  if (await file.tryLock(true)) return file;
-  file.close();
   throw cannotUse(path, "another controller holds its lock");
 }
 
-/** Whether an open file is still the one that has this path. */
+/** Whether an open file is still the file at this path. */
 async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     const [open, there] = await Promise.all([file.stat(), Deno.lstat(path)]);
@@ -120,10 +105,6 @@ async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function lockIn(path: string): string {
-  return join(path, "lock");
 }
 
 function cannotUse(path: string, why: string, cause?: unknown): ControllerError {

@@ -1,29 +1,25 @@
+import PQueue from "p-queue";
 import { isThere, readText, replaceFile } from "../config_file.ts";
 
-/** Files of the state directory, with the memory of what was read and written: one that somebody removed comes back. */
+/** Files of the state directory. It remembers their texts, so that a removed file can be restored. */
 export interface StateFiles {
-  /** The text of a file, also of one that somebody removed; undefined when there was none. */
+  /** The text of a file, even after it was removed; undefined when there was none. */
   read(path: string): Promise<string | undefined>;
   /** @throws {ControllerError} (operator) when it cannot be written */
   replace(path: string, text: string): Promise<void>;
   /**
-   * Writes those again that are not there any more; returns their paths.
+   * Writes missing files again; returns their paths.
    *
    * @throws {ControllerError} (operator) when one cannot be written
    */
   restore(): Promise<readonly string[]>;
 }
 
-/** Creates it for files that nobody has read yet. */
+/** Creates it without any file. */
 export function createStateFiles(): StateFiles {
   const texts = new Map<string, string>();
-  let last: Promise<unknown> = Promise.resolve();
-  /** What is made again must not come over what is written meanwhile. */
-  const inTurn = <T>(write: () => Promise<T>): Promise<T> => {
-    const written = last.then(write, write);
-    last = written;
-    return written;
-  };
+  // A restored file must not replace a newer text.
+  const writes = new PQueue({ concurrency: 1 });
   return {
     read: async (path) => {
       const text = await readText(path) ?? texts.get(path);
@@ -31,12 +27,12 @@ export function createStateFiles(): StateFiles {
       return text;
     },
     replace: (path, text) =>
-      inTurn(async () => {
+      writes.add(async () => {
         await replaceFile(path, text);
         texts.set(path, text);
       }),
     restore: () =>
-      inTurn(async () => {
+      writes.add(async () => {
         const written: string[] = [];
         for (const [path, text] of texts) {
           if (await isThere(path)) continue;

@@ -2,45 +2,40 @@ import { ControllerError, messageOf } from "../../util/errors.ts";
 import { sleep } from "../../util/time.ts";
 import type { OpenStateDir } from "./dir.ts";
 
-/** How the state directory was found. */
+/** What a look at the state directory found. */
 export type StateDirSeen =
   | { readonly kind: "there" }
-  /** Somebody had removed it, or some of its files. */
+  /** It was removed, or some of its files were. */
   | { readonly kind: "made-again"; readonly missing: readonly string[] }
   | { readonly kind: "lost"; readonly reason: string };
 
-/** Keeps the state directory there while the node runs. */
+/** Restores the state directory while the node runs. */
 export interface StateKeeper {
   /**
-   * Makes what is missing.
+   * Restores what is missing.
    *
-   * @throws {ControllerError} (operator) when it cannot be made
+   * @throws {ControllerError} (operator) when it cannot be restored
    */
   ensure(): Promise<void>;
-  /** Whether something is missing that could not be made when it was looked at last. */
-  isLost(): boolean;
   run(signal: AbortSignal): Promise<void>;
 }
 
 const LOOK_MS = 300;
 
-/** Creates a keeper; nothing is looked at before `run()` or `ensure()`. */
+/** Creates a keeper; it does nothing before `run()` or `ensure()`. */
 export function createStateKeeper(
   { restore }: Pick<OpenStateDir, "restore">,
   onSeen: (seen: StateDirSeen) => void,
 ): StateKeeper {
   let looking: Promise<StateDirSeen> | undefined;
-  let isLost = false;
   const look = async (): Promise<StateDirSeen> => {
     const seen = await seenBy(restore);
-    isLost = seen.kind === "lost";
     onSeen(seen);
     return seen;
   };
-  // Two at once would stand in each other's way at the lock.
+  // Two at the same time would compete for the lock.
   const lookOnce = () => looking ??= look().finally(() => looking = undefined);
   return {
-    isLost: () => isLost,
     ensure: async () => {
       const seen = await lookOnce();
       if (seen.kind === "lost") throw new ControllerError("operator", seen.reason);

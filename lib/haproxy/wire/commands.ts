@@ -2,12 +2,11 @@ import { comparable } from "../../config/server_line.ts";
 import { type Step, stepKey } from "../../plan/step.ts";
 
 /**
- * The command line that makes one step. `isUnready`: its probe has not passed yet, so it gets no request until its checks
- * pass or it is told to be up. All commands of a step stand on one line, so that nothing of the traffic comes between
- * them.
+ * The command line that makes one step. `isUnready`: the server's probe has not passed yet, so it gets no request until its
+ * checks pass or it is brought up. All commands of a step are on one line, so that no request comes between them.
  *
- * Of several sequences tried under load only the one with weight 0 around it leaked no request: leaving maintenance
- * always sets a server's health to up, so `health down` must come after it, and the weight covers the moment between.
+ * Several sequences were tried under load; only the one with weight 0 around it leaked no request. Leaving maintenance
+ * always sets a server's health to up, so `health down` must come after it. Weight 0 covers the moment between them.
  */
 export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>, isUnready: boolean): string {
   const server = stepKey(step);
@@ -17,7 +16,7 @@ export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>,
     case "address": {
       const move = `set server ${server} addr ${step.address.host} port ${step.address.port}`;
       if (isUnready) return `set server ${server} health down; ${move}`;
-      // Its old address may have been down, and nobody looked since.
+      // Its old address may have been down, and the new one was not checked yet.
       return `${move}; set server ${server} health up`;
     }
     case "weight":
@@ -31,7 +30,7 @@ export function commandLine(step: Exclude<Step, { kind: "remove" | "replace" }>,
   }
 }
 
-/** Adds a server: it starts in maintenance and with its check off (management manual, "add server"). */
+/** Adds a server. HAProxy adds it in maintenance and with its check off (management manual, "add server"). */
 export function addLine(server: string, line: { readonly params: string }, isUnready: boolean): string {
   const { isChecked, maint, weight } = comparable({ name: server, params: line.params });
   const add = `add server ${server} ${line.params}`;
@@ -50,7 +49,7 @@ export function drainLine(server: string): string {
   return `set server ${server} state drain`;
 }
 
-/** Deletes a server without requests; HAProxy refuses while connections are left. */
+/** Deletes a server without requests; HAProxy refuses while it has connections. */
 export function deleteLine(server: string): string {
   return `set server ${server} state maint; del server ${server}`;
 }
@@ -60,7 +59,7 @@ export function healthUpLine(server: string): string {
   return `set server ${server} health up`;
 }
 
-/** Whether a reply holds an error: with numbers switched on, a severity of 3 or less (management manual, 9.3). */
+/** The errors in a reply: lines with a severity of 3 or less, when numbers are switched on (management manual, 9.3). */
 export function errorsIn(reply: string): string[] {
   return reply.split("\n").map((line) => line.replace(/^(> )+/, "")).filter((line) =>
     /^\[[0-3]\]:/.test(line)

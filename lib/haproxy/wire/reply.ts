@@ -8,11 +8,11 @@ import type { Alert } from "../../reconcile/ports.ts";
 /** One process of the master-worker family. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** How many reloads it has survived. */
+  /** How many reloads were made since its start. */
   readonly reloads: number;
 }
 
-/** What `show proc` tells. */
+/** The answer to `show proc`. */
 export interface ProcessTable {
   readonly masterPid: number;
   readonly reloads: number;
@@ -22,7 +22,7 @@ export interface ProcessTable {
   readonly oldWorkers: readonly WorkerProcess[];
 }
 
-/** Reads the answer to `show proc`; undefined when it is none. */
+/** Reads the answer to `show proc`; undefined for another text. */
 export function parseProcesses(reply: string): ProcessTable | undefined {
   const master = /^(\d+)\s+master\s+(\d+)\s+(?:\[failed:\s*(\d+)\])?/m.exec(reply);
   if (master === null) return undefined;
@@ -49,54 +49,41 @@ export function parseEnv(reply: string, name: string): string | undefined {
   return line?.slice(name.length + 1);
 }
 
-/** Put into maintenance; 0x04 only remembers that the configuration said so once. */
+/** In maintenance now; 0x04 only says that the configuration asked for it once. */
 const MAINT_BIT = 0x01;
 const DRAIN_BIT = 0x08;
-const COLUMNS = {
-  backend: 1,
-  id: 2,
-  name: 3,
-  address: 4,
-  operational: 5,
-  admin: 6,
-  weight: 7,
-  fqdn: 17,
-  port: 18,
-};
+/** An empty column. */
+const NONE = "-";
+/** The last column that is read: `srv_port`. */
+const PORT_COLUMN = 18;
 
-/** Reads the answer to `show servers state`; undefined when it is none. */
+/** Reads the answer to `show servers state`; undefined for another text. */
 export function parseServersState(reply: string): ObservedServers | undefined {
   const lines = reply.split("\n");
   if (!lines.some((line) => line.startsWith("# be_id be_name srv_id"))) return undefined;
   const backends = new Map<string, Map<string, ObservedServer>>();
-  for (const line of lines) {
-    const columns = line.split(" ");
-    if (line.startsWith("#") || columns.length <= COLUMNS.port) continue;
-    const backend = columns[COLUMNS.backend] ?? "";
+  for (const row of lines) {
+    const columns = row.split(" ");
+    if (row.startsWith("#") || columns.length <= PORT_COLUMN) continue;
+    const [, backend = "", id, name = "", address = NONE, operational, adminBits, weight] = columns;
+    const [fqdn, port] = columns.slice(PORT_COLUMN - 1);
+    const admin = Number(adminBits);
     const servers = backends.get(backend) ?? new Map<string, ObservedServer>();
-    const server = observedServer(line, columns);
-    servers.set(server.name, server);
+    servers.set(name, {
+      name,
+      id: Number(id),
+      ip: address === NONE ? undefined : canonicalIp(address),
+      port: Number(port),
+      fqdn: fqdn === NONE ? undefined : fqdn,
+      weight: Number(weight),
+      maint: (admin & MAINT_BIT) !== 0,
+      draining: (admin & DRAIN_BIT) !== 0,
+      up: Number(operational) > 0,
+      row,
+    });
     backends.set(backend, servers);
   }
   return backends;
-}
-
-function observedServer(row: string, columns: readonly string[]): ObservedServer {
-  const text = (column: number) => columns[column] ?? "-";
-  const optional = (column: number) => text(column) === "-" ? undefined : text(column);
-  const address = optional(COLUMNS.address);
-  return {
-    name: text(COLUMNS.name),
-    id: Number(text(COLUMNS.id)),
-    ip: address === undefined ? undefined : canonicalIp(address),
-    port: Number(text(COLUMNS.port)),
-    fqdn: optional(COLUMNS.fqdn),
-    weight: Number(text(COLUMNS.weight)),
-    maint: (Number(text(COLUMNS.admin)) & MAINT_BIT) !== 0,
-    draining: (Number(text(COLUMNS.admin)) & DRAIN_BIT) !== 0,
-    up: Number(text(COLUMNS.operational)) > 0,
-    row,
-  };
 }
 
 /** Reads the answer to `show servers conn`: requests in progress by `<backend>/<server>`. Columns: management manual, 9.3. */
@@ -107,13 +94,15 @@ export function parseUsedConnections(reply: string): Map<string, number> {
   return new Map(rows.map((row) => [row[0] ?? "", Number(row[6])]));
 }
 
-/** Reads the alerts in the output of `haproxy -c`; those that only sum up are left out. */
+/** The messages of the alerts in HAProxy's output. */
+export function alertsIn(output: string): string[] {
+  const lines = output.split("\n").filter((line) => line.startsWith("[ALERT]"));
+  return lines.map((line) => line.replace(/^\[ALERT\]\s*\(\d+\)\s*:\s*(config : )?/, "").trim());
+}
+
+/** Reads the alerts in the output of `haproxy -c`; alerts that only sum up are left out. */
 export function parseAlerts(output: string, path: string): Alert[] {
-  return output.split("\n")
-    .filter((line) => line.startsWith("[ALERT]"))
-    .map((line) =>
-      line.replace(/^\[ALERT\]\s*\(\d+\)\s*:\s*(config : )?/, "").replaceAll(path, "haproxy.cfg").trim()
-    )
+  return alertsIn(output.replaceAll(path, "haproxy.cfg"))
     .filter((message) => !/^(Error\(s\) found|Fatal errors found)/.test(message))
     .map((message) => ({ message, line: alertLine(message), server: alertServer(message) }));
 }

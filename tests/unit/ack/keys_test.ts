@@ -45,11 +45,13 @@ const badStatuses: Record<string, [changes: Record<string, unknown>, reason: str
   "a revision that is no integer": [{ revision: 1.5 }, "revision is no integer"],
   "a revision as text": [{ revision: "12" }, "revision is not a number"],
   "draining that is no array": [{ draining: "api/web-1" }, "draining is not an array"],
-  "draining with markup": [{ draining: ["\u001b[31m"] }, "draining holds something else than <service>/<id>"],
+  "draining with markup": [{ draining: ["\u001b[31m"] }, "draining.0 is not <service>/<id>"],
   "a plan of another kind": [{ plan: "restart" }, "plan is not runtime, reload or none"],
   "a time of another form": [{ at: "yesterday" }, "at is not a time of RFC 3339"],
   "a version of a megabyte": [{ version: "x".repeat(1_000) }, "version is too long"],
-  "servers that are none": [{ servers: 3 }, "servers is not an object"],
+  "servers that are none": [{ servers: 3 }, "servers is not a JSON object"],
+  "no version": [{ version: undefined }, "version is missing"],
+  "servers without a count": [{ servers: { total: 3 } }, "servers.up is missing"],
 };
 
 for (const [what, [changes, reason]] of Object.entries(badStatuses)) {

@@ -1,11 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { type NodeKeysFound, type Owner, ownerOf, secondName } from "../../../lib/ack/owner.ts";
+import { type Owner, ownerOf, secondName } from "../../../lib/ack/owner.ts";
 import { formatStatus } from "../../../lib/ack/keys.ts";
 
 const OURS = "00ff00ff00ff00ff";
 const LEASE = "77";
 
-function found(instance: string, lease: string): NodeKeysFound {
+type FoundStatus = Parameters<typeof ownerOf>[0];
+
+function found(instance: string, lease: string): FoundStatus {
   const status = formatStatus({
     node: "lb1",
     instance,
@@ -23,22 +25,15 @@ function found(instance: string, lease: string): NodeKeysFound {
     version: "0.1.0",
     admin: "",
   });
-  return { status: { value: new TextEncoder().encode(status), lease }, applied: undefined };
+  return { value: new TextEncoder().encode(status), lease };
 }
 
-const owners: Record<string, [NodeKeysFound, Owner]> = {
-  "nobody's when there are none": [{ status: undefined, applied: undefined }, "nobody"],
-  "nobody's when only a revision is left": [
-    { status: undefined, applied: { value: new Uint8Array(), lease: "5" } },
-    "nobody",
-  ],
+const owners: Record<string, [FoundStatus, Owner]> = {
+  "this process's when there are none": [undefined, "this-process"],
   "this process's when they stand under its lease": [found("another", LEASE), "this-process"],
   "this node's when an earlier run put them": [found(OURS, "5"), "this-node"],
   "another's when another instance put them": [found("another", "5"), "another"],
-  "another's when they cannot be read": [
-    { status: { value: Uint8Array.of(0xff), lease: "5" }, applied: undefined },
-    "another",
-  ],
+  "another's when they cannot be read": [{ value: Uint8Array.of(0xff), lease: "5" }, "another"],
 };
 
 for (const [what, [keys, owner]] of Object.entries(owners)) {

@@ -49,7 +49,7 @@ const put = (what: { applied?: boolean; status?: boolean }): PutStep => ({
   status: false,
   ...what,
 });
-const wait = (at?: number): PutStep => ({ kind: "wait", at });
+const wait = (at = Infinity): PutStep => ({ kind: "wait", at });
 const draining = (since: number, ...servers: string[]): [Partial<Report>, Partial<NodeStatus>] => [
   { applied: 11n, urgent: 11n, drainingSince: new Map(servers.map((server) => [server, since])) },
   { revision: 11n, draining: servers },

@@ -62,11 +62,11 @@ for (
       "transient",
       `etcd at ${URL} does not write /services/api/one: grpc: received message larger than max (2097164 vs. 2097152)`,
     ],
-    ["4 DEADLINE_EXCEEDED: Deadline exceeded after 1.0s", "transient", `etcd at ${URL} gives no answer`],
+    ["4 DEADLINE_EXCEEDED: Deadline exceeded after 1.0s", "transient", `etcd at ${URL} does not answer`],
     [
       "8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded",
       "operator",
-      `etcd at ${URL} takes no writes: database space exceeded (alarm NOSPACE)`,
+      `etcd at ${URL} accepts no writes: database space exceeded (alarm NOSPACE)`,
     ],
     [
       "7 PERMISSION_DENIED: etcdserver: permission denied",
@@ -98,7 +98,7 @@ Deno.test("explainFailure() tells who gave no answer in time, and why credential
   const stale = "Cannot read /secret: it is gone";
   const error = explainFailure(new TimeUpError(2_900), { ...FACTS, stale });
   assert(error instanceof ControllerError);
-  assertEquals(error.message, `etcd at ${URL} gives no answer; ${stale}`);
+  assertEquals(error.message, `etcd at ${URL} does not answer; ${stale}`);
 });
 
 Deno.test("explainFailure() leaves a lease that has ended, and what is no failure of etcd, as they are", () => {

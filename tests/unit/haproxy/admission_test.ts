@@ -58,7 +58,7 @@ Deno.test("createAdmission() reports no unready server when all pass", async () 
   assertEquals([admission.probing(), broughtUp], [0, []]);
 });
 
-Deno.test("createAdmission() reports as unready what did not pass, and goes on with it", async () => {
+Deno.test("createAdmission() reports servers that did not pass as unready, and keeps probing them", async () => {
   const { admission, answer, stop, untilIdle, broughtUp } = createWorld();
   answer(1, () => true);
   answer(2, () => false);
@@ -79,7 +79,7 @@ Deno.test("createAdmission() tries again within a pass", async () => {
   assertEquals(answers, []);
 });
 
-Deno.test("createAdmission() waits for nobody when there is nobody to probe", async () => {
+Deno.test("createAdmission() does not wait when there is no target to probe", async () => {
   const { admission, probes } = createWorld();
   const round = admission.begin([{ key: "b/tls", target: undefined }]);
   assertEquals(await unready(round), ["b/tls"]);

@@ -13,7 +13,7 @@ Deno.test("createSocketAlias() turns to the other spelling of the same path, and
   assertEquals([...seen, alias.now()], [PATH, OTHER, PATH]);
 });
 
-Deno.test("createSocketAlias() goes on with the spelling of the file, so that a restart costs no reload", () => {
+Deno.test("createSocketAlias() begins with the spelling of the file, so that a restart costs no reload", () => {
   assertEquals(createSocketAlias(PATH, `stats socket ${OTHER} mode 600\n`).now(), OTHER);
   assertEquals(createSocketAlias(PATH, `stats socket ${PATH} mode 600\n`).now(), PATH);
 });

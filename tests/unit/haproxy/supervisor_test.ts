@@ -41,14 +41,16 @@ function supervise(ports: Partial<SupervisorPorts>) {
     onState: (state) => states.push(state),
     ...ports,
   });
-  return { states, supervisor, done: supervisor.run() };
+  const stop = new AbortController();
+  const done = supervisor.run(stop.signal, { timeoutMs: 0, hurry: new AbortController().signal });
+  return { states, stop: () => stop.abort(), done };
 }
 
 withClock(
   "createSupervisor() tries again every 3 s at the most while HAProxy cannot be started",
   async (clock) => {
     let starts = 0;
-    const { states, supervisor, done } = supervise({
+    const { states, stop, done } = supervise({
       start: () => {
         starts++;
         return Promise.reject(new Error("Cannot start haproxy: not found"));
@@ -59,7 +61,7 @@ withClock(
     await clock.tickAsync(3_100);
     assertEquals(starts > before, true);
     assertEquals(states.every((state) => state.kind === "down" && state.retryInMs <= 3_000), true);
-    await supervisor.stop({ timeoutMs: 0, hurry: new AbortController().signal });
+    stop();
     await done;
   },
 );
@@ -70,7 +72,7 @@ withClock(
     const frozen = fakeMaster(1, ["SIGKILL"]);
     const good = fakeMaster(2, ["SIGTERM"]);
     const masters = [frozen.master, good.master];
-    const { states, supervisor, done } = supervise({
+    const { states, stop, done } = supervise({
       start: () => Promise.resolve(masters.shift() ?? good.master),
       untilReady: (master) =>
         master === good.master ? Promise.resolve() : Promise.reject(new Error("no answer")),
@@ -78,9 +80,9 @@ withClock(
     await clock.tickAsync(10_000);
     assertEquals(frozen.signals, ["SIGTERM", "SIGKILL"]);
     assertEquals(states.map(({ kind }) => kind), ["down", "up"]);
-    const stopped = supervisor.stop({ timeoutMs: 0, hurry: new AbortController().signal });
+    stop();
     await clock.tickAsync(100);
-    await Promise.all([stopped, done]);
+    await done;
     assertEquals(states.at(-1)?.kind, "stopped");
   },
 );
@@ -88,7 +90,7 @@ withClock(
 withClock(
   "createSupervisor() says why it waits with an adoption, and gives it up when it is stopped",
   async (clock) => {
-    const { states, supervisor, done } = supervise({
+    const { states, stop, done } = supervise({
       adopt: ({ signal, onWaiting }) => {
         onWaiting("no answer");
         return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
@@ -96,8 +98,37 @@ withClock(
     });
     await clock.tickAsync(60_000);
     assertEquals(states, [{ kind: "starting", reason: "no answer" }]);
-    await supervisor.stop({ timeoutMs: 0, hurry: new AbortController().signal });
+    stop();
     await done;
     assertEquals(states.at(-1)?.kind, "stopped");
+  },
+);
+
+withClock(
+  "createSupervisor() ends a master that comes up while it is stopped",
+  async (clock) => {
+    const late = fakeMaster(1, ["SIGKILL"]);
+    const { promise: started, resolve: start } = Promise.withResolvers<Master>();
+    const { states, stop, done } = supervise({ start: () => started });
+    await clock.tickAsync(100);
+    stop();
+    start(late.master);
+    await clock.tickAsync(10_000);
+    await done;
+    assertEquals(late.signals, ["SIGTERM", "SIGKILL"]);
+    assertEquals(states.at(-1)?.kind, "stopped");
+  },
+);
+
+withClock(
+  "createSupervisor() lets running requests finish for as long as it may, and ends what is left",
+  async (clock) => {
+    const slow = fakeMaster(1, ["SIGTERM"]);
+    const { stop, done } = supervise({ start: () => Promise.resolve(slow.master) });
+    await clock.tickAsync(100);
+    stop();
+    await clock.tickAsync(100);
+    await done;
+    assertEquals(slow.signals, ["SIGUSR1", "SIGTERM"]);
   },
 );

@@ -31,6 +31,7 @@ function startLoop() {
       const entries = world.services.map((name) => raw(`/services/${name}/a`, world.address, world.revision));
       return Promise.resolve({ revision: world.revision, entries });
     },
+    onStart: () => {},
     onPass: () => {},
     onError: () => {},
     ports: {

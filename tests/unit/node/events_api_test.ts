@@ -8,8 +8,8 @@ const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** A page over a journal with these events. */
 function pageOf(...events: readonly TestEvent[]) {
-  const journal = createJournal<TestEvent>({ startId: "s1", wall: () => AT });
-  for (const event of events) journal.put(event);
+  const journal = createJournal({ startId: "s1", wall: () => AT });
+  journal.put(events);
   journal.stop();
   const api = createEventsApi(journal);
   const get = (query = "", init?: RequestInit) =>

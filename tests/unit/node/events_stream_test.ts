@@ -1,17 +1,16 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 // @ts-types="../../../types/fake_timers.d.ts"
 import { type FakeClock, install } from "@sinonjs/fake-timers";
-import { openEventStream } from "../../../lib/node/events_stream.ts";
+import { EVENTS_AT_ONCE, openEventStream } from "../../../lib/node/events_stream.ts";
 import { createJournal, type Journal } from "../../../lib/node/journal.ts";
 
-type TestEvent = { readonly kind: string; readonly service?: string };
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 interface Bench {
-  readonly journal: Journal<TestEvent>;
+  readonly journal: Journal;
   readonly clock: FakeClock;
   /** Opens a stream, and tells how often it has ended. */
-  open(options?: { after?: number; isRestarted?: boolean }): {
+  open(after?: string): {
     readonly reader: Reader;
     readonly end: () => void;
     readonly ended: () => number;
@@ -21,9 +20,9 @@ interface Bench {
 function withJournal(name: string, run: (bench: Bench) => Promise<void>): void {
   Deno.test(name, async () => {
     const clock = install({ toFake: ["setTimeout", "clearTimeout"] });
-    const journal = createJournal<TestEvent>({ startId: "s1", wall: () => 0 });
+    const journal = createJournal({ startId: "s1", wall: () => 0 });
     let listeners = 0;
-    const subscribe: Journal<TestEvent>["subscribe"] = (listener) => {
+    const subscribe: Journal["subscribe"] = (listener) => {
       const leave = journal.subscribe(listener);
       listeners++;
       return () => {
@@ -31,10 +30,12 @@ function withJournal(name: string, run: (bench: Bench) => Promise<void>): void {
         leave();
       };
     };
-    const open: Bench["open"] = ({ after = 0, isRestarted = false } = {}) => {
+    const open: Bench["open"] = (after) => {
       let ended = 0;
+      const first = journal.read(after, EVENTS_AT_ONCE);
+      assert(first);
       const { body, end } = openEventStream({
-        ...{ journal: { ...journal, subscribe }, after, isRestarted },
+        ...{ journal: { ...journal, subscribe }, first },
         onEnd: () => ended++,
       });
       return { reader: body.getReader(), end, ended: () => ended };
@@ -61,19 +62,19 @@ function textOf(number: number, kind: string): string {
 withJournal(
   "openEventStream() tells what came after a number, then what comes",
   async ({ journal, open }) => {
-    for (const kind of ["one", "two", "three"]) journal.put({ kind });
-    const { reader, end } = open({ after: 1 });
+    journal.put(["one", "two", "three"].map((kind) => ({ kind })));
+    const { reader, end } = open("s1-1");
     assertEquals(await readText(reader), textOf(2, "two") + textOf(3, "three"));
     const next = readText(reader);
-    journal.put({ kind: "four" });
+    journal.put([{ kind: "four" }]);
     assertEquals(await next, textOf(4, "four"));
     end();
   },
 );
 
 withJournal("openEventStream() tells a client that the process was restarted", async ({ journal, open }) => {
-  journal.put({ kind: "one" });
-  const { reader, end } = open({ isRestarted: true });
+  journal.put([{ kind: "one" }]);
+  const { reader, end } = open("s0-9");
   assertEquals(await readText(reader), `event: restarted\ndata: {"start":"s1"}\n\n${textOf(1, "one")}`);
   end();
 });
@@ -96,9 +97,9 @@ withJournal(
   "openEventStream() tells a slow client how many events it has lost",
   async ({ journal, open }) => {
     const { reader, end } = open();
-    journal.put({ kind: "first" });
+    journal.put([{ kind: "first" }]);
     assertEquals(await readText(reader), textOf(1, "first"));
-    for (let i = 0; i < 2_000; i++) journal.put({ kind: `kind-${i}` });
+    journal.put(Array.from({ length: 2_000 }, (_, i) => ({ kind: `kind-${i}` })));
     const text = await readText(reader);
     assertEquals(text.split("\n\n")[0], `event: lost\ndata: {"lost":976}`);
     assertEquals([...text.matchAll(/^id: /gm)].length, 64);
@@ -110,7 +111,7 @@ withJournal(
   "openEventStream() ends a client that takes nothing for a minute",
   async ({ journal, clock, open }) => {
     const { reader, ended } = open();
-    journal.put({ kind: "one" });
+    journal.put([{ kind: "one" }]);
     await readText(reader);
     await clock.tickAsync(59_999);
     assertEquals(ended(), 0);
@@ -135,7 +136,22 @@ withJournal("openEventStream() lets go of a client that is gone", async ({ journ
   await clock.tickAsync(0);
   await reader.cancel();
   assertEquals([(await read).done, ended()], [true, 1]);
-  journal.put({ kind: "one" });
+  journal.put([{ kind: "one" }]);
   end();
   assertEquals(ended(), 1);
 });
+
+withJournal(
+  "openEventStream() tells a client that is behind what there is when it is ended, once",
+  async ({ journal, open }) => {
+    const { reader, end } = open();
+    journal.put([{ kind: "one" }]);
+    assertEquals(await readText(reader), textOf(1, "one"));
+    journal.put([{ kind: "stopping" }]);
+    end();
+    journal.put([{ kind: "later" }]);
+    assertEquals(await readText(reader), textOf(2, "stopping") + textOf(3, "later"));
+    journal.put([{ kind: "never-told" }]);
+    assertEquals((await reader.read()).done, true);
+  },
+);

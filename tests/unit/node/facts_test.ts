@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Model } from "../../../lib/registry/model.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
-import { isReached, outcomeReason, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
+import { isReached, readinessOf, serverCounts, stateJson } from "../../../lib/node/facts.ts";
 import type { NodeFacts } from "../../../lib/node/facts.ts";
 import { factsOf, modelOf, observed, passOf, reached, serverOf, servingFacts } from "../fixtures.ts";
 
@@ -75,17 +75,16 @@ Deno.test("serverCounts() counts the servers of the registry that HAProxy has up
     ...RUNNING,
     servers: new Map([...RUNNING.servers, ["other", new Map([["x", observed("x")]])]]),
   };
-  assertEquals(serverCounts(passOf(MODEL, { observed: observedMore }), undefined), { total: 3, up: 1 });
+  assertEquals(serverCounts(servingFacts(MODEL, { observed: observedMore })), { total: 3, up: 1 });
 });
 
-Deno.test("serverCounts() counts by what HAProxy was seen to run after the pass", () => {
-  const pass = passOf(MODEL, { outcome: reached({ observed: RUNNING }) });
-  assertEquals(serverCounts(pass, undefined), { total: 3, up: 1 });
+Deno.test("serverCounts() counts none before the first pass", () => {
+  assertEquals(serverCounts(factsOf({ observed: RUNNING })), { total: 0, up: 0 });
 });
 
 Deno.test("serverCounts() counts none up while HAProxy does not answer", () => {
   const silent: Observed = { kind: "silent", reason: "no answer" };
-  assertEquals(serverCounts(passOf(MODEL, { observed: silent }), undefined), { total: 3, up: 0 });
+  assertEquals(serverCounts(servingFacts(MODEL, { observed: silent })), { total: 3, up: 0 });
 });
 
 Deno.test("stateJson() shows a node before its first pass", () => {
@@ -231,13 +230,13 @@ Deno.test("stateJson() shows a plan that was put off, with the reason", () => {
   ]);
 });
 
-Deno.test("outcomeReason() gives HAProxy's complaints, escaped", () => {
+Deno.test("stateJson() shows HAProxy's complaints about a plan, escaped", () => {
   const alert = (message: string) => ({ message, line: undefined, server: undefined });
-  assertEquals(
-    outcomeReason({ kind: "refused", alerts: [alert("bad\n"), alert("worse")] }),
-    "bad\\x0a; worse",
-  );
-  assertEquals(outcomeReason(reached()), undefined);
+  const reasonOf = (outcome: ReturnType<typeof reached>) =>
+    parsed({ ...servingFacts(MODEL), lastChange: { pass: passOf(MODEL, { outcome }), at: NOW } }).plan.reason;
+  const alerts = [alert("bad\n"), alert("worse")];
+  assertEquals(reasonOf({ kind: "refused", alerts }), "bad\\x0a; worse");
+  assertEquals(reasonOf(reached()), undefined);
 });
 
 Deno.test("describePlan() gives no step for nothing, and one for a write", () => {
@@ -253,9 +252,4 @@ Deno.test("isReached() says whether HAProxy runs what the pass wanted, not wheth
   assertEquals(served(reached({ observed: { kind: "down", reason: "x" } })), false);
   assertEquals(served({ kind: "incomplete", reason: "x" }), false);
   assertEquals(served(undefined), false);
-});
-
-Deno.test("serverCounts() takes what was seen just now before what the last pass saw", () => {
-  const pass = passOf(MODEL, { observed: RUNNING });
-  assertEquals(serverCounts(pass, { kind: "up", base: undefined, servers: new Map() }).up, 0);
 });

@@ -1,5 +1,6 @@
 import { PROBLEM_KINDS } from "../../../lib/node/problems.ts";
 import { assertEquals } from "@std/assert";
+import type { NodeEvent } from "../../../lib/node/events.ts";
 import { createMetrics, type Metrics } from "../../../lib/node/metrics.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import type { Plan } from "../../../lib/plan/plan.ts";
@@ -240,22 +241,24 @@ for (const [what, [pass, expected]] of Object.entries(counted)) {
   });
 }
 
-Deno.test("createMetrics() counts the errors that are no pass", async () => {
-  const metrics = createMetrics(COMMIT);
-  metrics.onPassError();
-  metrics.onEtcdError();
-  metrics.onEtcdError();
-  metrics.onMirrorWrong();
-  metrics.onHaproxyEnd();
-  const all = await series(metrics);
-  const errors = [
-    all.pass_errors_total,
-    all.etcd_errors_total,
-    all.mirror_wrong_total,
-    all.ends_total,
-  ];
-  assertEquals(errors, [1, 2, 1, 1]);
-});
+const failures: [event: NodeEvent, counter: string][] = [
+  [{ kind: "pass-failed", reason: "x", retryInMs: 5 }, "pass_errors_total"],
+  [{ kind: "etcd-connecting", reason: "x", attempt: 1 }, "etcd_errors_total"],
+  [{ kind: "etcd-watch-ended", reason: "x", readAgain: true }, "etcd_errors_total"],
+  [{ kind: "etcd-reads-refused", reason: "x" }, "etcd_errors_total"],
+  [{ kind: "mirror-wrong", reason: "x" }, "mirror_wrong_total"],
+  [{ kind: "haproxy-down", reason: "x", retryInMs: 5, attached: false }, "ends_total"],
+];
+
+for (const [event, counter] of failures) {
+  Deno.test(`createMetrics() counts ${event.kind} in ${counter}, and nothing else`, async () => {
+    const metrics = createMetrics(COMMIT);
+    metrics.onEvents([event, { kind: "base-accepted" }, event]);
+    const all = await series(metrics);
+    const moved = Object.entries(all).filter(([name, value]) => /_(total|count)/.test(name) && value !== 0);
+    assertEquals(moved, [[counter, 2]]);
+  });
+}
 
 Deno.test("createMetrics() measures how long a pass took, in seconds", async () => {
   const metrics = createMetrics(COMMIT);
@@ -269,6 +272,6 @@ Deno.test("createMetrics() measures how long a pass took, in seconds", async () 
 });
 
 Deno.test("createMetrics() has counters of its own in each instance", async () => {
-  createMetrics(COMMIT).onEtcdError();
-  assertEquals((await series(createMetrics(COMMIT))).etcd_errors_total, 0);
+  createMetrics(COMMIT).onEvents([{ kind: "mirror-wrong", reason: "x" }]);
+  assertEquals((await series(createMetrics(COMMIT))).mirror_wrong_total, 0);
 });

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import type { NodeEvent } from "../../../lib/node/events.ts";
-import { createMetrics } from "../../../lib/node/metrics.ts";
 import { createRecorder } from "../../../lib/node/recorder.ts";
 import type { Observed } from "../../../lib/plan/observed.ts";
 import type { Step } from "../../../lib/plan/step.ts";
@@ -17,15 +16,11 @@ function recording({ attached = false } = {}) {
   /** What was told at once. */
   const batches: NodeEvent[][] = [];
   const recorder = createRecorder({ node: "lb1", version: "0.1.0", haproxyVersion: "2.6.12" }, {
-    metrics: createMetrics("abc"),
-    journal: {
-      putAll: (events) => {
-        told.push(...events);
-        batches.push([...events]);
-      },
+    onEvents: (events) => {
+      told.push(...events);
+      batches.push([...events]);
     },
     attached,
-    lagMs: () => 0,
     admissionsWaiting: () => 0,
     now: () => WALL_MS,
   });
@@ -118,7 +113,7 @@ Deno.test("createRecorder() tells what happened in a pass at once, compared with
 
 Deno.test("createRecorder() tells the journal nothing when nothing happened", () => {
   const { recorder, batches } = recording();
-  recorder.onPassStart();
+  recorder.onPassStart(0);
   recorder.onPass(seeing(true));
   recorder.onPass(seeing(true));
   recorder.onSeen(running(true));
@@ -251,7 +246,7 @@ Deno.test("createRecorder() tells that the node stops, and what its keys are", (
 Deno.test("createRecorder(): the facts are those of the last pass, and of the last one that changed something", () => {
   const { recorder } = recording();
   const changing = seeing(true, { plan: { kind: "write", reason: "it differs" } });
-  recorder.onPassStart();
+  recorder.onPassStart(0);
   recorder.onPass(changing);
   const idle = seeing(true);
   recorder.onPass(idle);
@@ -259,4 +254,36 @@ Deno.test("createRecorder(): the facts are those of the last pass, and of the la
   assertEquals(lastPass, idle);
   assertEquals(lastChange, { pass: changing, at: WALL_MS });
   assertEquals([reachedOnce, passRunningMs], [true, 0]);
+});
+
+Deno.test("createRecorder() knows what HAProxy was last seen to run, by a pass or after it", () => {
+  const { recorder } = recording();
+  const upOf = () => {
+    const { observed } = recorder.facts();
+    return observed.kind === "up" ? observed.servers.get("backend")?.get("a")?.up : observed.kind;
+  };
+  const seen = [upOf()];
+  for (const up of [true, false]) {
+    recorder.onPass(seeing(up));
+    seen.push(upOf());
+    recorder.onSeen(running(!up));
+    seen.push(upOf());
+  }
+  assertEquals(seen, ["starting", true, false, false, true]);
+});
+
+Deno.test("createRecorder(): a change lags until a pass that knows it has reached HAProxy", () => {
+  const { recorder } = recording();
+  const isLagging = () => recorder.facts().lagMs > 0;
+  const pass = (knownUntil: number, changes: PassChanges = {}) => {
+    recorder.onPassStart(knownUntil);
+    recorder.onPass(seeing(true, changes));
+    return isLagging();
+  };
+  const before = performance.now();
+  assertEquals(pass(before), false);
+  recorder.onChange();
+  assertEquals(pass(before), true);
+  assertEquals(pass(performance.now(), { outcome: { kind: "failed", reason: "no answer" } }), true);
+  assertEquals(pass(performance.now()), false);
 });

@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
-  keyOwnerOf,
   nextRegistrationStep,
-  ownerText,
   type RegistrationLease,
   type RegistrationStep,
 } from "../../../lib/register/step.ts";
@@ -12,7 +10,7 @@ const LEASE: RegistrationLease = {
   id: "7",
   ttlMs: 9_000,
   renewedAtMs: 1_000,
-  renewAfterMs: 3_000,
+  renewAtMs: 4_000,
   checkedAtMs: 1_000,
   version: 1,
   modRevision: 5n,
@@ -47,7 +45,7 @@ Deno.test("nextRegistrationStep() waits until a lost lease may be granted again"
 });
 
 Deno.test("nextRegistrationStep() rests while nothing is wanted and no lease is held", () => {
-  assertEquals(next({ lease: undefined, value: undefined }), { kind: "rest" });
+  assertEquals(next({ lease: undefined, value: undefined }), { kind: "rest", delayMs: Infinity });
 });
 
 Deno.test("nextRegistrationStep() puts the value under a new lease", () => {
@@ -62,7 +60,7 @@ Deno.test("nextRegistrationStep() puts a value that changed", () => {
 Deno.test("nextRegistrationStep() withdraws the key when none is wanted any more, and keeps the lease", () => {
   assertEquals(next({ value: undefined, version: 2 }), { kind: "withdraw", lease: LEASE, version: 2 });
   const withdrawn = { ...LEASE, version: 2, modRevision: 0n };
-  const lease = { ...withdrawn, renewedAtMs: 4_000 };
+  const lease = { ...withdrawn, renewedAtMs: 4_000, renewAtMs: 7_000 };
   assertEquals(next({ lease, value: undefined, version: 2, nowMs: 4_500 }), { kind: "wait", delayMs: 2_500 });
   assertEquals(next({ lease, value: undefined, version: 2, nowMs: 7_000 }), { kind: "renew", lease });
 });
@@ -73,7 +71,7 @@ Deno.test("nextRegistrationStep() waits for the next renewal when all is put", (
 
 Deno.test("nextRegistrationStep() renews when it is time, and then looks at the key", () => {
   assertEquals(next({ nowMs: 4_000 }), { kind: "renew", lease: LEASE });
-  const lease = { ...LEASE, renewedAtMs: 4_000 };
+  const lease = { ...LEASE, renewedAtMs: 4_000, renewAtMs: 7_000 };
   assertEquals(next({ lease, nowMs: 4_001 }), { kind: "check", lease });
   assertEquals(next({ lease: { ...lease, checkedAtMs: 4_001 }, nowMs: 4_002 }), {
     kind: "wait",
@@ -83,19 +81,4 @@ Deno.test("nextRegistrationStep() renews when it is time, and then looks at the 
 
 Deno.test("nextRegistrationStep() renews a lease before it puts a value that etcd may refuse", () => {
   assertEquals(next({ version: 2, nowMs: 4_000 }), { kind: "renew", lease: LEASE });
-});
-
-Deno.test("keyOwnerOf() tells whose a key is by its lease", () => {
-  const own = new Set(["7", "9"]);
-  const found = (leaseId: string) => ({ value: "v", leaseId, modRevision: 5n });
-  assertEquals(keyOwnerOf(undefined, own), { kind: "free" });
-  assertEquals(keyOwnerOf(found("9"), own), { kind: "ours", found: found("9") });
-  assertEquals(keyOwnerOf(found("8"), own), { kind: "taken", leaseId: "8" });
-  assertEquals(keyOwnerOf(found("0"), own), { kind: "taken", leaseId: "0" });
-});
-
-Deno.test("ownerText() names a lease as etcdctl does", () => {
-  assertEquals(ownerText("7587854862389345804"), "lease 694d79cb8feffe0c owns it");
-  assertEquals(ownerText("255"), "lease 00000000000000ff owns it");
-  assertEquals(ownerText("0"), "somebody put it without a lease");
 });

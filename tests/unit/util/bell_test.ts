@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { install } from "@sinonjs/fake-timers";
 import { createBell } from "../../../lib/util/bell.ts";
 
 const LONG_MS = 60_000;
@@ -27,4 +28,19 @@ Deno.test("createBell() remembers rings before the wait, and forgets them after 
 
 Deno.test("createBell() ends a wait after its time", async () => {
   await createBell().wait(1, NEVER);
+});
+
+Deno.test("createBell() waits for a ring, however long, without a time that no timer takes", async () => {
+  const clock = install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const bell = createBell();
+    let isOver = false;
+    const waited = bell.wait(Infinity, NEVER).then(() => isOver = true);
+    await clock.tickAsync(24 * 60 * 60 * 1_000);
+    assertEquals(isOver, false);
+    bell.ring();
+    await waited;
+  } finally {
+    clock.uninstall();
+  }
 });

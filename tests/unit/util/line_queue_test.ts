@@ -15,7 +15,7 @@ function standingReader() {
 
 Deno.test("createLineQueue() writes lines in their order, however few bytes are taken at a time", async () => {
   const reader = standingReader();
-  const queue = createLineQueue({ write: reader.write, maxBytes: 100, onLost: () => {} });
+  const queue = createLineQueue({ write: reader.write, maxLength: 100, onLost: () => {} });
   queue.put("one\n");
   reader.goOn();
   queue.put("two\n");
@@ -29,7 +29,7 @@ Deno.test("createLineQueue() keeps so many bytes for a reader that stands still,
   const reader = standingReader();
   const queue = createLineQueue({
     write: reader.write,
-    maxBytes: 8,
+    maxLength: 8,
     onLost: (lines) => queue.put(`${lines} lost\n`),
   });
   for (const line of ["one\n", "two\n", "three\n", "four\n"]) queue.put(line);
@@ -50,7 +50,7 @@ Deno.test("createLineQueue() leaves one gap, and says so where it is, when its r
       if (text === "one\n") queue.put("4\n");
       return chunk.length;
     },
-    maxBytes: 8,
+    maxLength: 8,
     onLost: (lines) => queue.put(`${lines} lost\n`),
   });
   for (const line of ["one\n", "two\n", "three\n"]) queue.put(line);
@@ -62,7 +62,7 @@ Deno.test("createLineQueue() leaves one gap, and says so where it is, when its r
 
 Deno.test("createLineQueue() writes a line that is longer than all that may wait, when nothing waits", async () => {
   const reader = standingReader();
-  const queue = createLineQueue({ write: reader.write, maxBytes: 2, onLost: () => {} });
+  const queue = createLineQueue({ write: reader.write, maxLength: 2, onLost: () => {} });
   reader.goOn();
   for (const line of ["one\n", "two\n"]) {
     queue.put(line);
@@ -79,7 +79,7 @@ Deno.test("createLineQueue() tries each line once when none can be written, and 
       tried.push(new TextDecoder().decode(chunk));
       return gone ? Promise.reject(new Deno.errors.BrokenPipe()) : Promise.resolve(chunk.length);
     },
-    maxBytes: 100,
+    maxLength: 100,
     onLost: (lines) => queue.put(`${lines} lost\n`),
   });
   for (const line of ["one\n", "two\n"]) queue.put(line);
@@ -98,7 +98,7 @@ Deno.test("createLineQueue() writes together what waits together, in pieces of a
       pieces.push(new TextDecoder().decode(chunk));
       return Promise.resolve(chunk.length);
     },
-    maxBytes: 1_000_000,
+    maxLength: 1_000_000,
     onLost: () => {},
   });
   const long = `${"x".repeat(4_000)}\n`;
@@ -116,7 +116,7 @@ Deno.test("createLineQueue() counts the lines that were not written whole", asyn
       room -= taken;
       return taken === 0 ? Promise.reject(new Error("full")) : Promise.resolve(taken);
     },
-    maxBytes: 100,
+    maxLength: 100,
     onLost: (lines) => lost.push(lines),
   });
   for (const line of ["one\n", "two\n", "three\n", "four\n"]) queue.put(line);

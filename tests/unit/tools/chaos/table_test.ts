@@ -17,10 +17,15 @@ Deno.test("chaosTable() has a row for each scenario that was played", () => {
   assertEquals(
     chaosTable([PLAYED, broken]),
     [
-      "| fault                        | failed requests | noticed after | right again after |",
-      "| ---------------------------- | --------------- | ------------- | ----------------- |",
-      "| etcd is killed (`etcd_down`) | 0 of 1,234      | 250 ms        | 1.3 s             |",
-      "| y (`x`)                      | BROKEN          |               |                   |",
+      "| scenario    | failed requests | noticed after | right again after |",
+      "| ----------- | --------------- | ------------- | ----------------- |",
+      "| `etcd_down` | 0 of 1,234      | 250 ms        | 1.3 s             |",
+      "| `x`         | BROKEN          |               |                   |",
+      "",
+      "What breaks:",
+      "",
+      "- `etcd_down`: etcd is killed",
+      "- `x`: y",
     ].join("\n"),
   );
 });
@@ -31,7 +36,11 @@ Deno.test("chaosTable() says why requests may fail, and names what was skipped",
     { kind: "skipped", name: "disk_full", fault: "the disk is full", reason: "no tmpfs" },
   ]);
   assertEquals(text.split("\n").slice(2), [
-    "| etcd is killed (`etcd_down`) | 2 of 1,234 (in flight at the kill) | -             | 1.3 s             |",
+    "| `etcd_down` | 2 of 1,234      | -             | 1.3 s             |",
+    "",
+    "What breaks:",
+    "",
+    "- `etcd_down`: etcd is killed; in flight at the kill",
     "",
     "Skipped:",
     "",
@@ -47,7 +56,7 @@ Deno.test("lateLines() names what was noticed or right again too late", () => {
   ]);
 });
 
-Deno.test("replaceTable() keeps what stands around the marks, and refuses a page without them", () => {
+Deno.test("replaceTable() keeps the text around the marks, and refuses a page without them", () => {
   const page = "before\n<!-- begin of the table -->\nold\n<!-- end of the table -->\nafter\n";
   assertEquals(
     replaceTable(page, "| new |"),

@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createTurns, type TurnRank } from "../../../lib/register/turns.ts";
+import { type CallQueue, createCallQueue } from "../../../lib/register/call_queue.ts";
 
-const SOME_TIME = { rank: "change", signal: new AbortController().signal } as const;
+type Kind = Parameters<CallQueue>[1]["kind"];
+
+const { signal } = new AbortController();
 
 /** A call that runs until it is told to end. */
 function openCall(started: string[], name: string) {
@@ -13,11 +15,11 @@ function openCall(started: string[], name: string) {
   return { call, end: () => resolve(name), fail: () => reject(new Error(name)) };
 }
 
-Deno.test("createTurns() lets so many calls run at once, and the others in their order", async () => {
-  const inTurn = createTurns(2);
+Deno.test("createCallQueue() lets so many calls run at once, and a failure hands its place on", async () => {
+  const queue = createCallQueue(2);
   const started: string[] = [];
   const [a, b, c, d] = [..."abcd"].map((name) => openCall(started, name));
-  const results = [a, b, c, d].map((open) => open && inTurn(open.call, SOME_TIME));
+  const results = [a, b, c, d].map((open) => open && queue(open.call, { kind: "put", signal }));
   results[1]?.catch(() => {});
   assertEquals(started, ["a", "b"]);
   b?.fail();
@@ -30,14 +32,14 @@ Deno.test("createTurns() lets so many calls run at once, and the others in their
   assertEquals(started, ["a", "b", "c", "d"]);
 });
 
-Deno.test("createTurns() lets a call that is aborted go without its turn", async () => {
-  const inTurn = createTurns(1);
+Deno.test("createCallQueue() lets an aborted call leave at once, without its turn", async () => {
+  const queue = createCallQueue(1);
   const started: string[] = [];
   const [a, b, c] = [..."abc"].map((name) => openCall(started, name));
   const stop = new AbortController();
-  const first = inTurn(a!.call, SOME_TIME);
-  const second = inTurn(b!.call, { ...SOME_TIME, signal: stop.signal });
-  const third = inTurn(c!.call, SOME_TIME);
+  const first = queue(a!.call, { kind: "put", signal });
+  const second = queue(b!.call, { kind: "put", signal: stop.signal });
+  const third = queue(c!.call, { kind: "put", signal });
   stop.abort(new Error("stopping"));
   await assertRejects(() => second, Error, "stopping");
   a!.end();
@@ -45,25 +47,21 @@ Deno.test("createTurns() lets a call that is aborted go without its turn", async
   assertEquals([await first, await third, started], ["a", "c", ["a", "c"]]);
 });
 
-Deno.test("createTurns() keeps what is held first, then changes it, and begins nothing new before", async () => {
-  const inTurn = createTurns(1);
+Deno.test("createCallQueue() renews existing leases first, then changes keys, then grants leases", async () => {
+  const queue = createCallQueue(1);
   const started: string[] = [];
   const first = openCall(started, "first");
-  const firstEnded = inTurn(first.call, SOME_TIME);
-  const waiting: [string, TurnRank][] = [
-    ["grant 1", "begin"],
-    ["put 1", "change"],
-    ["renew 1", "keep"],
-    ["grant 2", "begin"],
-    ["put 2", "change"],
-    ["renew 2", "keep"],
-  ];
-  const ended = waiting.map(([name, rank]) => {
-    const { call, end } = openCall(started, name);
+  const firstEnded = queue(first.call, { kind: "grant", signal });
+  const kinds: Kind[] = ["grant", "put", "renew", "grant", "check", "renew", "withdraw"];
+  const ended = kinds.map((kind, index) => {
+    const { call, end } = openCall(started, `${kind} ${index}`);
     end();
-    return inTurn(call, { ...SOME_TIME, rank });
+    return queue(call, { kind, signal });
   });
   first.end();
   await Promise.all([firstEnded, ...ended]);
-  assertEquals(started, ["first", "renew 1", "renew 2", "put 1", "put 2", "grant 1", "grant 2"]);
+  assertEquals(
+    started,
+    ["first", "renew 2", "renew 5", "put 1", "check 4", "withdraw 6", "grant 0", "grant 3"],
+  );
 });
