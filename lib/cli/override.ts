@@ -1,17 +1,17 @@
 import type { OperatorAction } from "./options.ts";
 
-/** The value of an override key, or that it is to be deleted. */
+/** What to do with the key of an override. */
 export type OverrideChange =
   | { readonly kind: "put"; readonly value: string }
   | { readonly kind: "delete" }
-  /** It says so already. */
+  /** The key has this value already. */
   | { readonly kind: "none" };
 
 /**
- * What becomes of an override: `drain` and `maint` set the state and keep the weight, `weight` keeps the state, `ready`
- * deletes all. Fields that this version does not know are kept; a value that cannot be read is replaced.
+ * How an action changes an override: `drain` and `maint` set the state and keep the weight, `weight` keeps the state,
+ * `ready` deletes the key. Unknown fields are kept. A value that cannot be read is replaced.
  *
- * @param current the value as it stands; undefined: there is no override
+ * @param current the current value; undefined: there is no override
  */
 export function changeOverride(current: string | undefined, action: OperatorAction): OverrideChange {
   if (action.kind === "ready") return current === undefined ? { kind: "none" } : { kind: "delete" };

@@ -62,7 +62,7 @@ export async function waitInWords(
       return {
         kind: "passed",
         revision,
-        lines: [`served by ${end.nodes.map(({ node }) => escapeText(node)).join(", ")}`],
+        lines: [`applied by ${end.nodes.map(({ node }) => escapeText(node)).join(", ")}`],
       };
     case "nobody":
       return { kind: "nobody", revision, lines: ["no node is alive"] };

@@ -56,7 +56,7 @@ function problemOf(event: EtcdEvent, before: string | undefined): string | undef
   return event.kind === "watching" ? undefined : before;
 }
 
-/** Prints a table that differs from the one before. */
+/** Prints each table that differs from the last one. */
 function createChangeLog(): (lines: readonly string[]) => void {
   let last = "";
   return (lines) => {

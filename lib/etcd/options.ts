@@ -3,7 +3,7 @@ import { optional, path, setting } from "../util/flag_kinds.ts";
 
 const prefix = { value: "prefix", parse: readPrefix };
 
-/** Settings by which etcd is reached and the registry is laid out. */
+/** Settings of the connection to etcd and of the prefixes of keys. */
 export const ETCD_FLAGS = {
   endpoints: setting("endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379", "URLs of etcd, separated by commas", {
     value: "urls",
@@ -58,7 +58,7 @@ export function readEtcdOptions(sources: Sources): EtcdSettings {
   if (overlap(servicesPrefix, settingsPrefix)) {
     throw usage(`${name("servicesPrefix")} and ${name("settingsPrefix")} must not contain each other`);
   }
-  // A node would be woken by its own keys.
+  // A node would be woken by the keys that it writes itself.
   if ([servicesPrefix, `${settingsPrefix}servers/`].some((watched) => overlap(watched, nodesPrefix))) {
     throw usage(`${name("nodesPrefix")} and the prefixes that nodes watch must not contain each other`);
   }
@@ -80,7 +80,7 @@ function readUser(text: string, { name }: Given): string {
   throw usage(`${name} takes a name only; set the password with --password-file or ETCD_PASSWORD`);
 }
 
-/** Each as `host:port`, with a scheme where one was given. */
+/** Each as `host:port`, with a scheme if it was given with one. */
 function readEndpoints(text: string, { name }: Given): readonly string[] {
   const endpoints = text.split(",").map((part) => part.trim().replace(/\/$/, "")).filter((part) =>
     part !== ""

@@ -58,7 +58,7 @@ export const REGISTER_FLAGS = {
   ),
 };
 
-/** What is checked: a TCP connection, or with a path an HTTP request. */
+/** What to check: with a path an HTTP request, else a TCP connection. */
 export interface CheckTarget {
   readonly host: string;
   readonly port: number;
@@ -77,7 +77,7 @@ export interface HealthCheck {
 export interface RegisterOptions {
   readonly service: string;
   readonly id: string;
-  /** Undefined: the one that reaches etcd. */
+  /** Undefined: the address that reaches etcd. */
   readonly host: Host | undefined;
   readonly port: number;
   readonly entry: Omit<OwnEntry, "address">;
@@ -88,7 +88,7 @@ export interface RegisterOptions {
 }
 
 /**
- * Reads the settings. The entry is read as a node will read it, so that none is registered that every node rejects.
+ * Reads the settings. The entry is checked as nodes will check it, so that a rejected entry is never registered.
  *
  * @throws {ControllerError} (usage) naming the flag or the variable that is wrong
  */
@@ -107,7 +107,7 @@ export function readRegisterOptions(sources: Sources, hostname: string): Registe
   });
 }
 
-/** Any host does, because only the rest can still be wrong. */
+/** Stands for a host that is not known yet. It is valid, so that only the rest of the entry can be wrong. */
 const SOME_HOST: Host = { kind: "ipv4", text: "192.0.2.1" };
 
 function withValidEntry(options: RegisterOptions): RegisterOptions {
@@ -123,13 +123,15 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
 }
 
 function readHost(text: string, given: Given): Host {
-  if (/^(\[.*\]|[^:]*):[^:]*$/.test(text)) throw wrong(given, "takes no port, the port is set apart");
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(text)) {
+    throw wrong(given, "takes no port, because the port has a setting of its own");
+  }
   const host = parseHost(text);
   if (!host.ok) throw wrong(given, `is not a host without a port: ${host.reason}`);
   return host.value;
 }
 
-/** Without a port: the own one. */
+/** The port is undefined for `tcp`: that of the process. */
 function readTarget(text: string, given: Given): Omit<CheckTarget, "port"> & { port: number | undefined } {
   if (text === "tcp") return { host: "127.0.0.1", port: undefined, path: undefined };
   const url = /^(http|tcp):\/\/[^/]/.test(text) && URL.canParse(text) ? new URL(text) : undefined;

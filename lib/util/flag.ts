@@ -25,13 +25,13 @@ export interface Flag<T> {
   readonly name: string;
   /** The environment variable. */
   readonly env?: string | undefined;
-  /** What stands for the value in `--help`. Undefined for switches. */
+  /** The placeholder of the value in `--help`. Undefined for switches. */
   readonly value?: string;
   /** The default, as a user would write it. */
   readonly fallback?: string | undefined;
   /** The default in words, where it is not a fixed value. */
   readonly otherwise?: string | undefined;
-  /** Nothing works without it. */
+  /** It has no default and must be set. */
   readonly isRequired?: boolean;
   readonly help: string;
   /** The value may be left out. */

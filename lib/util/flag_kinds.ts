@@ -64,7 +64,7 @@ export function choice<const T extends string>(
   return setting(spec, help, { value, parse });
 }
 
-/** Bounds of an integer, and what stands for it in `--help`. */
+/** Bounds of an integer, and its placeholder in `--help`. */
 interface IntegerOptions {
   readonly min?: number;
   readonly max: number;

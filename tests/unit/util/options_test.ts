@@ -198,7 +198,7 @@ for (const [what, [raw, message]] of Object.entries(refused)) {
   });
 }
 
-Deno.test("the options do not repeat a password that stands in --user", () => {
+Deno.test("the options do not repeat a password in --user", () => {
   const error = assertThrows(() => read({ user: "lb:secret" }), ControllerError);
   assertEquals(error.message.includes("secret"), false);
 });
