@@ -111,8 +111,6 @@ function leadsSomewhere(page: string, target: string): boolean {
   if (/^[a-z]+:/.test(target)) return true;
   const { pathname, hash } = new URL(target, new URL(page, "file:///"));
   const path = pathname.slice(1);
-  // `deno task flags` writes it.
-  if (path === "docs/flags.md") return true;
   if (!exists(path)) return false;
   return hash === "" || path.endsWith(".md") && anchorsOf(read(path)).includes(hash.slice(1));
 }
