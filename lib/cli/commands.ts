@@ -12,10 +12,10 @@ import {
 } from "../node/options.ts";
 import { readRegisterOptions, REGISTER_FLAGS } from "../register/options.ts";
 import { readFlags, type Sources } from "../util/flag.ts";
-import { LOG_FLAGS } from "../util/log_options.ts";
 import { VERSION } from "../util/version.ts";
 import {
   DIFF_FLAGS,
+  LOG_FLAGS,
   OPERATOR_FLAGS,
   type OperatorAction,
   readServerName,

@@ -1,5 +1,5 @@
 import { type Given, readFlags, type Sources, usage, type Values } from "../util/flag.ts";
-import { duration, switchFlag } from "../util/flag_kinds.ts";
+import { choice, duration, optional, switchFlag } from "../util/flag_kinds.ts";
 
 const timeoutMs = duration("timeout =30s", "longest time to wait");
 
@@ -26,6 +26,18 @@ export const OPERATOR_FLAGS = {
 /** Settings of `diff` alone. */
 export const DIFF_FLAGS = {
   exitCode: switchFlag("exit-code", "exit with 1 when there is something to change"),
+};
+
+/** Settings of the log. */
+export const LOG_FLAGS = {
+  format: optional(
+    choice("log-format LOG_FORMAT", "text or json", { of: ["text", "json"], value: "format" }),
+    "text on a terminal, else json",
+  ),
+  level: choice("log-level LOG_LEVEL=info", "debug, info, warn or error", {
+    of: ["debug", "info", "warn", "error"],
+    value: "level",
+  }),
 };
 
 /** What to wait for: nothing, a revision, or the newest change. */

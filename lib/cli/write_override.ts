@@ -1,7 +1,7 @@
 import type { Etcd3 } from "etcd3";
 import { ControllerError } from "../util/errors.ts";
 import type { OperatorAction } from "./options.ts";
-import { changeOverride } from "./override.ts";
+import { changedOverride } from "./override.ts";
 
 /** How an override was changed. */
 export interface WriteOverrideResult {
@@ -32,11 +32,10 @@ export async function writeOverride(
     const { kvs: [item], header } = await kv.get(key).exec();
     const hasEntry = (await kv.get(entryKey).exec()).kvs.length > 0;
     const found = { readAt: BigInt(header.revision), clusterId: header.cluster_id, hasEntry };
-    const change = changeOverride(item?.value.toString(), action);
-    if (change.kind === "none") {
-      return { ...found, changed: false, revision: item && BigInt(item.mod_revision) };
-    }
-    const write = change.kind === "delete" ? kv.delete().key(key) : kv.put(key).value(change.value);
+    const current = item?.value.toString();
+    const value = changedOverride(current, action);
+    if (value === current) return { ...found, changed: false, revision: item && BigInt(item.mod_revision) };
+    const write = value === undefined ? kv.delete().key(key) : kv.put(key).value(value);
     const done = await kv.if(key, "Mod", "==", item?.mod_revision ?? "0").then(write).commit();
     if (done.succeeded) return { ...found, changed: true, revision: BigInt(done.header.revision) };
   }

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { COMMANDS, nodeSettings, TOPICS } from "../../../lib/cli/commands.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import { type RawValue, readFlags } from "../../../lib/util/flag.ts";
-import { LOG_FLAGS } from "../../../lib/util/log_options.ts";
+import { LOG_FLAGS } from "../../../lib/cli/options.ts";
 
 type Given = Readonly<Record<string, RawValue>>;
 
