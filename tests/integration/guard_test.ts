@@ -92,13 +92,13 @@ Deno.test("diff holds what run would hold", async () => {
     "remove server backend/a: no entry asks for it",
     "remove server backend/b: no entry asks for it",
   ];
-  const held = ["c", "d"].map((id) => `held backend/${id}: it vanished, and stays for 30 s at most`);
+  const held = ["c", "d"].map((id) => `held backend/${id}: it vanished, and is kept for 30 s at most`);
   assertEquals(await diff(), [...expected, ...held]);
   node.controller.resume();
   await heldIds(node, 2);
   assertEquals(
     await diff(),
-    ["held backend/c", "held backend/d"].map((line) => `${line}: it vanished, and stays for 30 s at most`),
+    ["held backend/c", "held backend/d"].map((line) => `${line}: it vanished, and is kept for 30 s at most`),
   );
 });
 
