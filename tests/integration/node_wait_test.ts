@@ -57,7 +57,7 @@ const names = (end: NodesWait) =>
     ? [end.kind, ...end.nodes.map(({ node }) => node)]
     : [end.kind];
 
-Deno.test("waitForNodes() reports that there is no node to wait for", async () => {
+Deno.test("waitForNodes() says that there is no node to wait for", async () => {
   await using place = await setting();
   assertEquals(await place.wait({}), { kind: "nobody" });
 });
@@ -92,7 +92,7 @@ Deno.test("waitForNodes() does not wait for a node whose lease has ended", async
   assertEquals(names(await place.wait({})), ["passed", "lb1"]);
 });
 
-Deno.test("waitForNodes() names the nodes that are behind when the time is up", async () => {
+Deno.test("waitForNodes() names those that are behind when the time is up", async () => {
   await using place = await setting();
   await place.applied("lb1", 1n);
   await place.applied("lb2", 0n);
@@ -100,7 +100,7 @@ Deno.test("waitForNodes() names the nodes that are behind when the time is up", 
   assertEquals(names(await place.wait({ limitMs: 300 })), ["behind", "lb2", "lb3"]);
 });
 
-Deno.test("waitForNodes() continues through a restart of etcd", async () => {
+Deno.test("waitForNodes() continues after a restart of etcd", async () => {
   await using place = await setting();
   await place.applied("lb1", 0n);
   const end = place.wait({});
@@ -111,7 +111,7 @@ Deno.test("waitForNodes() continues through a restart of etcd", async () => {
   assertEquals(names(await end), ["passed", "lb1"]);
 });
 
-Deno.test("waitForNodes() reports why it could not read when etcd never answers", async () => {
+Deno.test("waitForNodes() says what keeps it from reading when etcd never answers", async () => {
   await using place = await setting();
   await place.etcd.member(0).stop();
   const end = await place.wait({ limitMs: 300 });
@@ -139,7 +139,7 @@ Deno.test("waitForNodes() rejects with the reason of its signal", async () => {
   assertEquals(await end, "enough");
 });
 
-Deno.test("waitForNodes() reports at once that reading the keys is not allowed", async () => {
+Deno.test("waitForNodes() says at once that the keys may not be read", async () => {
   await using place = await setting();
   const { etcd } = place;
   for (

@@ -15,7 +15,7 @@ export const scenario: Scenario = {
       "etcd refuses reads",
       ({ etcd }) => etcd.kind === "watching" && /user name|authentication/.test(etcd.readsRefused ?? ""),
     );
-    await stage.node.untilLine(/etcd refuses reads, the watch goes on/);
+    await stage.node.untilLine(/etcd refuses reads, the watch still works/);
     const { watched } = await stage.watchedMember();
     await watched.kill();
     await stage.node.untilState(
