@@ -4,7 +4,7 @@ import { hasPassed, type NodesView, type NodeView, parseNodes, type Passage } fr
 import { TimeUpError, within } from "../util/time.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { followEtcd } from "../etcd/follow.ts";
-import { type FullRead, readAll } from "../etcd/read.ts";
+import { type FullRead, otherStore, readAll } from "../etcd/read.ts";
 import { isRefusal } from "../etcd/refusal.ts";
 
 /** All nodes at one revision of the store. */
@@ -116,16 +116,4 @@ function createView(options: NodesWaitOptions) {
     return { kind: "behind", nodes: nodes.filter((node) => !hasPassed(node, options)) };
   };
   return { onChange, onTimeUp, onProblem: (reason: string) => problem = reason };
-}
-
-/** A store that was restored, or created again, does not know the revision. */
-function otherStore(
-  read: FullRead,
-  known: { clusterId: string | undefined; revision: bigint },
-): string | undefined {
-  if (known.clusterId !== undefined && read.clusterId !== known.clusterId) {
-    return `cluster id changed from ${known.clusterId} to ${read.clusterId}`;
-  }
-  if (read.revision >= known.revision) return undefined;
-  return `the store is at revision ${read.revision}, before ${known.revision}`;
 }

@@ -34,12 +34,6 @@ interface UnaryMethods<T> {
   ) => void;
 }
 
-/** What a stream of a service is opened for. */
-const STREAM_METHODS: Readonly<Partial<Record<Service, string>>> = {
-  Watch: "watch",
-  Lease: "leaseKeepAlive",
-};
-
 /**
  * Makes calls with the newest token and connections. A call that fails because of a connection, a token or credentials
  * that have been replaced meanwhile is made again, on another endpoint. Other failures are explained.
@@ -107,7 +101,8 @@ export function createCalls(renewal: RenewableConnections): Calls {
       return inTime({ service, method, payload, isStream: false, use });
     },
     withConnection: (service, use) => {
-      const method = STREAM_METHODS[service] ?? service;
+      // Streams are opened of two services: Watch and Lease.
+      const method = service === "Lease" ? "leaseKeepAlive" : service.toLowerCase();
       return inTime({ service, method, payload: undefined, isStream: true, use });
     },
   };

@@ -1,18 +1,9 @@
 import type { Etcd3, IDuplexStream, IWatchRequest, IWatchResponse } from "etcd3";
 import { type Calls, createCalls } from "./calls.ts";
-import { createConnections } from "./connections.ts";
-import type { CredentialSource } from "./credentials.ts";
+import { createConnections, type EtcdOptions } from "./connections.ts";
 import { OpenEtcd3 } from "./endpoint.ts";
 
-/** How to reach etcd. */
-export interface EtcdOptions {
-  /** Endpoints with their scheme, such as `http://127.0.0.1:2379`; all of one scheme. */
-  readonly endpoints: readonly string[];
-  /** Without it: no client certificate, the system's authorities, no user. */
-  readonly credentials?: CredentialSource;
-  /** The credentials have changed, and the new ones are used from now on. */
-  readonly onRenewed?: () => void;
-}
+export type { EtcdOptions };
 
 /** The raw watch stream of etcd's API. */
 export type WatchStream = IDuplexStream<IWatchRequest, IWatchResponse>;
@@ -29,8 +20,7 @@ export interface EtcdClient {
  * otherwise a GOAWAY can end the process.
  */
 export function createEtcdClient(options: EtcdOptions): EtcdClient {
-  const { endpoints, credentials = () => Promise.resolve({}), onRenewed = () => {} } = options;
-  const connections = createConnections({ endpoints, credentials, onRenewed });
+  const connections = createConnections(options);
   const kv = etcdThrough(createCalls(connections));
   return {
     kv,

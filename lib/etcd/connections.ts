@@ -28,17 +28,19 @@ export interface RenewableConnections {
   close(): void;
 }
 
-export interface ConnectionOptions {
+/** How to reach etcd. */
+export interface EtcdOptions {
+  /** Endpoints with their scheme, such as `http://127.0.0.1:2379`; all of one scheme. */
   readonly endpoints: readonly string[];
-  readonly credentials: CredentialSource;
+  /** Without it: no client certificate, the system's authorities, no user. */
+  readonly credentials?: CredentialSource;
   /** The credentials have changed, and the new ones are used from now on. */
-  readonly onRenewed: () => void;
+  readonly onRenewed?: () => void;
 }
 
 /** Makes connections when they are first needed. */
-export function createConnections(
-  { endpoints, credentials, onRenewed }: ConnectionOptions,
-): RenewableConnections {
+export function createConnections(options: EtcdOptions): RenewableConnections {
+  const { endpoints, credentials = () => Promise.resolve({}), onRenewed = () => {} } = options;
   let connections: Connections | undefined;
   let problem: string | undefined;
   let closed = false;

@@ -16,18 +16,12 @@ export interface Credentials {
  */
 export type CredentialSource = () => Promise<Credentials>;
 
-/** The settings that say where the credentials are. */
-type CredentialSettings = Pick<
-  EtcdSettings,
-  "cacert" | "cert" | "key" | "user" | "passwordFile" | "password"
->;
-
 /**
  * Reads certificates and password as they are now.
  *
  * @throws {ControllerError} (usage) naming the file that cannot be read, or is not what it should be
  */
-export async function readCredentials(settings: CredentialSettings): Promise<Credentials> {
+export async function readCredentials(settings: EtcdSettings): Promise<Credentials> {
   const [ca, cert, key] = await Promise.all([settings.cacert, settings.cert, settings.key].map(readOptional));
   if (ca !== undefined) checkCertificate(settings.cacert, ca);
   if (cert !== undefined && key !== undefined) checkPair(settings, cert, key);
@@ -38,7 +32,7 @@ export async function readCredentials(settings: CredentialSettings): Promise<Cre
   };
 }
 
-async function readPassword({ passwordFile: file, password = "" }: CredentialSettings): Promise<string> {
+async function readPassword({ passwordFile: file, password = "" }: EtcdSettings): Promise<string> {
   return file === undefined ? password : (await readFile(file)).toString().replace(/\r?\n$/, "");
 }
 
@@ -53,7 +47,7 @@ function checkCertificate(file: string | undefined, text: Buffer): X509Certifica
   }
 }
 
-function checkPair({ cert: certFile, key: keyFile }: CredentialSettings, cert: Buffer, key: Buffer): void {
+function checkPair({ cert: certFile, key: keyFile }: EtcdSettings, cert: Buffer, key: Buffer): void {
   const certificate = checkCertificate(certFile, cert);
   if (!certificate.checkPrivateKey(parseKey(keyFile, key))) {
     throw new ControllerError("usage", `Cannot use ${keyFile}: it is not the key of ${certFile}`);

@@ -27,18 +27,18 @@ export interface SourceOptions {
   /** Something changed. Rings a doorbell, no more. */
   readonly onChange: () => void;
   readonly onEvent: (event: MirrorEvent) => void;
-  /** How often the mirror's size is compared with etcd's, in milliseconds; jittered. */
-  readonly countEveryMs?: number;
-  /** How often all of the mirror is compared with etcd, in milliseconds; jittered. */
-  readonly compareEveryMs?: number;
-  /** How often a mirror without changes checks that it also holds for later revisions, in milliseconds; jittered. */
-  readonly advanceEveryMs?: number;
+  readonly checksMs?: Partial<typeof CHECKS_MS>;
 }
 
-const COUNT_EVERY_MS = 60_000;
-const COMPARE_EVERY_MS = 30 * 60_000;
-/** Sooner than a store that compacts every five minutes. */
-const ADVANCE_EVERY_MS = 2 * 60_000;
+/** How often a mirror is checked, in milliseconds; jittered. */
+const CHECKS_MS = {
+  /** Its size is compared with etcd's. */
+  count: 60_000,
+  /** All of it is compared. */
+  compare: 30 * 60_000,
+  /** Without changes, it looks whether it also holds for later revisions. Sooner than a compaction every five minutes. */
+  advance: 2 * 60_000,
+};
 
 /**
  * etcd brings a watch that begins in the past up to date in a loop of its own, every 100 ms (mvcc/watchable_store.go,
@@ -97,9 +97,12 @@ export function createMirror(given: SourceOptions): Source {
     const { revision } = before;
     const until = await unchangedUntil(kv, prefixes, before);
     // Events that came meanwhile have moved it on, or soon will.
-    if (until === undefined || until <= revision || state !== before || before.revision !== revision) return;
-    before.revision = until;
-    onChange();
+    const isCurrent = state === before && before.revision === revision;
+    if (isCurrent && until !== undefined && until > revision) {
+      before.revision = until;
+      onChange();
+    }
+    return undefined;
   };
 
   return {
@@ -107,11 +110,10 @@ export function createMirror(given: SourceOptions): Source {
     snapshot: () =>
       Promise.resolve(state && { revision: state.revision, entries: [...state.entries.values()] }),
     run: async (signal) => {
-      const every = (ms: number, look: Parameters<typeof check>[0]) =>
-        repeat(() => check(look), { ms, signal });
-      every(options.countEveryMs ?? COUNT_EVERY_MS, (state) => compareCount(kv, prefixes, state));
-      every(options.compareEveryMs ?? COMPARE_EVERY_MS, (state) => compareAll(kv, prefixes, state));
-      every(options.advanceEveryMs ?? ADVANCE_EVERY_MS, async (state) => void await advance(state));
+      const checksMs = { ...CHECKS_MS, ...options.checksMs };
+      repeat(() => check((state) => compareCount(kv, prefixes, state)), { ms: checksMs.count, signal });
+      repeat(() => check((state) => compareAll(kv, prefixes, state)), { ms: checksMs.compare, signal });
+      repeat(() => check(advance), { ms: checksMs.advance, signal });
       await followEtcd({
         ...options,
         onChange: (next) => {

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { type Etcd3, type IKeyValue, Range } from "etcd3";
+import { type Etcd3, type IKeyValue, type MultiRangeBuilder, Range } from "etcd3";
 import { MAX_VALUE_BYTES } from "../registry/entry.ts";
 import { messageOf } from "../util/errors.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
@@ -36,12 +36,9 @@ export async function readAll(kv: Etcd3, prefixes: readonly string[], at?: bigin
     const range = Range.prefix(prefix);
     let start: Buffer | undefined = Buffer.from(range.start);
     while (start !== undefined) {
-      const page = await tryPage(kv, {
-        start,
-        end: range.end,
-        revision: at?.toString() ?? pin?.revision,
-        size,
-      });
+      const request = kv.getAll().inRange({ start, end: range.end });
+      const revision = at?.toString() ?? pin?.revision;
+      const page = await tryPage(revision === undefined ? request : request.revision(revision), size);
       if (page === undefined) continue;
       pin ??= { revision: page.header.revision, clusterId: page.header.cluster_id };
       for (const item of page.kvs) entries.set(keyText(item.key), rawEntry(item));
@@ -50,13 +47,6 @@ export async function readAll(kv: Etcd3, prefixes: readonly string[], at?: bigin
     }
   }
   return { entries, revision: at ?? BigInt(pin?.revision ?? 0), clusterId: pin?.clusterId ?? "" };
-}
-
-interface PageRange {
-  readonly start: Buffer;
-  readonly end: Buffer | string;
-  readonly revision: string | undefined;
-  readonly size: PageSize;
 }
 
 /** How many keys are asked for at once. */
@@ -73,12 +63,10 @@ const lastSizes = new WeakMap<Etcd3, Readonly<PageSize>>();
  * One page; undefined when it does not fit into a message. The values of one writer must not keep others from being read, so
  * pages get smaller, in this read or in the next one, until they fit.
  */
-async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
+async function tryPage(request: MultiRangeBuilder, size: PageSize) {
   const startedAt = performance.now();
-  const request = kv.getAll().inRange({ start, end }).limit(size.keys)
-    .options({ deadline: Date.now() + PAGE_DEADLINE_MS });
   try {
-    const page = await (revision === undefined ? request : request.revision(revision)).exec();
+    const page = await request.limit(size.keys).options({ deadline: Date.now() + PAGE_DEADLINE_MS }).exec();
     const isQuick = performance.now() - startedAt < QUICK_PAGE_MS;
     if (isQuick && size.grows) size.keys = Math.min(PAGE_KEYS, size.keys * SMALLER_BY);
     return page;
@@ -89,6 +77,18 @@ async function tryPage(kv: Etcd3, { start, end, revision, size }: PageRange) {
     if (keys > MIN_PAGE_KEYS && isTooLarge(error)) return undefined;
     throw error;
   }
+}
+
+/** Why a store is not the one that was seen before, such as after a restore; undefined if it may be. */
+export function otherStore(
+  found: { readonly clusterId: string; readonly revision: bigint },
+  known: { readonly clusterId: string | undefined; readonly revision: bigint },
+): string | undefined {
+  if (known.clusterId !== undefined && found.clusterId !== known.clusterId) {
+    return `cluster id changed from ${known.clusterId} to ${found.clusterId}`;
+  }
+  if (found.revision >= known.revision) return undefined;
+  return `the store is at revision ${found.revision}, before ${known.revision}`;
 }
 
 /** Whether a message had more bytes than the client accepts. */

@@ -3,7 +3,7 @@ import { messageOf } from "../util/errors.ts";
 import { within } from "../util/time.ts";
 import type { RawEntry } from "../registry/snapshot.ts";
 import type { EtcdClient, WatchStream } from "./client.ts";
-import { isTooLarge, keyText, rawEntry } from "./read.ts";
+import { isTooLarge, keyText, otherStore, rawEntry } from "./read.ts";
 import { explainStreamFailure } from "./refusal.ts";
 
 /** One change of one key. */
@@ -130,7 +130,10 @@ function watchReader(
       return false;
     }
     if (response.created) {
-      const other = otherStore(response, options);
+      const { cluster_id: clusterId, revision } = response.header;
+      const seen = options.prefixes.map(({ seen }) => seen).reduce((a, b) => a > b ? a : b);
+      const found = { clusterId, revision: BigInt(revision) };
+      const other = otherStore(found, { clusterId: options.clusterId, revision: seen });
       if (other !== undefined) end("gone", other);
       if (--toCreate === 0) options.onCreated(BigInt(response.header.member_id).toString(16));
     }
@@ -147,14 +150,6 @@ function cancelReason(stream: WatchStream, response: IWatchResponse, { prefixes 
   if (response.compact_revision !== "0") return `compacted up to revision ${response.compact_revision}`;
   const key = prefixes.map(({ prefix }) => prefix).join(", ");
   return messageOf(explainStreamFailure(stream, castGrpcErrorMessage(response.cancel_reason), { key }));
-}
-
-/** After a restore from a snapshot, a store has another cluster id, or its revisions went backwards. */
-function otherStore({ header }: IWatchResponse, { prefixes, clusterId }: WatchOptions): string | undefined {
-  if (header.cluster_id !== clusterId) return `cluster id changed from ${clusterId} to ${header.cluster_id}`;
-  const newest = prefixes.reduce((newest, { seen }) => seen > newest ? seen : newest, 0n);
-  if (BigInt(header.revision) >= newest) return undefined;
-  return `revisions went backwards from ${newest} to ${header.revision}`;
 }
 
 function readEvents(response: IWatchResponse, watched: WatchedPrefix, options: WatchOptions): void {

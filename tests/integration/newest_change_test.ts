@@ -130,7 +130,7 @@ Deno.test("createMirror() finds out that it holds for later revisions, while onl
     prefixes: PREFIXES,
     onChange: () => {},
     onEvent: () => {},
-    advanceEveryMs: 50,
+    checksMs: { advance: 50 },
   });
   const followed = mirror.run(stop.signal);
   await waitFor("a snapshot", () => mirror.snapshot());

@@ -189,7 +189,7 @@ Deno.test("mirror: its own check finds an event that was lost, and everything is
   await using etcd = await startEtcdCluster({ members: 1 });
   await etcd.put("/services/b/1", "one");
   const client = losing(createEtcdClient({ endpoints: etcd.endpoints }), "/services/b/1");
-  await using started = await startSource(etcd, createMirror, { client, countEveryMs: 200 });
+  await using started = await startSource(etcd, createMirror, { client, checksMs: { count: 200 } });
   await etcd.delete("/services/b/1");
   await etcd.put("/services/b/2", "two");
   await waitFor("the complaint", () => started.seen.events.some(({ kind }) => kind === "mirror-wrong"));
@@ -202,7 +202,7 @@ Deno.test("mirror: the full compare finds a value that is not etcd's", async () 
   await etcd.put("/services/b/1", "one");
   await etcd.put("/services/b/2", "two");
   const client = losing(createEtcdClient({ endpoints: etcd.endpoints }), "/services/b/1");
-  await using started = await startSource(etcd, createMirror, { client, compareEveryMs: 200 });
+  await using started = await startSource(etcd, createMirror, { client, checksMs: { compare: 200 } });
   await etcd.delete("/services/b/1");
   await etcd.put("/services/b/3", "three");
   await waitFor("the complaint", () => started.seen.events.some(({ kind }) => kind === "mirror-wrong"));
@@ -212,7 +212,7 @@ Deno.test("mirror: the full compare finds a value that is not etcd's", async () 
 
 Deno.test("mirror: its checks find nothing wrong while it is right", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
-  await using started = await startSource(etcd, createMirror, { countEveryMs: 20, compareEveryMs: 30 });
+  await using started = await startSource(etcd, createMirror, { checksMs: { count: 20, compare: 30 } });
   for (let i = 0; i < 20; i++) await etcd.put(`/services/b/${i % 7}`, String(i));
   await etcd.delete("/services/b/3");
   await waitFor("6 entries", async () => (await started.source.snapshot())?.entries.length === 6);
