@@ -43,10 +43,12 @@ export async function check(settings: ReadSettings): Promise<number> {
   const model = await step("etcd", async (tell) => {
     const model = await readModel(settings);
     const { services, rejections, revision } = model;
-    const counts = `${services.length} services, ${
-      countServers(model)
-    } servers, ${rejections.length} rejections`;
-    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts}`);
+    const counts = [
+      `${services.length} services`,
+      `${countServers(model)} servers`,
+      `${rejections.length} rejections`,
+    ];
+    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts.join(", ")}`);
     return model;
   });
   await step("template", async (tell) => {
@@ -59,7 +61,7 @@ export async function check(settings: ReadSettings): Promise<number> {
   return code;
 }
 
-/** The head stands before the first text, and blanks before the others. */
+/** The head is printed before the first text, and blanks before the others. */
 function columns(head: string, texts: readonly string[]): string[] {
   return texts.map((text, at) => `${at === 0 ? head : " ".repeat(head.length)}${escapeText(text, 2_000)}`);
 }
@@ -79,7 +81,7 @@ async function checkText(haproxy: string, text: string): Promise<void> {
 
 function backendLines(text: string): string[] {
   return [...judgeBackends(sectionsOf(text))].map(([{ name }, plainness]) => {
-    if (plainness.plain) return `backend ${name}: plain, servers follow one by one`;
-    return `backend ${name}: changed by reloads only, for ${plainness.reason}`;
+    if (plainness.plain) return `backend ${name}: plain, servers change one by one`;
+    return `backend ${name}: changed by reloads only: ${plainness.reason}`;
   });
 }
