@@ -7,8 +7,7 @@ import { countServers, EMPTY_MODEL } from "../registry/model.ts";
 import { renderConfig } from "../config/render.ts";
 import { findHaproxy } from "../haproxy/binary.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /** Adds a line about a step. */
 type Tell = (text: string) => void;

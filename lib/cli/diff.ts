@@ -17,8 +17,7 @@ import { guardPort } from "../node/guard.ts";
 import type { RunOptions } from "../node/options.ts";
 import { networksOf } from "../node/listen.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /**
  * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or 1 with
@@ -36,9 +35,11 @@ export async function diff(
   const basis = { state: INITIAL_GUARD, refusals: new Map(), running: observed, file };
   const { model, guard: { held } } = await applyGuard(registry, basis, {
     networks: networksOf(settings.render, settings.adminBind),
-    haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
+    haproxy: {
+      observeBackends: (backends) => observeBackends(dir, backends),
+      readLastGood: () => readText(dir.lastGood),
+    },
     guard: guardPort(settings.guard, { dir, files: createStateFiles() }),
-    render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
   });
   const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);

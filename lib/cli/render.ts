@@ -2,8 +2,7 @@ import { joinConfig } from "../config/text.ts";
 import { escapeText } from "../util/escape.ts";
 import { renderConfig } from "../config/render.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /** `etcd-haproxy render`: prints the configuration for the current registry, and rejections to standard error. */
 export async function render(settings: ReadSettings): Promise<void> {
