@@ -1,4 +1,4 @@
 import { runProgram } from "./lib/cli/program.ts";
 
-// The loop, servers and clients are stopped by now; what a library may have left running must not keep the process.
+// The program has stopped by now. A timer or a connection that a library left open must not keep the process alive.
 if (import.meta.main) Deno.exit(await runProgram(Deno.args));

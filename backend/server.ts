@@ -23,7 +23,7 @@ export function serve({ name, port }: { readonly name: string; readonly port: nu
 
 /** Answers one request, with the name of this backend in a header. */
 export async function answer(request: Request, name: string): Promise<Response> {
-  // A connection whose request was not read to its end cannot be kept alive. Who leaves before needs no answer.
+  // A connection can be kept alive only if its request was read to the end. A client that is gone needs no answer.
   await request.body?.pipeTo(new WritableStream()).catch(() => {});
   const text = new URL(request.url).pathname === "/healthz" ? "ok" : name;
   return new Response(`${text}\n`, { headers: { "x-backend": name } });

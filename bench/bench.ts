@@ -12,11 +12,11 @@ export interface Bench {
   /** A directory for files of the bench itself. */
   readonly dir: string;
   readonly quick: boolean;
-  /** Aborted when somebody asks the bench to end. */
+  /** Aborted when the bench is asked to end. */
   readonly signal: AbortSignal;
   /** Processes that outlived their node. */
   readonly left: { readonly name: Name; readonly pid: number }[];
-  /** Tells what is being done. */
+  /** Prints what is being done. */
   readonly say: (line: string) => void;
 }
 

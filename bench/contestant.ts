@@ -38,7 +38,7 @@ export class Contestant implements AsyncDisposable {
     return new Contestant(name, await testNode({ endpoints: bench.etcd.endpoints }), bench);
   }
 
-  /** Starts it and waits until HAProxy runs so many servers. */
+  /** Starts it and waits until HAProxy runs this many servers. */
   async start(servers: number): Promise<void> {
     if (this.name === "floor") await this.#startFloor();
     else await this.#startNode();
@@ -48,7 +48,7 @@ export class Contestant implements AsyncDisposable {
     );
   }
 
-  /** Waits until all servers, or those of one backend, are as wanted; returns when that was seen. */
+  /** Waits until all servers, or the servers of one backend, are as wanted; returns when that was seen. */
   untilServers(
     what: string,
     wanted: (servers: readonly SeenServer[]) => boolean,
@@ -72,7 +72,7 @@ export class Contestant implements AsyncDisposable {
     return cpuSeconds({ controller: this.controller.pid, ...haproxy, etcd });
   }
 
-  /** Resident memory of what follows etcd, in MiB. */
+  /** Resident memory of the process that follows etcd, in MiB. */
   residentMib(): Promise<number> {
     return residentMib(this.controller.pid);
   }
@@ -83,7 +83,7 @@ export class Contestant implements AsyncDisposable {
     this.node.start({ args: ["--apply", this.name, ...prefix, "--log-level", "warn", ...args] });
   }
 
-  /** Stops a node as its operator would, and counts the processes that it leaves. */
+  /** Stops a node as an operator would, and counts the processes that it leaves. */
   async stop(): Promise<void> {
     await this.#floor?.stop();
     await this.#haproxy?.stop();

@@ -1,5 +1,5 @@
 /**
- * The floor: the least that can follow etcd. A bare watch, and for each event one line on HAProxy's runtime socket; no
+ * The floor: the least that can follow etcd. A bare watch, and one line on HAProxy's runtime socket for each event; no
  * file, no check, no verification. Usage: floor.ts ENDPOINT PREFIX SOCKET
  */
 import { prepareProcess } from "../lib/etcd/process.ts";

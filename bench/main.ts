@@ -1,5 +1,5 @@
 /**
- * Measures what this project promises, on this machine, and prints one table.
+ * Measures on this machine what the project promises, and prints one table.
  *
  * Exit codes: 0 it ran, also when targets are missed; 1 something broke; 2 a program is missing; 128 + n after signal n.
  */
@@ -67,7 +67,7 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<void
   try {
     for (const part of options.only) findings.push(await MEASURE[part](bench));
   } finally {
-    // What was measured before something broke, or before somebody had enough of it, still counts.
+    // Numbers from before a failure or an interrupt still count.
     findings.push(leftFindings(bench));
     say(
       `\n${navigator.hardwareConcurrency} cores, load average ${loadBefore} at the start, ${load()} at the end`,
@@ -76,7 +76,7 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<void
   }
 }
 
-/** Other work on the machine makes milliseconds meaningless; ratios suffer less. */
+/** Other work on the machine makes milliseconds meaningless; ratios are less affected. */
 function load(): string {
   return (Deno.loadavg()[0] ?? NaN).toFixed(1);
 }

@@ -11,7 +11,7 @@ defaults
 frontend origins
 `;
 
-/** Servers that answer faster than anything in front of them: an HAProxy that knows its answer. */
+/** Servers that answer faster than anything in front of them: an HAProxy with a fixed answer. */
 export class FastOrigins implements AsyncDisposable {
   readonly addresses: readonly string[];
   readonly #process: LocalProcess;

@@ -1,4 +1,4 @@
-// What /proc tells of processes. Linux only, as is the rest of what the bench needs.
+// Reads /proc. Linux only, like the rest of the bench.
 
 const TICKS_PER_SECOND = 100;
 
@@ -32,7 +32,7 @@ export async function cpuSeconds(
   return { controller: own(pids.controller), haproxy, etcd: own(pids.etcd) };
 }
 
-/** What was used since `before`, in milliseconds per change. */
+/** CPU time since `before`, in milliseconds per change. */
 export function cpuPerChange(before: CpuSeconds, after: CpuSeconds, changes: number): CpuSeconds {
   const per = (name: keyof CpuSeconds) => (after[name] - before[name]) * 1_000 / changes;
   return { controller: per("controller"), haproxy: per("haproxy"), etcd: per("etcd") };

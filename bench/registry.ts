@@ -1,6 +1,6 @@
 import type { EtcdClient } from "../lib/etcd/client.ts";
 
-/** As many writers as keep etcd busy without any of them waiting for its time limit. */
+/** Enough writers to keep etcd busy, few enough that none runs into its time limit. */
 const WRITERS = 200;
 /** etcd takes 128 operations in one transaction. */
 const PER_TRANSACTION = 100;
@@ -31,7 +31,7 @@ export class Registry {
     await this.#client.kv.delete().key(`${this.prefix}${service}/${id}`);
   }
 
-  /** Puts each by itself, as so many backends that start together would; a put that fails is tried again. */
+  /** Puts each by itself, like backends that start together; a put that fails is tried again. */
   async putEach(registrations: readonly Registration[]): Promise<void> {
     const queue = [...registrations].reverse();
     const writer = async () => {
@@ -47,7 +47,7 @@ export class Registry {
       const puts = registrations.slice(at, at + PER_TRANSACTION).map(({ service, id, value }) =>
         kv.put(`${this.prefix}${service}/${id}`).value(value)
       );
-      // A condition that always holds: nobody writes the prefix itself.
+      // A condition that always holds: the prefix itself is never written.
       await kv.if(this.prefix, "Version", "==", 0).then(...puts).commit();
     }
   }
@@ -63,12 +63,12 @@ export class Registry {
   }
 }
 
-/** An entry whose server HAProxy does not check: at thousands of servers checks would drown what is measured. */
+/** An entry whose server HAProxy does not check: with thousands of servers, checks would hide what is measured. */
 export function uncheckedEntry(address: string): string {
   return JSON.stringify({ address, check: { disabled: true } });
 }
 
-/** So many servers in services of 100. */
+/** This many servers, in services of 100. */
 export function manyServers(count: number, addresses: readonly string[]): Registration[] {
   return Array.from({ length: count }, (_, index) => ({
     service: serviceName(Math.floor(index / 100)),

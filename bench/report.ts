@@ -1,4 +1,4 @@
-/** Who is measured: the two ways of applying, and the bare minimum. */
+/** The contestants: the two ways of applying, and the bare minimum. */
 export const NAMES = ["auto", "reload", "floor"] as const;
 export type Name = typeof NAMES[number];
 
@@ -10,7 +10,7 @@ export interface Row {
   readonly floor?: string;
 }
 
-/** What was to be reached, and what was. */
+/** A target, and what was measured. */
 export interface Target {
   readonly what: string;
   readonly limit: string;
@@ -18,7 +18,7 @@ export interface Target {
   readonly isReached: boolean;
 }
 
-/** What one part has found. `numbers` is everything it measured, for the JSON file. */
+/** The results of one part. `numbers` is everything it measured, for the JSON file. */
 export interface Findings {
   readonly title: string;
   readonly rows: readonly Row[];
@@ -36,7 +36,7 @@ export function atMost(what: string, measured: number, limit: number, unit = "")
   };
 }
 
-/** A number with as many digits as tell something. */
+/** A number with its significant digits. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return "-";
   if (value === 0) return "0";

@@ -5,7 +5,7 @@ const EVERY_MS = 1;
 const DEADLINE_MS = 30_000;
 const MAINT_OR_DRAIN = 0x09;
 
-/** One server as `show servers state` tells it. */
+/** One server in `show servers state`. */
 export interface SeenServer {
   readonly name: string;
   /** It gets requests. */
@@ -13,8 +13,8 @@ export interface SeenServer {
 }
 
 /**
- * What to look for. Each look is a connection of its own, so that it reaches the worker that serves now: a connection
- * that stays open would stay with an old worker, and keep it alive. It costs each contestant the same.
+ * What to look for. Each look is a new connection, so that it reaches the current worker: an open connection would stay
+ * with an old worker, and keep it alive. The cost is the same for each contestant.
  */
 export interface Sighting {
   readonly socket: string;

@@ -1,4 +1,4 @@
-/** What a column of the table says of many measurements. */
+/** Many measurements, as the table shows them. */
 export interface Summary {
   readonly count: number;
   readonly p50: number;
@@ -6,7 +6,7 @@ export interface Summary {
   readonly max: number;
 }
 
-/** Sums up measurements; of none, all is NaN. */
+/** Sums up measurements; without any, all is NaN. */
 export function summarize(values: readonly number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;

@@ -3,7 +3,7 @@ import { requireProgram } from "../tools/local/programs.ts";
 
 const CLIENTS = 32;
 
-/** How `wrk` is to ask. */
+/** How `wrk` sends requests. */
 export interface WrkOptions {
   readonly url: string;
   readonly seconds: number;
@@ -20,12 +20,12 @@ export interface WrkCounts {
   readonly failed: number;
 }
 
-/** A script by which each client waits so long on average before each request; not all at the same moments. */
+/** A script that makes each client wait this long on average before each request, not all at the same moment. */
 export function waitingScript(ms: number): string {
   return `function delay() return math.random(0, ${2 * ms}) end\n`;
 }
 
-/** 32 clients that ask for so many seconds, or until they are stopped. */
+/** 32 clients that send requests for this many seconds, or until they are stopped. */
 export class Wrk implements AsyncDisposable {
   readonly #process: LocalProcess;
 
@@ -58,7 +58,7 @@ export class Wrk implements AsyncDisposable {
 /**
  * Reads what `wrk` prints.
  *
- * @throws {Error} when it is no report
+ * @throws {Error} when it is not a report
  */
 export function parseWrk(text: string): WrkCounts {
   const requests = /^\s*(\d+) requests in /m.exec(text)?.[1];

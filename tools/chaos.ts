@@ -1,7 +1,7 @@
 /**
- * Plays the scenarios of `tests/scenarios/`, all or those that are named, and prints what each fault came to.
+ * Plays the scenarios of `tests/scenarios/`, all or those that are named, and prints the result of each fault.
  *
- * Exit codes: 0 every scenario that was played went as it should, 1 one did not, 2 wrong usage, 128 + n after signal n.
+ * Exit codes: 0 every scenario that was played passed, 1 one did not, 2 wrong usage, 128 + n after signal n.
  */
 import { Command, InvalidArgumentError } from "commander";
 import { missingRequirement } from "../tests/support/requirements.ts";
@@ -32,10 +32,10 @@ async function main(options: ChaosOptions, signal: AbortSignal): Promise<number>
   const table = chaosTable(results);
   say();
   say(table);
-  for (const line of lateLines(results)) say(red(`Later than it should be: ${line}`));
+  for (const line of lateLines(results)) say(red(`Too late: ${line}`));
   const broken = results.filter(({ kind }) => kind === "broken");
   if (broken.length > 0) {
-    say(red(`${broken.length} of ${results.length} scenarios did not go as they should`));
+    say(red(`${broken.length} of ${results.length} scenarios failed`));
     return 1;
   }
   if (options.write) await Deno.writeTextFile(PAGE, replaceTable(await Deno.readTextFile(PAGE), table));
@@ -99,10 +99,10 @@ function parseTimes(text: string): number {
 
 function parse(args: string[]): ChaosOptions {
   const command = new Command("deno task chaos")
-    .description("Plays faults on real etcd, HAProxy and clients, and prints what each came to.")
+    .description("Plays faults on real etcd, HAProxy and clients, and prints the results.")
     .argument("[scenarios...]", "their names (files of tests/scenarios/); all if none is given")
-    .option("--times <number>", "play each so often, and show the worst of each column", parseTimes, 1)
-    .option("--write", "put the table into docs/reliability.md, if all went as it should", false)
+    .option("--times <number>", "play each this many times, and show the worst of each column", parseTimes, 1)
+    .option("--write", "put the table into docs/reliability.md, if all passed", false)
     .exitOverride((error) => Deno.exit(error.exitCode === 0 ? 0 : 2))
     .parse(args, { from: "user" });
   const { times, write } = command.opts<{ times: number; write: boolean }>();

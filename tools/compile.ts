@@ -17,7 +17,7 @@ const PROJECT = new URL("../", import.meta.url).pathname;
 const DIST = `${PROJECT}dist/`;
 const ENTRY = "main.ts";
 
-/** Fixed in the program for good: none for ffi, and whoever may run programs needs no narrower list of files. */
+/** Fixed in the program: no ffi. A narrower list of files would not help, because the program may run other programs. */
 const PERMISSIONS = ["net", "read", "write", "run", "env", "sys"].map((name) => `--allow-${name}`);
 
 async function main(args: readonly string[]): Promise<number> {
@@ -44,7 +44,7 @@ async function givenRuntime(): Promise<Architecture | undefined> {
   return path ? runtimeArchitecture(await Deno.readFile(path), Deno.version.deno) : undefined;
 }
 
-/** Writes the file that tells the programs their commit. It stays: another compilation may be reading it. */
+/** Writes the file from which the programs know their commit. It is not removed: another compilation may be reading it. */
 async function writeCommit({ commit }: CompileOptions): Promise<void> {
   await Deno.mkdir(DIST, { recursive: true });
   const staged = await Deno.makeTempFile({ dir: DIST, prefix: ".commit-" });
@@ -69,7 +69,7 @@ interface Compilation {
   readonly excluded: readonly string[];
 }
 
-/** Compiles beside the output and renames, so that a failure leaves nothing behind. Returns the state that prevented it. */
+/** Compiles beside the output and renames, so that a failure leaves nothing behind. Returns the reason of a failure. */
 async function compile({ target, output, excluded }: Compilation): Promise<string | undefined> {
   await Deno.mkdir(dirname(output), { recursive: true });
   const staging = await Deno.makeTempDir({ dir: dirname(output), prefix: ".compile-" });

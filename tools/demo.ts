@@ -1,7 +1,7 @@
 /**
  * Shows the whole path on this machine: etcd, two load-balancer nodes and backends that come and go, under traffic.
  *
- * Exit codes: 0 the story went as it should, 1 a request failed that must not or something broke, 2 wrong usage,
+ * Exit codes: 0 the demo passed, 1 a request failed that must not or something broke, 2 wrong usage,
  * 128 + n signal n (130: Ctrl-C).
  */
 import { sayTable } from "./demo/report.ts";

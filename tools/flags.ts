@@ -29,7 +29,8 @@ other users of a machine can read flags. [Registry schema](schema.md) describes 
   "Admin server":
     "The container image sets `LB_ADMIN_BIND` to `:8405`. [Operations](operations/README.md) lists what it answers.",
   "Guard": "[Why servers are held](adr/0001-mass-disappearance-guard.md) explains the guard.",
-  "Registration": "[Registration](registration.md) explains what `register` does.",
+  "Registration":
+    "[Registration](registration.md) explains what `register` does. `--check tcp` checks the own port.",
 };
 
 /** The text of `docs/flags.md`, before it is formatted. */

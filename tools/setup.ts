@@ -1,8 +1,8 @@
 /**
- * Makes sure that the programs which demo and tests run are there, and installs Debian's packages where it may.
+ * Checks that the programs for demo and tests are there, and installs Debian's packages where it is allowed to.
  *
- * With `--all` also those that only some tests need, which are skipped where they are missing. Exit codes: 0 all is
- * there, 1 the installation failed, 2 you have to install something, or the usage is wrong.
+ * With `--all` also the programs that only some tests need; without them, these tests are skipped. Exit codes: 0 all are
+ * there, 1 the installation failed, 2 you have to install something, or wrong usage.
  */
 import { findProgram } from "./local/programs.ts";
 import { complain, say } from "./local/terminal.ts";
@@ -54,12 +54,12 @@ function instructions(missing: readonly Need[]): string {
   const programs = missing.map(({ program, description }) => `  ${program.padEnd(15)} ${description}`);
   const packages = missing.map((need) => need.debianPackage).join(" ");
   return [
-    "Cannot go on: these programs are missing, and this user may not install them here:",
+    "Cannot continue: these programs are missing, and this user is not allowed to install them:",
     ...programs,
     "On Debian or Ubuntu, as root:",
     `  apt-get update && apt-get install --no-install-recommends ${packages}`,
     "Elsewhere, put them into PATH: https://www.haproxy.org and https://etcd.io/docs/latest/install",
-    "System services of these names should not run; stop them if the packages start any.",
+    "If the packages start system services with these names, stop them.",
   ].join("\n");
 }
 

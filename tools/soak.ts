@@ -1,6 +1,5 @@
 /**
- * Lets a node live through random faults for some time, and compares what its processes hold in the first and in the last
- * third of it.
+ * Runs a node under random faults for some time, and compares what its processes hold in the first and in the last third.
  *
  * Exit codes: 0 all was steady and no request failed that must not, 1 otherwise, 2 wrong usage, 128 + n after signal n.
  */
@@ -24,7 +23,7 @@ const SAMPLE_EVERY_MS = 3_000;
 /** Requests that were under way when HAProxy was killed, and their next tries, may fail for so long after its return. */
 const EXCUSED_AFTER_MS = 1_000;
 const EXCUSED = "excused";
-/** Programs read their code and fill their caches first: what comes after counts. */
+/** Programs first read their code and fill their caches, which does not count. */
 const WARM_UP_MS = 30_000;
 
 async function main(options: SoakOptions, signal: AbortSignal): Promise<number> {
@@ -144,7 +143,9 @@ function parseNumber(text: string): number {
 
 function parse(args: string[]): SoakOptions {
   return new Command("deno task soak")
-    .description("Lets a node live through random faults, and compares what it holds early and late.")
+    .description(
+      "Runs a node under random faults, and compares its use of memory, files and processes early and late.",
+    )
     .option("--minutes <number>", "how long", parseNumber, 10)
     .option("--seed <number>", "which faults; the same seed makes the same choices", parseNumber, newSeed())
     .exitOverride((error) => Deno.exit(error.exitCode === 0 ? 0 : 2))

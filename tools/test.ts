@@ -1,5 +1,5 @@
 /**
- * Runs tests, several files at once, and tells what came of each, which tests were slow, and which were skipped.
+ * Runs tests, several files at once, and shows the result of each, which tests were slow, and which were skipped.
  *
  * Usage: `tools/test.ts all|unit|integration [files and folders] [flags of deno test]`. `DENO_JOBS` says how many files
  * run at once. Exit codes: 0 all passed; 1 a test failed or none ran; 130 and 143 after SIGINT and SIGTERM, with all
@@ -77,7 +77,7 @@ async function runJobs(jobs: readonly Job[], flags: readonly string[]): Promise<
       running.delete(job.name);
       results.push(result);
       screen.onEnd(result, output);
-      left.forEach((process) => screen.print(`       it left this running, which was ended: ${process}`));
+      left.forEach((process) => screen.print(`       it left this process running (ended now): ${process}`));
       if (result.code !== 0 && flags.some((flag) => flag.startsWith("--fail-fast"))) waiting.length = 0;
     }
   };

@@ -1,7 +1,7 @@
 /**
- * Starts the local stack, says what to try with it, and stays until it is told to end (Ctrl-C).
+ * Starts the local stack, prints what to try with it, and runs until Ctrl-C.
  *
- * Exit codes: 0 it was told to end, 1 something broke, 2 wrong usage, 128 + n a signal n while it started (130: Ctrl-C).
+ * Exit codes: 0 after Ctrl-C, 1 something broke, 2 wrong usage, 128 + n signal n while it started (130: Ctrl-C).
  */
 import { bold, dim, say } from "./local/terminal.ts";
 import { readLayout } from "./stack/command_line.ts";
@@ -41,7 +41,7 @@ function sayWhatToTry(stack: Stack): void {
 }
 
 if (import.meta.main) {
-  const layout = readLayout("deno task up", "Starts the local stack, and stays until Ctrl-C.");
+  const layout = readLayout("deno task up", "Starts the local stack, and runs until Ctrl-C.");
   say(bold("etcd-haproxy: the local stack"));
   await exitWith(runStack({ backends: 3, onExit: "tell", layout }, stay));
 }

@@ -21,7 +21,7 @@ interface Burst {
   readonly bareReloadMs: number;
 }
 
-/** 5,000 registrations at once into an empty registry, beside one bare reload of the file that they make. */
+/** 5,000 registrations at once into an empty registry, compared with one bare reload of the resulting file. */
 export async function measureBurst(bench: Bench): Promise<Findings> {
   bench.say(`burst: ${SERVERS} registrations at once`);
   const bursts: Burst[] = [];
@@ -48,7 +48,7 @@ async function oneBurst(name: Name, bench: Bench): Promise<Burst> {
   return burst;
 }
 
-/** Looks at the last service only, until it is complete: looking at all of them costs HAProxy much. */
+/** Looks only at the last service, until it is complete: to look at all of them costs HAProxy much. */
 async function untilLive(contestant: Contestant): Promise<number> {
   const backend = serviceName(SERVERS / PER_SERVICE - 1);
   await contestant.untilServers("the last service", (seen) => seen.length === PER_SERVICE, {

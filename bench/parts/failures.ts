@@ -6,7 +6,7 @@ import { startSmall } from "./latency.ts";
 
 const FULL = { changes: 100, seconds: 20 };
 const QUICK = { changes: 20, seconds: 4 };
-/** With fewer requests a cell says nothing. */
+/** With fewer requests a cell means nothing. */
 const REQUESTS_PER_SECOND = 5_000;
 const GUEST = { service: "backend", id: "guest" };
 
@@ -14,7 +14,7 @@ interface Cell extends WrkCounts {
   readonly name: "auto" | "reload";
   readonly load: string;
   readonly isVoid: boolean;
-  /** How many changes HAProxy was given one by one; the others were overtaken by the next. */
+  /** How many changes were applied one by one; the others were overtaken by the next change. */
   readonly applied: number;
 }
 

@@ -9,9 +9,9 @@ import { waitingScript, Wrk } from "../wrk.ts";
 
 const FIXED_SERVERS = 3;
 const EVERY_MS = 2_000;
-/** 32 clients ask about 1,000 times a second in all: enough to tell moments apart, little enough to leave CPU free. */
+/** 32 clients send about 1,000 requests a second: enough for exact times, few enough to leave CPU free. */
 const CLIENT_WAIT_MS = 30;
-/** Under this load a server that is silent for so long gets no requests any more. */
+/** Under this load a server that is silent for this long no longer gets requests. */
 const SILENCE_MS = 450;
 /** On a machine that is too slow for the pace there are fewer rounds. */
 const MOST_MS = 120_000;

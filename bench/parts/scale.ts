@@ -22,14 +22,14 @@ export interface ScaleCell {
   readonly rangeRequests: number;
 }
 
-/** A contestant that stays when the others go on, and what it has shown. */
+/** A contestant that is kept running, and its results. */
 export interface Measured {
   readonly contestant: Contestant;
   readonly cell: ScaleCell;
   readonly endedAt: number;
 }
 
-/** Measures each contestant in turn at one number of servers; `keep` gets those that are not to be stopped yet. */
+/** Measures each contestant in turn at one number of servers; `keep` gets the ones that must not be stopped yet. */
 export async function measureSize(
   servers: number,
   bench: Bench,
@@ -90,7 +90,7 @@ async function timed(contestant: Contestant, isUp: boolean, change: () => Promis
   return seenAt - startedAt;
 }
 
-/** CPU per change while nobody looks: looking costs HAProxy more than the change does. */
+/** CPU per change without looking at HAProxy, which would cost it more than the change. */
 async function measureCpu(contestant: Contestant, addMs: number, bench: Bench) {
   const changes = changesFor(contestant.name, bench);
   const everyMs = Math.max(200, addMs * 1.7);

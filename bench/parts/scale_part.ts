@@ -3,7 +3,7 @@ import type { Findings } from "../report.ts";
 import { type Measured, measureSize, type ScaleCell } from "./scale.ts";
 import { type Later, scaleFindings } from "./scale_findings.ts";
 
-/** 5,000 first: what is left of its memory a minute later is looked at after the others. */
+/** 5,000 first: its memory a minute later is read after the others. */
 const SIZES = [5_000, 100, 1_000, 20_000];
 const QUICK_SIZES = [5_000, 100];
 const LATER = 5_000;

@@ -15,7 +15,7 @@ interface Starts {
   readonly bareHaproxy: number[];
 }
 
-/** How soon a node serves: a new one with etcd, one that served before without etcd, and HAProxy alone. */
+/** Time until a node serves: a new one with etcd, one that served before and has no etcd, and HAProxy alone. */
 export async function measureStart(bench: Bench): Promise<Findings> {
   bench.say("start: from the start of the process to the first response");
   const starts: Starts = { withEtcd: [], withoutEtcd: [], bareHaproxy: [] };

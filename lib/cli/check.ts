@@ -7,8 +7,7 @@ import { countServers, EMPTY_MODEL } from "../registry/model.ts";
 import { renderConfig } from "../config/render.ts";
 import { findHaproxy } from "../haproxy/binary.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /** Adds a line about a step. */
 type Tell = (text: string) => void;
@@ -44,10 +43,12 @@ export async function check(settings: ReadSettings): Promise<number> {
   const model = await step("etcd", async (tell) => {
     const model = await readModel(settings);
     const { services, rejections, revision } = model;
-    const counts = `${services.length} services, ${
-      countServers(model)
-    } servers, ${rejections.length} rejections`;
-    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts}`);
+    const counts = [
+      `${services.length} services`,
+      `${countServers(model)} servers`,
+      `${rejections.length} rejections`,
+    ];
+    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts.join(", ")}`);
     return model;
   });
   await step("template", async (tell) => {
@@ -60,7 +61,7 @@ export async function check(settings: ReadSettings): Promise<number> {
   return code;
 }
 
-/** The head stands before the first text, and blanks before the others. */
+/** The head is printed before the first text, and blanks before the others. */
 function columns(head: string, texts: readonly string[]): string[] {
   return texts.map((text, at) => `${at === 0 ? head : " ".repeat(head.length)}${escapeText(text, 2_000)}`);
 }
@@ -80,7 +81,7 @@ async function checkText(haproxy: string, text: string): Promise<void> {
 
 function backendLines(text: string): string[] {
   return [...judgeBackends(sectionsOf(text))].map(([{ name }, plainness]) => {
-    if (plainness.plain) return `backend ${name}: plain, servers follow one by one`;
-    return `backend ${name}: changed by reloads only, for ${plainness.reason}`;
+    if (plainness.plain) return `backend ${name}: plain, servers change one by one`;
+    return `backend ${name}: changed by reloads only: ${plainness.reason}`;
   });
 }

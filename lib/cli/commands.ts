@@ -12,10 +12,10 @@ import {
 } from "../node/options.ts";
 import { readRegisterOptions, REGISTER_FLAGS } from "../register/options.ts";
 import { readFlags, type Sources } from "../util/flag.ts";
-import { LOG_FLAGS } from "../util/log_options.ts";
 import { VERSION } from "../util/version.ts";
 import {
   DIFF_FLAGS,
+  LOG_FLAGS,
   OPERATOR_FLAGS,
   type OperatorAction,
   readServerName,
@@ -67,7 +67,7 @@ const command = (usage: string, help: string, rest: Pick<Command, "topics" | "ru
 });
 const READING: readonly Topic[] = ["etcd", "Configuration", "Admin server"];
 
-/** All commands. Their code is loaded when they are called: a frequent health check must not pay for etcd's client. */
+/** All commands. Their code is loaded when they are called, so that a frequent health check does not load etcd's client. */
 export const COMMANDS: readonly Command[] = [
   command("run", "run a node: follow etcd and drive HAProxy", {
     topics: [...READING, "Node", "Applying changes", "Guard", "Log"],
@@ -130,7 +130,7 @@ export const COMMANDS: readonly Command[] = [
   command("version", "print the version", { topics: [], run: () => Promise.resolve(console.log(VERSION)) }),
 ];
 
-/** What the commands have in common by which operators override a server. `action` gets the second operand. */
+/** The common part of the commands that override a server. `action` gets the second operand. */
 function operating(action: (operand: string) => OperatorAction): Pick<Command, "topics" | "run"> {
   return {
     topics: ["etcd", "Operator commands"],
@@ -153,7 +153,7 @@ export function nodeSettings(sources: Sources): NodeSettings {
   return { ...readSettings(sources), run: { ...run, attach: attach && resolve(attach) } };
 }
 
-/** HAProxy is told these paths, and does not start in the same directory. */
+/** Paths become absolute, because HAProxy gets them and does not start in the same directory. */
 function readSettings(sources: Sources): ReadSettings {
   const { config, stateDir, ...render } = readFlags(RENDER_FLAGS, sources);
   return {
@@ -163,7 +163,7 @@ function readSettings(sources: Sources): ReadSettings {
   };
 }
 
-/** Does something that logs: the program ends right afterwards. */
+/** Calls `action` with the log set up, and writes the last lines of the log. */
 async function logged<T>(sources: Sources, action: () => Promise<T>): Promise<T> {
   const { format = Deno.stderr.isTerminal() ? "text" : "json", level } = readFlags(LOG_FLAGS, sources);
   const { configureLog, flushLog } = await import("../util/log.ts");

@@ -4,7 +4,7 @@ import type { EtcdSettings } from "../etcd/options.ts";
 import { prepareProcess } from "../etcd/process.ts";
 
 /**
- * The client of a command, in a process that is prepared for it.
+ * Prepares the process, and opens the client of a command.
  *
  * @throws {ControllerError} (usage) when a file that a flag names cannot be read or used
  */
@@ -13,7 +13,7 @@ export function connectEtcd(settings: EtcdSettings): Promise<EtcdClient> {
   return openEtcd(settings);
 }
 
-/** Does something with a client, and closes it. Throws what `connectEtcd()` and `use` throw. */
+/** Calls `use` with a client and closes it. Throws what `connectEtcd()` and `use` throw. */
 export async function withEtcd<T>(
   settings: EtcdSettings,
   use: (client: EtcdClient) => Promise<T>,

@@ -17,12 +17,11 @@ import { guardPort } from "../node/guard.ts";
 import type { RunOptions } from "../node/options.ts";
 import { networksOf } from "../node/listen.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
 /**
- * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or with
- * `exitCode` 1 when there is something to change.
+ * `etcd-haproxy diff`: prints what `run` would change, and changes nothing. Returns the exit code: 0, or 1 with
+ * `exitCode` when there is something to change.
  */
 export async function diff(
   settings: ReadSettings & Pick<RunOptions, "apply" | "guard"> & { readonly exitCode: boolean },
@@ -36,9 +35,11 @@ export async function diff(
   const basis = { state: INITIAL_GUARD, refusals: new Map(), running: observed, file };
   const { model, guard: { held } } = await applyGuard(registry, basis, {
     networks: networksOf(settings.render, settings.adminBind),
-    haproxy: { observeBackends: (backends) => observeBackends(dir, backends) },
+    haproxy: {
+      observeBackends: (backends) => observeBackends(dir, backends),
+      readLastGood: () => readText(dir.lastGood),
+    },
     guard: guardPort(settings.guard, { dir, files: createStateFiles() }),
-    render: (model) => Promise.resolve(render(model)),
     now: () => performance.now(),
   });
   const goodBase = runningBase(observed, [file, await readText(dir.lastGood)]);
@@ -53,11 +54,8 @@ export async function diff(
   console.log(`revision ${model.revision}: ${todo.kind}`);
   describePlan(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
   for (const { server, since, until } of held) {
-    console.log(
-      `  held ${serverKey(server)}: it vanished, and stays for ${
-        Math.ceil((until - since) / 1_000)
-      } s at most`,
-    );
+    const seconds = Math.ceil((until - since) / 1_000);
+    console.log(`  held ${serverKey(server)}: it vanished, and is kept for ${seconds} s at most`);
   }
   for (const { key, reason } of model.rejections) {
     console.log(`  rejected ${escapeText(key)}: ${escapeText(reason)}`);
@@ -65,7 +63,7 @@ export async function diff(
   return settings.exitCode && todo.kind !== "nothing" ? 1 : 0;
 }
 
-/** The base that HAProxy runs, from the text that it was started from. */
+/** The base that HAProxy runs: that of the text it was started from. */
 function runningBase(observed: Observed, texts: readonly (string | undefined)[]): string | undefined {
   const bases = texts.flatMap((text) => text === undefined ? [] : [splitConfig(text).base]);
   return bases.find((base) => observed.kind === "up" && baseDigest(base) === observed.base);

@@ -5,8 +5,8 @@ import { localUrl, reachableHost } from "../node/listen.ts";
 const TIMEOUT_MS = 4_000;
 
 /**
- * `etcd-haproxy health`: asks a controller on this machine whether it lives. Returns the exit code, 0 or 1. Not by
- * `fetch`, which would ask the proxy that a container's environment may name.
+ * `etcd-haproxy health`: checks that the local controller is alive. Returns the exit code, 0 or 1. It does not use
+ * `fetch`, which would go through a proxy that the environment of a container may name.
  */
 export async function health(bind: Bind): Promise<number> {
   const target = { host: reachableHost(bind), port: bind.port, path: "/healthz" };

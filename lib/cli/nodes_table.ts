@@ -1,12 +1,12 @@
 import { escapeText } from "../util/escape.ts";
 import type { NodeStatus, NodesView, NodeView } from "../ack/keys.ts";
 
-const UNLEASED = "has keys without a lease: it counts as alive until somebody deletes them";
+const UNLEASED = "has keys without a lease: it counts as alive until they are deleted";
 
-/** Longer texts would push the other columns out of sight. */
+/** A longer text would push the other columns off the screen. */
 const MAX_CELL = 40;
 
-/** What nodes say of themselves, by column. */
+/** What nodes report, by column. */
 const COLUMNS: Readonly<Record<string, (status: NodeStatus, now: number) => string>> = {
   LAG: ({ lagMs }) => `${lagMs} ms`,
   UP: ({ servers }) => `${servers.up}/${servers.total}`,
@@ -21,9 +21,9 @@ const COLUMNS: Readonly<Record<string, (status: NodeStatus, now: number) => stri
 };
 
 /**
- * All nodes as a table, a line each, with what cannot be read below it. Text of others is escaped.
+ * All nodes as a table, a line each, and below it the keys that cannot be read. Text of nodes is escaped.
  *
- * @param now wall-clock milliseconds, for the age of what a node says
+ * @param now wall-clock milliseconds, for the age of a status
  */
 export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
   const rows = [["NODE", "REVISION", ...Object.keys(COLUMNS)], ...nodes.map((node) => cells(node, now))];
@@ -38,8 +38,8 @@ export function nodesTable({ nodes, bad }: NodesView, now: number): string[] {
 }
 
 function cells({ node, applied, status }: NodeView, now: number): string[] {
-  const said = Object.values(COLUMNS).map((cell) => status === undefined ? "?" : cell(status, now));
-  return [escapeText(node), applied === undefined ? "-" : `${applied}`, ...said];
+  const reported = Object.values(COLUMNS).map((cell) => status === undefined ? "?" : cell(status, now));
+  return [escapeText(node), applied === undefined ? "-" : `${applied}`, ...reported];
 }
 
 function drainingLines(node: string, status: NodeStatus | undefined): string[] {
@@ -47,7 +47,7 @@ function drainingLines(node: string, status: NodeStatus | undefined): string[] {
   return [`${escapeText(node)} drains ${status.draining.map((server) => escapeText(server)).join(", ")}`];
 }
 
-/** A time in the largest unit that fits; clocks of two machines may differ, so none is below 0. */
+/** A time in the largest unit that fits. It is never below 0: the clocks of two machines may differ. */
 export function ageText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   if (seconds < 120) return `${seconds} s`;
@@ -55,7 +55,7 @@ export function ageText(ms: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** The nodes as plain data, for JSON. Revisions are numbers, as everywhere outside. */
+/** The nodes as plain data, for JSON. Revisions are numbers, as in all output. */
 export function nodesJson({ nodes, bad }: NodesView): Record<string, unknown> {
   return {
     nodes: nodes.map(({ node, applied, status, hasLease }) => ({
@@ -71,8 +71,8 @@ export function nodesJson({ nodes, bad }: NodesView): Record<string, unknown> {
 /** Why a node has not passed a revision, in words. */
 export function behindText({ node, applied, status }: NodeView, revision: bigint, server?: string): string {
   const name = escapeText(node);
-  if (applied === undefined) return `${name} serves no revision yet`;
-  if (applied < revision) return `${name} serves revision ${applied}`;
-  if (status === undefined) return `${name} does not tell what it drains`;
-  return `${name} still holds requests of ${escapeText(server ?? "it")}`;
+  if (applied === undefined) return `${name} has applied no revision yet`;
+  if (applied < revision) return `${name} has applied revision ${applied}`;
+  if (status === undefined) return `${name} does not report what it drains`;
+  return `${name} still has requests for ${escapeText(server ?? "it")}`;
 }

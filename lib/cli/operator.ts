@@ -15,7 +15,7 @@ export interface OperatorCommand extends OperatorOptions {
 
 /**
  * `etcd-haproxy drain`, `ready`, `maint` and `weight`: override a server, and with `--wait` wait until every live node
- * does as it is told. Returns the exit code, 0 or 1.
+ * has applied it. Returns the exit code, 0 or 1.
  */
 export function operate(settings: EtcdSettings, command: OperatorCommand): Promise<number> {
   return withEtcd(settings, async (client) => {
@@ -23,7 +23,7 @@ export function operate(settings: EtcdSettings, command: OperatorCommand): Promi
     const name = serverKey(command.server);
     console.log(`${name}: ${inWords(command.action, result)}`);
     if (!result.hasEntry && command.action.kind !== "ready") {
-      console.error(`etcd-haproxy: ${name} is not registered: the override waits for it`);
+      console.error(`etcd-haproxy: ${name} is not registered: the override applies once it is`);
     }
     return command.wait ? await wait(client, settings, { ...command, result }) : 0;
   });
@@ -37,11 +37,8 @@ async function write(
   const { services, overrides } = prefixesOf(settings);
   const name = serverKey(server);
   try {
-    return await writeOverride(
-      client.kv,
-      { key: `${overrides}${name}`, entryKey: `${services}${name}` },
-      action,
-    );
+    const keys = { key: `${overrides}${name}`, entryKey: `${services}${name}` };
+    return await writeOverride(client.kv, keys, action);
   } catch (error) {
     const kind = error instanceof ControllerError ? error.kind : "transient";
     throw new ControllerError(kind, `Cannot override ${name}: ${messageOf(error)}`, { cause: error });
@@ -53,9 +50,7 @@ function inWords(action: OperatorAction, { changed, revision }: WriteOverrideRes
     return changed ? `override deleted at revision ${revision}` : "there is no override";
   }
   const what = action.kind === "weight" ? `weight ${action.weight}` : `state ${action.kind}`;
-  return changed
-    ? `${what} at revision ${revision}`
-    : `${what} already, since revision ${revision} at the latest`;
+  return changed ? `${what} at revision ${revision}` : `${what} already, at revision ${revision} or before`;
 }
 
 /** A server that is to stop must have no more requests; for the others only the revision counts. */
@@ -66,7 +61,7 @@ async function wait(
 ): Promise<number> {
   const isStop = action.kind === "weight" ? action.weight === 0 : action.kind !== "ready";
   const waited = await waitInWords(client, settings, {
-    // An override that is not there may have been deleted a moment ago, which leaves no revision.
+    // A missing override may have been deleted a moment ago, which leaves no revision.
     revision: result.revision,
     at: result.readAt,
     clusterId: result.clusterId,

@@ -1,5 +1,5 @@
 import { type Given, readFlags, type Sources, usage, type Values } from "../util/flag.ts";
-import { duration, switchFlag } from "../util/flag_kinds.ts";
+import { choice, duration, optional, switchFlag } from "../util/flag_kinds.ts";
 
 const timeoutMs = duration("timeout =30s", "longest time to wait");
 
@@ -17,18 +17,30 @@ export const STATUS_FLAGS = {
   watch: switchFlag("watch", "show every change until Ctrl-C"),
 };
 
-/** Settings of the commands by which operators override servers. */
+/** Settings of the commands that override servers. */
 export const OPERATOR_FLAGS = {
   wait: switchFlag("wait", "wait until every live node has applied the change; exit with 1 if not"),
   timeoutMs,
 };
 
-/** Settings of `diff`, besides those of the node. */
+/** Settings of `diff` alone. */
 export const DIFF_FLAGS = {
   exitCode: switchFlag("exit-code", "exit with 1 when there is something to change"),
 };
 
-/** What to wait for: nothing, a revision, or with `newest` the newest change. */
+/** Settings of the log. */
+export const LOG_FLAGS = {
+  format: optional(
+    choice("log-format LOG_FORMAT", "text or json", { of: ["text", "json"], value: "format" }),
+    "text on a terminal, else json",
+  ),
+  level: choice("log-level LOG_LEVEL=info", "debug, info, warn or error", {
+    of: ["debug", "info", "warn", "error"],
+    value: "level",
+  }),
+};
+
+/** What to wait for: nothing, a revision, or the newest change. */
 export type WaitFor = bigint | "newest" | undefined;
 
 export type StatusOptions = Values<typeof STATUS_FLAGS>;
@@ -50,7 +62,7 @@ function readWaitFor({ raw, name }: Given): WaitFor {
   throw usage(`${name} is not a revision: ${raw}`);
 }
 
-/** What an operator asks for one server. */
+/** What to do with one server. */
 export type OperatorAction =
   | { readonly kind: "drain" | "ready" | "maint" }
   | { readonly kind: "weight"; readonly weight: number };
@@ -60,7 +72,7 @@ const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
 /**
  * Reads `<service>/<id>`.
  *
- * @throws {ControllerError} (usage) when it is none
+ * @throws {ControllerError} (usage) when the text is something else
  */
 export function readServerName(text: string): { readonly service: string; readonly id: string } {
   const [service = "", id = "", ...others] = text.split("/");
@@ -68,7 +80,7 @@ export function readServerName(text: string): { readonly service: string; readon
   throw usage(`not <service>/<id>, each 1 to 128 of the characters A-Z a-z 0-9 . _ : -: ${text}`);
 }
 
-/** @throws {ControllerError} (usage) when it is no weight */
+/** @throws {ControllerError} (usage) when the text is not a weight */
 export function readWeight(text: string): number {
   const weight = Number(text);
   if (/^\d{1,3}$/.test(text) && weight <= 256) return weight;

@@ -1,23 +1,15 @@
 import type { OperatorAction } from "./options.ts";
 
-/** The value of an override key, or that it is to be deleted. */
-export type OverrideChange =
-  | { readonly kind: "put"; readonly value: string }
-  | { readonly kind: "delete" }
-  /** It says so already. */
-  | { readonly kind: "none" };
-
 /**
- * What becomes of an override: `drain` and `maint` set the state and keep the weight, `weight` keeps the state, `ready`
- * deletes all. Fields that this version does not know are kept; a value that cannot be read is replaced.
+ * The value of an override after an action; undefined: none. `drain` and `maint` set the state and keep the weight,
+ * `weight` keeps the state, `ready` deletes the override. Unknown fields are kept. A value that cannot be read is replaced.
  *
- * @param current the value as it stands; undefined: there is no override
+ * @param current the value before; undefined: none
  */
-export function changeOverride(current: string | undefined, action: OperatorAction): OverrideChange {
-  if (action.kind === "ready") return current === undefined ? { kind: "none" } : { kind: "delete" };
+export function changedOverride(current: string | undefined, action: OperatorAction): string | undefined {
+  if (action.kind === "ready") return undefined;
   const change = action.kind === "weight" ? { weight: action.weight } : { state: action.kind };
-  const value = JSON.stringify({ ...fieldsOf(current), ...change });
-  return value === current ? { kind: "none" } : { kind: "put", value };
+  return JSON.stringify({ ...fieldsOf(current), ...change });
 }
 
 function fieldsOf(text: string | undefined): object {

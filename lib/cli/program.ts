@@ -45,7 +45,7 @@ export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): P
   }
 }
 
-/** With `[options]`, which every command has, the list of commands would not fit into a terminal. */
+/** Without `[options]`, which every command has: the list of commands would not fit into 80 columns. */
 function operandsOf(command: Command): string {
   return command.usage().replace(/^\[options\] ?/, "");
 }
@@ -58,7 +58,7 @@ function commandOption(flag: Flag<unknown>): Option {
   return repeats ? option.argParser((one: string, all: readonly string[] = []) => [...all, one]) : option;
 }
 
-/** One line for whatever went wrong; only a bug is worth a stack trace. */
+/** Prints one line about an error and returns the exit code. A bug is thrown again, for its stack trace. */
 async function explain(error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
@@ -77,7 +77,7 @@ function commanderText({ code, message }: CommanderError): string {
   return `${escapeText(what)}${suggestion ? `: did ${suggestion}` : " (see etcd-haproxy help)"}`;
 }
 
-/** The last line of a program that ends, whether it is read or not. */
+/** Writes the last line of the program. It does not wait for a reader. */
 async function say(text: string): Promise<void> {
   const stderr = stderrLines(() => {});
   stderr.put(`etcd-haproxy: ${text}\n`);

@@ -8,7 +8,7 @@ import { prefixesOf } from "../etcd/open.ts";
 import { withEtcd } from "./connect.ts";
 import { networksOf } from "../node/listen.ts";
 
-/** What the commands that look at the registry once need to know. */
+/** Settings of the commands that read the registry once. */
 export interface ReadSettings {
   readonly etcd: EtcdSettings;
   readonly render: RenderOptions;
@@ -16,9 +16,9 @@ export interface ReadSettings {
 }
 
 /**
- * Reads the registry once, and builds the model that a node with these settings would.
+ * Reads the registry once, and builds the model that a node with these settings would build.
  *
- * @throws {ControllerError} (transient) when etcd cannot be asked
+ * @throws {ControllerError} (transient) when etcd cannot be read
  */
 export async function readModel({ etcd, render, adminBind }: ReadSettings): Promise<Model> {
   const prefixes = prefixesOf(etcd);

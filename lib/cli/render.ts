@@ -2,10 +2,9 @@ import { joinConfig } from "../config/text.ts";
 import { escapeText } from "../util/escape.ts";
 import { renderConfig } from "../config/render.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
-import { renderSettings } from "../node/settings.ts";
-import { templateSource } from "../node/template.ts";
+import { renderSettings, templateSource } from "../node/rendering.ts";
 
-/** `etcd-haproxy render`: prints the configuration for the registry as it is now; rejections go to standard error. */
+/** `etcd-haproxy render`: prints the configuration for the current registry, and rejections to standard error. */
 export async function render(settings: ReadSettings): Promise<void> {
   const template = await templateSource(settings.render.template)();
   const model = await readModel(settings);

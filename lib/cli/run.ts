@@ -3,7 +3,7 @@ import { type NodeSettings, openNode, type WrapHaproxy } from "../node/node.ts";
 import { listenForSignals } from "./signals.ts";
 
 /**
- * `etcd-haproxy run`: keeps this node's HAProxy at what etcd says, until SIGTERM or SIGINT. SIGHUP asks for a pass that
+ * `etcd-haproxy run`: keeps this node's HAProxy in step with etcd until SIGTERM or SIGINT. SIGHUP asks for a pass that
  * reads the template again.
  *
  * @throws {ControllerError} when the node cannot start

@@ -1,8 +1,8 @@
-/** What the process was asked by signals. */
+/** How a process is asked to stop. */
 export interface Signals {
   /** Aborted by the first SIGTERM or SIGINT. */
   readonly stop: AbortSignal;
-  /** Aborted by the second: skip the waiting. */
+  /** Aborted by the second: do not wait any longer. */
   readonly hurry: AbortSignal;
 }
 
@@ -10,31 +10,27 @@ export interface Signals {
 export function listenForSignals(onHangup?: () => void): Signals {
   const stop = new AbortController();
   const hurry = new AbortController();
-  const onSignal = () => stop.signal.aborted ? hurry.abort() : stop.abort();
-  Deno.addSignalListener("SIGTERM", onSignal);
-  Deno.addSignalListener("SIGINT", onSignal);
+  onStopSignal(() => stop.signal.aborted ? hurry.abort() : stop.abort());
   if (onHangup !== undefined) Deno.addSignalListener("SIGHUP", onHangup);
   return { stop: stop.signal, hurry: hurry.signal };
 }
 
-/** Asks of the operator, in their order. */
+/** How a process that ends in several steps is asked to stop. */
 export interface StopSignals {
   /** Aborted by the first SIGTERM or SIGINT. */
   readonly stop: AbortSignal;
-  /** A signal that the next SIGTERM or SIGINT from now on aborts: skip what is waited for. */
+  /** A signal that the next SIGTERM or SIGINT aborts: end the current step. */
   next(): AbortSignal;
 }
 
-/** What a process may be told besides to end. */
+/** Signals that do not ask a process to end. */
 const PASSED_ON: readonly Deno.Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"];
 
 /** Listens for SIGTERM and SIGINT until the process ends. */
 export function listenForStop(): StopSignals {
   const stop = new AbortController();
   let current = stop;
-  const onSignal = () => current.abort();
-  Deno.addSignalListener("SIGTERM", onSignal);
-  Deno.addSignalListener("SIGINT", onSignal);
+  onStopSignal(() => current.abort());
   return {
     stop: stop.signal,
     next: () => {
@@ -42,6 +38,11 @@ export function listenForStop(): StopSignals {
       return current.signal;
     },
   };
+}
+
+function onStopSignal(act: () => void): void {
+  Deno.addSignalListener("SIGTERM", act);
+  Deno.addSignalListener("SIGINT", act);
 }
 
 /** Passes other signals on until the process ends. */

@@ -50,14 +50,16 @@ async function wait(
   if (at > now) {
     throw new ControllerError(
       "operator",
-      `Cannot wait for revision ${at}: the store is at revision ${now}, so it is another one or was restored`,
+      `Cannot wait for revision ${at}: the store is at revision ${now}, so it is another store or was restored`,
     );
   }
-  // Most nodes have applied it already, and then there is nothing to search.
+  // A revision that all nodes have applied needs no search for the change before it.
   const isApplied = nodes.every(({ applied }) => applied !== undefined && applied >= at);
   const target = { revision: isApplied ? at : undefined, at, clusterId, timeoutMs };
   const { kind, revision, lines } = await waitInWords(client, settings, target);
   if (kind === "passed") return 0;
-  lines.forEach((line) => console.error(`etcd-haproxy: revision ${revision} is not served: ${line}`));
+  lines.forEach((line) =>
+    console.error(`etcd-haproxy: revision ${revision} is not applied everywhere: ${line}`)
+  );
   return 1;
 }

@@ -2,6 +2,7 @@ import { ControllerError } from "../util/errors.ts";
 import { escapeText } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
+import type { NodeView } from "../ack/keys.ts";
 import { newestChange } from "../ack/newest_change.ts";
 import { waitForNodes } from "../ack/wait.ts";
 import { behindText } from "./nodes_table.ts";
@@ -39,8 +40,9 @@ export async function waitInWords(
   settings: EtcdSettings,
   { at, clusterId, timeoutMs, server, ...options }: WaitOptions,
 ): Promise<Waited> {
-  const deadline = performance.now() + timeoutMs;
+  const { nodesPrefix } = settings;
   const { services, overrides } = prefixesOf(settings);
+  const deadline = performance.now() + timeoutMs;
   // Changes of other keys do not count: nodes do not watch them.
   const revision = options.revision ?? await newestChange(client, {
     prefixes: [services, overrides],
@@ -49,21 +51,10 @@ export async function waitInWords(
     signal: AbortSignal.timeout(Math.max(timeoutMs, LEAST_SEARCH_MS)),
   });
   const limitMs = Math.max(0, deadline - performance.now());
-  const { nodesPrefix } = settings;
-  const end = await waitForNodes(client, {
-    nodesPrefix,
-    revision,
-    clusterId,
-    limitMs,
-    server,
-  });
+  const end = await waitForNodes(client, { nodesPrefix, revision, clusterId, limitMs, server });
   switch (end.kind) {
     case "passed":
-      return {
-        kind: "passed",
-        revision,
-        lines: [`served by ${end.nodes.map(({ node }) => escapeText(node)).join(", ")}`],
-      };
+      return { kind: "passed", revision, lines: [`applied by ${namesOf(end.nodes)}`] };
     case "nobody":
       return { kind: "nobody", revision, lines: ["no node is alive"] };
     case "behind":
@@ -73,4 +64,8 @@ export async function waitInWords(
     case "other-store":
       throw new ControllerError("operator", `Cannot wait for revision ${revision}: ${end.reason}`);
   }
+}
+
+function namesOf(nodes: readonly NodeView[]): string {
+  return nodes.map(({ node }) => escapeText(node)).join(", ");
 }

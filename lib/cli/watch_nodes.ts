@@ -10,14 +10,14 @@ import { listenForSignals } from "./signals.ts";
 
 /** Changes that come together are shown once. */
 const QUIET_MS = 100;
-/** On a terminal ages grow by themselves. */
+/** On a terminal the ages are kept up to date. */
 const TERMINAL_TICK_MS = 1_000;
 /** Elsewhere nothing is printed when only time has passed. */
 const NO_TICK_MS = 3_600_000;
 
 /** Shows all nodes at every change until SIGINT or SIGTERM: on a terminal in place, else one table below the other. */
 export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promise<number> {
-  const { stop } = listenForSignals(() => {});
+  const { stop } = listenForSignals();
   const isTerminal = Deno.stdout.isTerminal();
   const show = isTerminal ? showInPlace : createChangeLog();
   const bell = createBell();
@@ -36,7 +36,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
     },
     signal: stop,
   });
-  if (isTerminal) write(OTHER_SCREEN);
+  if (isTerminal) write(ALTERNATE_SCREEN);
   while (!stop.aborted) {
     const table = read === undefined
       ? []
@@ -46,7 +46,7 @@ export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promi
     await bell.wait(isTerminal ? TERMINAL_TICK_MS : NO_TICK_MS, stop);
     await sleep(QUIET_MS, stop);
   }
-  if (isTerminal) write(FIRST_SCREEN);
+  if (isTerminal) write(FORMER_SCREEN);
   await followed;
   return 0;
 }
@@ -56,7 +56,7 @@ function problemOf(event: EtcdEvent, before: string | undefined): string | undef
   return event.kind === "watching" ? undefined : before;
 }
 
-/** Prints a table that differs from the one before. */
+/** Prints each table that differs from the last one. */
 function createChangeLog(): (lines: readonly string[]) => void {
   let last = "";
   return (lines) => {
@@ -67,15 +67,15 @@ function createChangeLog(): (lines: readonly string[]) => void {
   };
 }
 
-/** Control sequences of xterm: its other screen without a cursor, and back to what was there before. */
-const OTHER_SCREEN = "\x1b[?1049h\x1b[?25l";
-const FIRST_SCREEN = "\x1b[?25h\x1b[?1049l";
+/** The alternate screen of the terminal (xterm control sequences); the former content is back at the end. */
+const ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l";
+const FORMER_SCREEN = "\x1b[?25h\x1b[?1049l";
 
 function showInPlace(lines: readonly string[]): void {
   const { columns, rows } = Deno.consoleSize();
   // A terminal that does not know its size says 0.
   const fitting = lines.slice(0, (rows || Infinity) - 1).map((line) => line.slice(0, columns || Infinity));
-  // One write from the upper left corner, each line cleared behind its text: nothing flickers.
+  // One write from the upper left corner, each line cleared after its text, so that nothing flickers.
   write(`\x1b[H${fitting.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
 }
 

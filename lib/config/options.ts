@@ -22,7 +22,7 @@ export const RENDER_FLAGS = {
   serverNetworks: optional(
     setting(
       "server-networks SERVER_NETWORKS",
-      "networks of servers, separated by commas; rejects host names",
+      "allowed networks of servers, separated by commas; excludes host names",
       {
         value: "cidrs",
         parse: readNetworks,

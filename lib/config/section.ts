@@ -9,43 +9,19 @@ export interface Section {
 }
 
 /** Section keywords of HAProxy 2.6 to 3.2 (configuration manual, table of contents). */
-const SECTION_KEYWORDS = new Set([
-  ...[
-    "global",
-    "defaults",
-    "frontend",
-    "backend",
-    "listen",
-    "peers",
-    "resolvers",
-    "mailers",
-    "userlist",
-    "program",
-  ],
-  ...[
-    "http-errors",
-    "ring",
-    "cache",
-    "log-forward",
-    "log-profile",
-    "fcgi-app",
-    "crt-store",
-    "traces",
-    "acme",
-  ],
-]);
+const SECTION_KEYWORDS = new Set(
+  ("global defaults frontend backend listen peers resolvers mailers userlist program http-errors ring cache " +
+    "log-forward log-profile fcgi-app crt-store traces acme").split(" "),
+);
 
 /** Splits a configuration into its sections; joining all their lines gives the text back. */
 export function sectionsOf(text: string): Section[] {
-  const sections: { keyword: string; name: string; lines: string[] }[] = [{
-    keyword: "",
-    name: "",
-    lines: [],
-  }];
+  let lines: string[] = [];
+  const sections: Section[] = [{ keyword: "", name: "", lines }];
   for (const line of text.split("\n")) {
     const start = sectionStart(line);
-    if (start !== undefined) sections.push({ ...start, lines: [] });
-    sections.at(-1)?.lines.push(line);
+    if (start !== undefined) sections.push({ ...start, lines: lines = [] });
+    lines.push(line);
   }
   return sections;
 }
@@ -68,49 +44,42 @@ export function isServerLine(line: string): boolean {
  */
 export type Plainness = { readonly plain: true } | { readonly plain: false; readonly reason: string };
 
-const ALWAYS_DYNAMIC = new Set(["roundrobin", "leastconn", "random"]);
-const NEVER_DYNAMIC = new Set(["static-rr", "first", "log-hash", "sticky"]);
-const AGENT_CHECK = /\sagent-check\b/;
-const PREVENTING = ["default-server", "server-template", "use-server", "dispatch"];
-
-/** Judges one `backend` section; `defaults` is the section that it inherits from, if any. */
-export function judgeBackend(section: Section, defaults: Section | undefined): Plainness {
-  const own = section.lines.slice(1).filter((line) => !isServerLine(line)).map(configWords);
-  const inherited = defaults?.lines.slice(1).map(configWords) ?? [];
-  const all = [...inherited, ...own];
-  if (all.some(([first = ""]) => first.startsWith("."))) return not("it holds conditional blocks (.if)");
-  const preventing = all.find(([first = ""]) => PREVENTING.includes(first));
-  if (preventing !== undefined) return not(`it has ${preventing[0]}`);
-  if (
-    section.lines.some((line) =>
-      isServerLine(line) && AGENT_CHECK.test(line) && configWords(line).includes("agent-check")
-    )
-  ) {
-    return not("a server has agent-check");
-  }
-  if (all.some(([first, second]) => first === "option" && second === "transparent")) {
-    return not("it has option transparent");
-  }
-  return judgeBalance(all);
-}
-
-function judgeBalance(lines: readonly (readonly string[])[]): Plainness {
-  const balance = lines.findLast(([first]) => first === "balance")?.[1]?.replace(/\(.*$/, "") ?? "roundrobin";
-  if (NEVER_DYNAMIC.has(balance)) return not(`balance ${balance} takes no dynamic servers`);
-  if (ALWAYS_DYNAMIC.has(balance)) return { plain: true };
-  const hashType = lines.findLast(([first]) => first === "hash-type")?.[1] ?? "map-based";
-  if (hashType === "consistent") return { plain: true };
-  return not(`balance ${balance} takes dynamic servers only with hash-type consistent`);
-}
-
-function not(reason: string): Plainness {
-  return { plain: false, reason };
-}
-
 /** Every `backend` section of a text with its judgement, in the order of the text. */
 export function judgeBackends(sections: readonly Section[]): Map<Section, Plainness> {
   const backends = [...defaultsOf(sections)].filter(([{ keyword }]) => keyword === "backend");
-  return new Map(backends.map(([section, defaults]) => [section, judgeBackend(section, defaults)]));
+  return new Map(backends.map(([section, defaults]) => {
+    const reason = whyNotPlain(section, defaults);
+    return [section, reason === undefined ? { plain: true } : { plain: false, reason }];
+  }));
+}
+
+const PREVENTING = new Set(["default-server", "server-template", "use-server", "dispatch"]);
+const AGENT_CHECK = /\sagent-check\b/;
+
+function whyNotPlain(section: Section, defaults: Section | undefined): string | undefined {
+  const own = section.lines.slice(1).filter((line) => !isServerLine(line));
+  const all = [...defaults?.lines.slice(1) ?? [], ...own].map(configWords);
+  if (all.some(([first = ""]) => first.startsWith("."))) return "it holds conditional blocks (.if)";
+  const preventing = all.find(([first = ""]) => PREVENTING.has(first));
+  if (preventing !== undefined) return `it has ${preventing[0]}`;
+  const likely = section.lines.filter((line) => isServerLine(line) && AGENT_CHECK.test(line));
+  if (likely.some((line) => configWords(line).includes("agent-check"))) return "a server has agent-check";
+  if (all.some(([first, second]) => first === "option" && second === "transparent")) {
+    return "it has option transparent";
+  }
+  return whyNotDynamic(all);
+}
+
+const ALWAYS_DYNAMIC = new Set(["roundrobin", "leastconn", "random"]);
+const NEVER_DYNAMIC = new Set(["static-rr", "first", "log-hash", "sticky"]);
+
+/** Why the algorithm does not take servers at run time. */
+function whyNotDynamic(lines: readonly (readonly string[])[]): string | undefined {
+  const argument = (keyword: string) => lines.findLast(([first]) => first === keyword)?.[1];
+  const balance = argument("balance")?.replace(/\(.*$/, "") ?? "roundrobin";
+  if (NEVER_DYNAMIC.has(balance)) return `balance ${balance} takes no dynamic servers`;
+  if (ALWAYS_DYNAMIC.has(balance) || argument("hash-type") === "consistent") return undefined;
+  return `balance ${balance} takes dynamic servers only with hash-type consistent`;
 }
 
 /** The `frontend`, `backend` and `listen` sections of a text, each with the `defaults` section that it inherits from, if any. */

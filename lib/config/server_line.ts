@@ -119,34 +119,24 @@ export function withServerIds(servers: ServerLines): ServerLines {
 }
 
 function withIds(lines: readonly ServerLine[]): ServerLine[] {
-  const taken = new Set<number>();
-  const wanted = lines.map((line) => {
-    const { id } = comparable(line);
-    if (id !== undefined) taken.add(id);
-    return id ?? derivedId(line).id;
-  });
+  const numbered = lines.map(withDerivedId);
   // Nearly always no two ids are equal, and the order of names does not matter.
-  if (new Set(wanted).size === lines.length) return lines.map((line, at) => numbered(line, wanted[at] ?? 0));
-  const claimed = new Map<ServerLine, number>();
-  for (const line of ownLines(lines)) claimed.set(line, claimId(derivedId(line).id, taken));
-  return lines.map((line) => numbered(line, claimed.get(line) ?? comparable(line).id ?? 0));
+  if (new Set(numbered.map((line) => comparable(line).id)).size === lines.length) return numbered;
+  const taken = new Set(lines.flatMap((line) => comparable(line).id ?? []));
+  // By name, so that a collision is settled alike whatever the order of the lines.
+  const own = lines.filter((line) => comparable(line).id === undefined).sort((a, b) =>
+    a.name < b.name ? -1 : 1
+  );
+  const ids = new Map(own.map((line) => [line, claimId(derivedId(line), taken)]));
+  return lines.map((line) => withId(line, ids.get(line)));
 }
 
-/** Lines that have no id yet, by name, so that a collision is settled alike whatever the order of the lines. */
-function ownLines(lines: readonly ServerLine[]): ServerLine[] {
-  return lines.filter((line) => comparable(line).id === undefined).sort((a, b) => a.name < b.name ? -1 : 1);
-}
+const withDerivedId = memoByObject((line: ServerLine): ServerLine =>
+  comparable(line).id === undefined ? withId(line, derivedId(line)) : line
+);
 
-const numberedLines = memoByObject((_: ServerLine) => new Map<number, ServerLine>());
-
-/** The line with its id; one object for equal lines. */
-function numbered(line: ServerLine, id: number): ServerLine {
-  if (comparable(line).id !== undefined) return line;
-  const known = numberedLines(line).get(id);
-  if (known !== undefined) return known;
-  const result = { name: line.name, params: `${line.params} id ${id}` };
-  numberedLines(line).set(id, result);
-  return result;
+function withId(line: ServerLine, id: number | undefined): ServerLine {
+  return id === undefined ? line : { name: line.name, params: `${line.params} id ${id}` };
 }
 
 function claimId(wanted: number, taken: Set<number>): number {
@@ -159,10 +149,10 @@ function claimId(wanted: number, taken: Set<number>): number {
 /** Server ids are positive 32-bit integers (configuration manual, 5.2 "id"). */
 const MAX_ID = 2 ** 31 - 1;
 
-const derivedId = memoByObject((line: ServerLine): { id: number } => {
+function derivedId(line: ServerLine): number {
   const digest = createHash("sha256").update(`${line.name} ${hiddenParams(line.params)}`).digest();
-  return { id: digest.readUInt32BE(0) % MAX_ID + 1 };
-});
+  return digest.readUInt32BE(0) % MAX_ID + 1;
+}
 
 /** The parameters without address, weight and `disabled`, which a running server shows. */
 function hiddenParams(params: string): string {

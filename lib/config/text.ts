@@ -36,41 +36,41 @@ export function splitConfig(text: string): ConfigText {
   const judged = judgeBackends(sections);
   const servers = new Map<string, ServerLine[]>();
   const base = sections.map((section): Section => {
-    if (judged.get(section)?.plain !== true) {
-      return {
-        ...section,
-        lines: section.lines.filter((line) => !MARK.test(line)),
-      };
-    }
-    servers.set(section.name, section.lines.filter(isServerLine).map(serverLine));
-    return { ...section, lines: section.lines.filter((line) => !isServerLine(line)) };
+    const isPlain = judged.get(section)?.plain === true;
+    if (isPlain) servers.set(section.name, section.lines.filter(isServerLine).map(serverLine));
+    const isOther = isPlain ? isServerLine : (line: string) => MARK.test(line);
+    return { ...section, lines: section.lines.filter((line) => !isOther(line)) };
   });
   return { base: baseText(base), servers };
 }
 
 /**
- * The text of a base. Blank lines stand in front of sections and nowhere else: what a template's loops leave behind
- * would otherwise make the base depend on the number of servers.
+ * The text of a base. Blank lines are in front of sections and nowhere else. What a template's loops leave behind would
+ * otherwise make the base depend on the number of servers.
  */
 export function baseText(sections: readonly Section[]): string {
-  const paragraphs: string[][] = [];
-  let introduction: string[] = [];
-  for (const section of sections) {
-    const { body, rest } = splitBody(section);
-    if (body.length > 0) paragraphs.push([...introduction, ...body]);
-    // Comments right in front of a section belong to it, not to the one before.
-    introduction = body.length > 0 ? rest : [...introduction, ...rest];
-  }
-  return `${
-    [...paragraphs, introduction].map((lines) => lines.join("\n")).filter((text) => text !== "").join("\n\n")
-  }\n`;
+  return `${paragraphsOf(sections).map(({ lines }) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-/** The lines of a section that are not blank, and the comments at its end apart. */
-function splitBody({ lines }: Section): { body: string[]; rest: string[] } {
-  const filled = lines.map((line) => line.trimEnd()).filter((line) => line !== "");
-  const end = filled.findLastIndex((line) => !isComment(line)) + 1;
-  return { body: filled.slice(0, end), rest: filled.slice(end) };
+/** The lines between two blank lines of a base, and the section that they hold, if they hold one. */
+interface Paragraph {
+  readonly section: Section | undefined;
+  readonly lines: readonly string[];
+}
+
+function paragraphsOf(sections: readonly Section[]): Paragraph[] {
+  const paragraphs: Paragraph[] = [];
+  // Comments right in front of a section belong to it, not to the section before.
+  let introduction: string[] = [];
+  for (const section of sections) {
+    const filled = section.lines.map((line) => line.trimEnd()).filter((line) => line !== "");
+    const end = filled.findLastIndex((line) => !isComment(line)) + 1;
+    if (end > 0) paragraphs.push({ section, lines: [...introduction, ...filled.slice(0, end)] });
+    introduction = end > 0 ? filled.slice(end) : [...introduction, ...filled];
+  }
+  return introduction.length === 0
+    ? paragraphs
+    : [...paragraphs, { section: undefined, lines: introduction }];
 }
 
 function isComment(line: string): boolean {
@@ -151,18 +151,11 @@ interface BasePart {
 const partsOf = memoByText((base): readonly BasePart[] => {
   const sections = sectionsOf(base);
   const judged = judgeBackends(sections);
-  const parts: BasePart[] = [];
-  let introduction: string[] = [];
-  for (const section of sections) {
-    const isPlain = judged.get(section)?.plain === true && !section.lines.some(isServerLine);
-    const { body, rest } = splitBody(section);
-    const lines = [...introduction, ...body];
-    if (lines.length > 0 && body.length > 0) {
-      parts.push({ text: lines.join("\n"), plain: isPlain ? section.name : undefined });
-    }
-    introduction = body.length > 0 ? rest : [...introduction, ...rest];
-  }
-  return introduction.length > 0 ? [...parts, { text: introduction.join("\n"), plain: undefined }] : parts;
+  return paragraphsOf(sections).map(({ section, lines }) => {
+    const isPlain = section !== undefined && judged.get(section)?.plain === true &&
+      !section.lines.some(isServerLine);
+    return { text: lines.join("\n"), plain: isPlain ? section.name : undefined };
+  });
 }, 8);
 
 function markLine(base: string): string {

@@ -3,13 +3,12 @@ import { optional, path, setting } from "../util/flag_kinds.ts";
 
 const prefix = { value: "prefix", parse: readPrefix };
 
-/** Settings by which etcd is reached and the registry is laid out. */
+/** Settings of the connection to etcd and of the prefixes of keys. */
 export const ETCD_FLAGS = {
-  endpoints: setting(
-    "endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379",
-    "client URLs of etcd, separated by commas",
-    { value: "urls", parse: readEndpoints },
-  ),
+  endpoints: setting("endpoints ETCD_ENDPOINTS=http://127.0.0.1:2379", "URLs of etcd, separated by commas", {
+    value: "urls",
+    parse: readEndpoints,
+  }),
   cacert: optional(path("cacert ETCD_CACERT", "CA certificate to verify etcd with")),
   cert: optional(path("cert ETCD_CERT", "client certificate")),
   key: optional(path("key ETCD_KEY", "private key of the client certificate")),
@@ -23,7 +22,7 @@ export const ETCD_FLAGS = {
   servicesPrefix: setting("services-prefix SERVICES_PREFIX=/services/", "where services register", prefix),
   settingsPrefix: setting(
     "settings-prefix SETTINGS_PREFIX=/haproxy/settings/",
-    "settings of operators",
+    "where operators put their settings",
     prefix,
   ),
   nodesPrefix: setting(
@@ -59,7 +58,7 @@ export function readEtcdOptions(sources: Sources): EtcdSettings {
   if (overlap(servicesPrefix, settingsPrefix)) {
     throw usage(`${name("servicesPrefix")} and ${name("settingsPrefix")} must not contain each other`);
   }
-  // A node would be woken by its own keys.
+  // A node would be woken by the keys that it writes itself.
   if ([servicesPrefix, `${settingsPrefix}servers/`].some((watched) => overlap(watched, nodesPrefix))) {
     throw usage(`${name("nodesPrefix")} and the prefixes that nodes watch must not contain each other`);
   }
@@ -81,7 +80,7 @@ function readUser(text: string, { name }: Given): string {
   throw usage(`${name} takes a name only; set the password with --password-file or ETCD_PASSWORD`);
 }
 
-/** Each as `host:port`, with a scheme where one was given. */
+/** Each as `host:port`, with a scheme if it was given with one. */
 function readEndpoints(text: string, { name }: Given): readonly string[] {
   const endpoints = text.split(",").map((part) => part.trim().replace(/\/$/, "")).filter((part) =>
     part !== ""

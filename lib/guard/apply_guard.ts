@@ -1,4 +1,3 @@
-import type { ConfigText } from "../config/text.ts";
 import { ControllerError } from "../util/errors.ts";
 import {
   guard,
@@ -8,14 +7,14 @@ import {
   missingServices,
   type ReleasedServer,
 } from "./guard.ts";
-import { type Model, type Refusals, serverKey, type Service } from "../registry/model.ts";
+import { type Model, type Refusals, serverKey } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
 import { type Networks, objectionTo } from "../registry/allowed_addresses.ts";
 import type { Observed, ObservedServers } from "../plan/observed.ts";
-import { servedIn, servedWithoutTemplate } from "./read_back.ts";
+import { filesAtStart, findFile, type NextFile, withNext } from "./known_files.ts";
 
-/** What outlives the process: a restart must not begin a new window. */
-export type GuardRecord = Pick<GuardState, "departures" | "missingSince">;
+/** What outlives the process: a restart must not begin a new window, and must know what is served. */
+export type GuardRecord = Pick<GuardState, "departures" | "missingSince" | "files">;
 
 /** What the guard needs of the world. */
 export interface GuardPort {
@@ -28,7 +27,9 @@ export interface GuardPort {
 }
 
 /** What the guard asks of HAProxy. */
-export interface HealthPort {
+export interface GuardedHaproxy {
+  /** The last good configuration; undefined when there is none. Throws a ControllerError when it cannot be read. */
+  readLastGood(): Promise<string | undefined>;
   /** What the worker runs in these backends; throws a ControllerError when it does not answer. */
   observeBackends(backends: readonly string[]): Promise<ObservedServers>;
 }
@@ -46,9 +47,8 @@ export interface GuardBasis {
 
 export interface GuardPorts {
   readonly guard: GuardPort;
-  readonly haproxy: HealthPort;
+  readonly haproxy: GuardedHaproxy;
   readonly networks: Networks;
-  readonly render: (model: Model) => Promise<ConfigText>;
   readonly now: () => number;
 }
 
@@ -75,7 +75,7 @@ export async function applyGuard(
   ports: GuardPorts,
 ): Promise<{ readonly model: Model; readonly guard: GuardVerdict }> {
   const { limits } = ports.guard;
-  const known = limits === undefined ? basis.state : await withRecord(registry, basis, ports);
+  const known = limits === undefined ? basis.state : await withRecord(basis, ports);
   const seen = limits === undefined
     ? new Map()
     : await healthOf(missingServices(known, registry), basis.running, ports.haproxy);
@@ -92,29 +92,22 @@ export async function applyGuard(
   return { model, guard: { held, released, known, decidedAt, lookAt } };
 }
 
-/** After a start: what the file holds, and what an earlier run remembered. */
+/** After a start: what an earlier run put on record, as far as it is about the files that are there now. */
 async function withRecord(
-  model: Model,
   { state, running, file }: GuardBasis,
-  { guard, render }: GuardPorts,
+  { guard, haproxy }: GuardPorts,
 ): Promise<GuardState> {
   // Before HAProxy was started the file may still be replaced by the last good one.
-  if (state.inFile !== undefined || running.kind === "starting") return state;
-  const record = await guard.load();
-  return { ...record, inFile: file === undefined ? [] : await readBack(file, { model, record, render }) };
+  if (state.isRead || running.kind === "starting") return state;
+  const [record, lastGood] = await Promise.all([guard.load(), haproxy.readLastGood()]);
+  const files = filesAtStart(record.files, { lastGood, onDisk: file });
+  return { ...record, files, isRead: true, inFile: findFile(files, file)?.services };
 }
 
-async function readBack(
-  file: string,
-  { model, record, render }: { model: Model; record: GuardRecord } & Pick<GuardPorts, "render">,
-): Promise<readonly Service[]> {
-  try {
-    return await servedIn(file, render);
-  } catch (error) {
-    if (!(error instanceof ControllerError)) throw error;
-    const asked = model.services.flatMap(({ servers }) => servers.map(serverKey));
-    return servedWithoutTemplate(file, new Set([...asked, ...record.missingSince.keys()]));
-  }
+/** The verdict of a pass that is about to write a file; a guard that has no record keeps none. */
+export function withNextFile(verdict: GuardVerdict, next: NextFile): GuardVerdict {
+  const { known } = verdict;
+  return known.isRead ? { ...verdict, known: { ...known, files: withNext(known.files, next) } } : verdict;
 }
 
 function objections(seen: ObservedServers, refusals: Refusals, networks: Networks) {
@@ -130,7 +123,7 @@ function objections(seen: ObservedServers, refusals: Refusals, networks: Network
 async function healthOf(
   services: readonly string[],
   running: Observed,
-  haproxy: HealthPort,
+  haproxy: GuardedHaproxy,
 ): Promise<ObservedServers> {
   if (services.length === 0 || running.kind !== "up") return new Map();
   try {

@@ -2,6 +2,7 @@ import { formatAddress } from "../registry/address.ts";
 import { isAskedFor, type Server } from "../registry/entry.ts";
 import { memoByObject } from "../util/memo.ts";
 import { compareBytes, type Model, serverKey, type Service } from "../registry/model.ts";
+import type { KnownFile } from "./known_files.ts";
 
 /** What the guard allows. */
 export interface GuardLimits {
@@ -21,11 +22,15 @@ export interface Departure {
 
 /** What the guard remembers between passes. Times are monotonic milliseconds. */
 export interface GuardState {
-  /** What the file holds; undefined until that is known. */
+  /** Whether the record of an earlier run was read. It never is while the guard is off. */
+  readonly isRead: boolean;
+  /** The services in the configuration file; undefined while that is not known. */
   readonly inFile: readonly Service[] | undefined;
   readonly departures: readonly Departure[];
   /** Since when servers of the file are missing in the registry, by `<service>/<id>`. */
   readonly missingSince: ReadonlyMap<string, number>;
+  /** The configuration files that a restart may find. */
+  readonly files: readonly KnownFile[];
 }
 
 /** A server that left the registry and is kept for a while. */
@@ -66,7 +71,13 @@ export interface GuardInput {
 }
 
 /** The state of a guard that knows nothing yet. */
-export const INITIAL_GUARD: GuardState = { inFile: undefined, departures: [], missingSince: new Map() };
+export const INITIAL_GUARD: GuardState = {
+  isRead: false,
+  inFile: undefined,
+  departures: [],
+  missingSince: new Map(),
+  files: [],
+};
 
 /**
  * Holds what may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or more,
@@ -100,7 +111,8 @@ export function afterGuard(
   const recent = state.departures.filter(({ at }) => now - at < timeMs);
   const left = released.filter(({ counts }) => counts)
     .map(({ server: { service, id } }) => ({ service, id, at: now }));
-  return { inFile: model.services, departures: [...stillGone(recent, model), ...left], missingSince };
+  const departures = [...stillGone(recent, model), ...left];
+  return { ...state, inFile: model.services, departures, missingSince };
 }
 
 /** Who came back has not left. */

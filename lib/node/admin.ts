@@ -4,9 +4,9 @@ import { type NodeFacts, readinessOf, stateJson } from "./facts.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemsOf } from "./problems.ts";
 
-/** What the admin server shows. */
+/** What the admin endpoints work with. */
 export interface AdminPorts {
-  /** With `health` HAProxy is asked how its servers are; readiness must not wait for that. */
+  /** What is known about the node; with `health` HAProxy is asked for the health of its servers, which takes time. */
   readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
   readonly metrics: Pick<Metrics, "text">;
   readonly events: (request: Request) => Response;
@@ -16,7 +16,7 @@ export interface AdminPorts {
 
 const PAGES = ["/healthz", "/readyz", "/metrics", "/api/state", "/api/v1/events"];
 
-/** The admin endpoints as one function from request to response. They only read. */
+/** Creates the admin endpoints, which only read, as one function from request to response. */
 export function createAdmin(
   { facts, metrics, events, now }: AdminPorts,
 ): (request: Request) => Response | Promise<Response> {

@@ -17,18 +17,19 @@ import type { NodeFacts } from "./facts.ts";
 import { NOTHING_VERIFIED, reachedBy, withApplied, withLook } from "../ack/applied.ts";
 import { createIdleLimit } from "./idle_limit.ts";
 
+/** What the publishing works with. */
 export interface NodeKeysOptions {
   readonly publisher: NodePublisher;
   readonly instance: () => string;
   readonly dir: StateDir;
   readonly files: StateFiles;
   readonly prefixes: Prefixes;
-  /** Somebody else owns HAProxy's life. */
+  /** HAProxy is started and stopped by others. */
   readonly attached: boolean;
-  /** Whether the snapshots that passes take are all of their revision. */
+  /** Whether a snapshot has everything up to its revision. */
   readonly isSynced: () => boolean;
   readonly haproxy: () => HaproxyState;
-  /** What is known of the node, if asked for with the health that its servers have now. */
+  /** What is known about the node; with `health` HAProxy is asked for the health of its servers. */
   readonly facts: (options: { readonly health: boolean }) => Promise<NodeFacts>;
   /** Where the admin endpoints are. */
   readonly admin: string;
@@ -36,30 +37,30 @@ export interface NodeKeysOptions {
 
 /** Publishes what this node is verified to serve. */
 export interface NodeKeys {
-  /** What the next pass starts from. */
+  /** The next pass starts from this snapshot. */
   onSnapshot(snapshot: Snapshot): void;
   onPass(pass: Pass): void;
-  /** Publishes what passes reach until the signal is aborted; from then on the keys stay as they are. Never rejects. */
+  /** Publishes what passes reach, until the signal is aborted. Then the keys stay as they are. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  /** Takes the keys away. Until HAProxy has ended it serves what they say, and a stopping backend has to wait for it. */
+  /** Removes the keys, once HAProxy has ended: until then a stopping backend has to wait for this node. */
   end(): Promise<void>;
 }
 
-/** Between two looks at HAProxy while something has to end: old workers, running requests. */
+/** How often HAProxy is checked while old workers or running requests have to end: often at first. */
 const LOOK = { minMs: 50, maxMs: 1_000 };
-/** So long it is looked at often. */
+/** How many checks come at the shorter interval. */
 const PATIENCE_LOOKS = 40;
-/** How often the status is made anew without a pass, for health changes by itself: soon after a pass, then seldom. */
+/** How often the status is made without a pass, because health changes too: soon after a pass, then less often. */
 const REFRESH = { minMs: 500, maxMs: 10_000 };
-/** Asking HAProxy for the health of all servers costs it time, and the status is put seldom. */
+/** Asking HAProxy for the health of all servers costs it time. */
 const HEALTH_EVERY_MS = 2_000;
-/** A longer list would not fit into a value; the revision waits instead. */
+/** A longer list would not fit into a value: then the revision waits. */
 const MAX_DRAINING = 200;
-/** For how long an answer about servers that were drained before is good enough. */
+/** For how long an answer about drained servers is used again. */
 const REASK_MS = 1_000;
 const STOP_LIMIT_MS = 2_000;
 
-/** Creates the publishing of one node; nothing is put before a run. */
+/** Creates the publishing of one node. Nothing is written before `run()`. */
 export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   const { publisher, dir, attached, prefixes } = options;
   const idleLimit = createIdleLimit(dir.idleLimit, options.files);
@@ -68,7 +69,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   let urgent = NOTHING_URGENT;
   let verification = NOTHING_VERIFIED;
   let last: Pass | undefined;
-  /** Of the registry as that pass saw it. */
+  /** The newest urgent revision that this pass had seen. */
   let urgentThen = 0n;
   let isNew = false;
   let healthDueAt = 0;
@@ -91,7 +92,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
 
   const tell = async (): Promise<void> => {
     const since = drains.since();
-    // What is not listed must not be passed over: the revision waits.
+    // A draining server that is not listed must not be missed.
     if (since.size <= MAX_DRAINING) published = verification.verified;
     const draining = [...since.keys()].slice(0, MAX_DRAINING);
     const health = performance.now() >= healthDueAt;
@@ -137,7 +138,7 @@ export function createNodeKeys(options: NodeKeysOptions): NodeKeys {
   };
 }
 
-/** HAProxy that does not answer is asked again; all else is a bug. */
+/** Whether HAProxy answered. Other errors are bugs. */
 async function succeeds(look: () => Promise<void>): Promise<boolean> {
   try {
     await look();
@@ -163,7 +164,7 @@ function createDrains({ dir }: Pick<NodeKeysOptions, "dir">) {
       const away = keptAway(pass);
       const now = performance.now();
       const question = [...away.idleOrDraining, ...oldWorkers].join();
-      // Servers that stay drained are no reason to ask HAProxy at every pass.
+      // Servers that stay drained need no question at each pass.
       const isKnown = since.size === 0 && away.stillServing.length === 0 && question === last.question;
       if (isKnown && now - last.at < REASK_MS) return;
       const used = {

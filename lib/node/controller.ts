@@ -10,32 +10,32 @@ import type { Trigger } from "./trigger.ts";
 /** What the loop works with. */
 export interface ControllerOptions {
   readonly trigger: Trigger;
-  /** The state of the registry; undefined until it was read, because what is unknown is not empty. */
+  /** The state of the registry; undefined until it was read: unknown is not empty. */
   readonly snapshot: () => Promise<Snapshot | undefined>;
   readonly ports: ReconcilePorts;
-  /** A pass starts from this snapshot, which was asked for at `askedAt` by the clock of the ports. */
+  /** A pass starts from this snapshot, which was asked for at `askedAt` (monotonic milliseconds). */
   readonly onStart: (snapshot: Snapshot, askedAt: number) => void;
   readonly onPass: (pass: Pass) => void;
-  /** A pass could not be made at all; it is tried again after `retryInMs`. */
+  /** A pass failed. The next one follows after `retryInMs`. */
   readonly onError: (error: { message: string; retryInMs: number }) => void;
-  /** How often a pass is made although nothing changed, asking HAProxy for all that it runs; in milliseconds. */
+  /** How often a pass runs although nothing changed, and asks HAProxy for all that it runs; in milliseconds. */
   readonly resyncMs: number;
   readonly signal: AbortSignal;
 }
 
 const COOL_DOWN_LOOK_MS = 20;
-/** Whatever made a pass fail, the node is to be right again within 5 s of its end. */
+/** The node should be right again within 5 s after the cause of a failure has ended. */
 const BACKOFF = { minMs: 100, maxMs: 3_000 };
 
 /**
  * The only loop: one pass at a time. What wakes it:
  *
- * - the trigger: something changed, the registry became quiet, or a resync is asked for
- * - `dueAt`: the last pass asked for another one, at once or at a time, or it failed and is tried again
+ * - the trigger: something changed, the registry became quiet, or a resync was asked for
+ * - `dueAt`: the last pass asked for another one, at once or later, or it failed
  * - `resyncAt`: nothing changed for `resyncMs`
  *
- * Changes during a pass cause exactly one more, no sooner after it than it took while changes keep coming. Resolves when
- * the signal is aborted and the pass at hand is done; rejects only on a bug.
+ * Changes during a pass cause one more pass. While changes keep coming, the pause before it is as long as the pass was.
+ * Resolves when the signal is aborted and the current pass has ended. Rejects only on a bug.
  */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { trigger, signal, ports } = options;
@@ -60,13 +60,13 @@ export async function runController(options: ControllerOptions): Promise<void> {
       options.onError({ message: messageOf(error), retryInMs });
       dueAt = ports.now() + retryInMs;
     }
-    // A pass that starts over at once goes on with what this one was for.
+    // A pass that starts over belongs to the one before.
     if (dueAt > ports.now()) await coolDown(options, ports.now() - startedAt);
   }
   trigger.stop();
 }
 
-/** While changes keep coming, passes take half of the time at most; once they have ended nothing is gained by waiting. */
+/** While changes keep coming, passes take half of the time at most. There is no pause once changes have ended. */
 async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: number): Promise<void> {
   const until = ports.now() + ms;
   while (!trigger.quiet() && ports.now() < until && !signal.aborted) {
@@ -74,7 +74,7 @@ async function coolDown({ trigger, ports, signal }: ControllerOptions, ms: numbe
   }
 }
 
-/** Undefined: there is no pass before the registry was read. */
+/** Undefined: the registry was not read yet, so there was no pass. */
 async function onePass(
   { snapshot, trigger, ports, onStart, onPass }: ControllerOptions,
   { state, full }: { state: NodeState; full: boolean },
@@ -89,13 +89,13 @@ async function onePass(
   return pass;
 }
 
-/** Errors of etcd's client have many classes; what the language itself throws is a bug. */
+/** Errors of etcd's client have many classes. Errors of the language are bugs. */
 function isBug(error: unknown): boolean {
   if (error instanceof ControllerError) return false;
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
 }
 
-/** When a pass asks for another one although nothing changes. */
+/** When the next pass is due although nothing changes. */
 function nextDue({ trigger, ports }: ControllerOptions, pass: Pass | undefined): number {
   if (pass === undefined) return Infinity;
   const { requeue, decision: { pace } } = pass;

@@ -5,12 +5,12 @@ import type { PassEvent } from "../reconcile/events.ts";
 import type { HaproxyState, SocketHealth, SocketState } from "../reconcile/ports.ts";
 import type { Problem } from "./problems.ts";
 
-/** Which process of HAProxy a socket belongs to. */
+/** The process of HAProxy that a socket belongs to. */
 export type SocketOwner = keyof SocketHealth;
 
 /**
- * All that can happen to a node. Each folder declares what it has to tell; here it is joined, as flat data for the
- * journal. Text from outside is not escaped.
+ * All that can happen to a node, as flat data for the journal. Each folder declares its own events; they are joined here.
+ * Text from outside is not escaped.
  */
 export type NodeEvent =
   | PassEvent
@@ -78,7 +78,7 @@ export function nodeKeysEvent(event: PublisherEvent): NodeEvent {
   return { kind: "node-keys-published", as: event.name, isSecond: event.isSecond };
 }
 
-/** What happened to HAProxy; undefined: nothing that was not told before. */
+/** What happened to HAProxy; undefined: nothing new. */
 export function haproxyEvent(
   before: HaproxyState,
   now: HaproxyState,
@@ -101,7 +101,7 @@ export function haproxyEvent(
   }
 }
 
-/** What changed in how HAProxy's sockets answer. */
+/** Which of HAProxy's sockets stopped or started to answer. */
 export function socketEvents(before: SocketHealth, now: SocketHealth): NodeEvent[] {
   return (["worker", "master"] as const).flatMap((process) =>
     socketEvent(process, before[process], now[process])
@@ -114,21 +114,21 @@ function socketEvent(process: SocketOwner, before: SocketState, now: SocketState
   return [{ kind: now.kind === "lost" ? "socket-lost" : "socket-stuck", process, reason: now.reason }];
 }
 
-/** What happened to the state directory; `lost`: why it could not be made, when it was looked at before. */
+/** What happened to the state directory. `lost`: why it could not be recreated when it was checked before. */
 export function stateDirEvent(lost: string | undefined, seen: StateDirSeen): NodeEvent | undefined {
   if (seen.kind === "made-again") return { kind: "state-dir-made-again", missing: seen.missing };
   if (seen.kind === "there") return lost === undefined ? undefined : { kind: "state-dir-there" };
   return seen.reason === lost ? undefined : { kind: "state-dir-lost", reason: seen.reason };
 }
 
-/** Which problems began and which ended. One whose reason alone changed goes on. */
+/** Which problems began and which ended. A problem whose reason changed is still the same problem. */
 export function problemEvents(before: readonly Problem[], now: readonly Problem[]): NodeEvent[] {
   const told = (kind: "problem-began" | "problem-ended", problems: readonly Problem[]): NodeEvent[] =>
     problems.map(({ kind: problem, reason }) => ({ kind, problem, reason }));
   return [...told("problem-began", newIn(now, before)), ...told("problem-ended", newIn(before, now))];
 }
 
-/** The problems of kinds that others do not have; one of a kind, because two looks can find the same problem. */
+/** The first problem of each kind that the others do not have: two checks can find the same problem. */
 function newIn(problems: readonly Problem[], others: readonly Problem[]): Problem[] {
   return problems.filter(({ kind }, at) =>
     !others.some((other) => other.kind === kind) &&

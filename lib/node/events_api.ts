@@ -8,16 +8,16 @@ export interface EventsApi {
   close(): void;
 }
 
-/** How many clients may get events as they come. */
+/** How many clients can read events as they happen. */
 const MAX_STREAMS = 16;
 const RETRY_AFTER_S = 5;
 
 /**
  * Creates the page of a journal.
  *
- * `after=<id>`: only what came after it. JSON is `{ start, events: [{ id, at, kind, ... }], lost, next, restarted }`, with
- * `limit=<n>` events at most; `next` is the id to ask after next. With `Accept: text/event-stream` the events come as
- * they happen, after `Last-Event-ID` or `after`.
+ * It answers the events after `after=<id>`, at most `limit=<n>`, as JSON: `{ start, events: [{ id, at, kind, ... }],
+ * lost, next, restarted }`. Clients pass `next` as `after` of their next request. With `Accept: text/event-stream` they
+ * get events as they happen, after `Last-Event-ID` or `after`.
  */
 export function createEventsApi(journal: JournalReader): EventsApi {
   const streams = new Set<() => void>();
@@ -25,7 +25,7 @@ export function createEventsApi(journal: JournalReader): EventsApi {
 
   const respond = (request: Request): Response => {
     const { method, headers, url } = request;
-    if (method !== "GET" && method !== "HEAD") return problem(405, "only GET is answered here");
+    if (method !== "GET" && method !== "HEAD") return problem(405, "only GET and HEAD are allowed");
     if (isClosed) return problem(503, "stopping");
     const { searchParams } = new URL(url);
     const limit = searchParams.get("limit");
@@ -33,7 +33,7 @@ export function createEventsApi(journal: JournalReader): EventsApi {
       return problem(400, "limit must be a whole number of at least 1");
     }
     const isStream = asksForStream(request);
-    // A browser that connects again sends the id, and the same address as before.
+    // A browser that reconnects sends the last id, and still the `after` of its first request.
     const lastId = isStream ? headers.get("last-event-id") : undefined;
     const after = lastId || searchParams.get("after") || undefined;
     const page = journal.read(after, isStream ? EVENTS_AT_ONCE : Number(limit ?? Infinity));
@@ -42,7 +42,7 @@ export function createEventsApi(journal: JournalReader): EventsApi {
   };
   const stream = (first: Page): Response => {
     if (streams.size >= MAX_STREAMS) {
-      return problem(503, `${MAX_STREAMS} clients get events already, try again later`);
+      return problem(503, `${MAX_STREAMS} clients are reading events already, try again later`);
     }
     const { body, end } = openEventStream({ journal, first, onEnd: () => streams.delete(end) });
     streams.add(end);
@@ -59,12 +59,11 @@ export function createEventsApi(journal: JournalReader): EventsApi {
   };
 }
 
-/** HEAD asks for the headers of the JSON: a stream without a reader would never end. */
+/** HEAD gets the headers of the JSON: a stream without a reader would never end. */
 function asksForStream({ method, headers }: Request): boolean {
   return method === "GET" && /\btext\/event-stream\b/i.test(headers.get("accept") ?? "");
 }
 
-/** Put together from the JSON that the journal keeps. */
 function pageJson(start: string, { events, ...rest }: Page): string {
   const list = events.map(({ json }) => json).join(",");
   return `{"start":${JSON.stringify(start)},"events":[${list}],${JSON.stringify(rest).slice(1)}`;

@@ -2,32 +2,32 @@ import { type Bell, createBell } from "../util/bell.ts";
 import { escapeText } from "../util/escape.ts";
 import type { JournalReader, Page } from "./journal.ts";
 
-/** A client that gets events as they come (server-sent events). */
+/** A client that reads events as they happen (server-sent events). */
 export interface EventStream {
   readonly body: ReadableStream<Uint8Array>;
-  /** Ends the response after what can be read now; a second call does nothing. */
+  /** Ends the response after the events that are there now. A second call does nothing. */
   end(): void;
 }
 
 export interface EventStreamOptions {
   readonly journal: JournalReader;
-  /** What it begins with. */
+  /** The events to begin with. */
   readonly first: Page;
-  /** Called once, when the client is gone or the stream was ended. */
+  /** Called once, when the stream ends or the client disconnects. */
   readonly onEnd: () => void;
 }
 
-/** A proxy or a client may take a connection without any byte for dead. */
+/** Proxies and clients may close a connection that is silent for long. */
 const COMMENT_MS = 15_000;
 const COMMENT = ":\n\n";
-/** A client that takes nothing for so long makes room for another one. It can ask again, after the last id it has seen. */
+/** A client that reads nothing for this time is disconnected. It can come back with the last id that it has seen. */
 const STUCK_MS = 60_000;
-/** How many events wait for a client outside of the journal: about 64 KiB. */
+/** How many events are handed to a client at once: about 64 KiB. */
 export const EVENTS_AT_ONCE = 64;
 
 /**
- * Opens a stream. Its queue is the journal itself: the stream knows only how far the client has read, so that a slow client
- * costs no memory. What the journal drops meanwhile is told to it as lost.
+ * Opens a stream. It only remembers the last id that it handed to the client, so a slow client costs no memory. The client
+ * is told how many events the journal dropped before it could read them.
  */
 export function openEventStream({ journal, first, onEnd }: EventStreamOptions): EventStream {
   const encoder = new TextEncoder();
@@ -46,7 +46,7 @@ export function openEventStream({ journal, first, onEnd }: EventStreamOptions): 
     onEnd();
   };
   const body = new ReadableStream<Uint8Array>({
-    /** Called when the client has taken what it was given. */
+    /** Called when the client has taken all that it was given. */
     pull: async (controller) => {
       clearTimeout(stuckTimer);
       const { value, done } = await texts.next();
@@ -63,10 +63,7 @@ export function openEventStream({ journal, first, onEnd }: EventStreamOptions): 
   return { body, end };
 }
 
-/**
- * What can be read, then what comes; a comment when nothing comes for a while. When the signal is aborted it gives the next
- * events, if there are any, and ends.
- */
+/** The text of a stream: events, or a comment when none comes for a while. It ends after the abort of the signal. */
 async function* eventTexts(
   journal: JournalReader,
   { first, bell, signal }: { readonly first: Page; readonly bell: Bell; readonly signal: AbortSignal },

@@ -9,19 +9,19 @@ import type { HaproxyState, SocketHealth } from "../reconcile/ports.ts";
 import { failureOf } from "../reconcile/apply.ts";
 import type { Pass } from "../reconcile/pass.ts";
 
-/** How the connection with etcd stands. */
+/** The state of the connection with etcd. */
 export type EtcdState =
   | { readonly kind: "connecting" }
   | {
     readonly kind: "watching";
-    /** The id of the one that is watched, as etcdctl writes it. */
+    /** The id of the member that is watched, as etcdctl writes it. */
     readonly member: string;
-    /** Why etcd refuses all but this watch; should it break, it could not come back. */
+    /** Why etcd refuses reads. The watch still works, but could not be opened again. */
     readonly readsRefused?: string;
   }
   | { readonly kind: "lost"; readonly reason: string };
 
-/** All that a node knows of itself. Times are wall-clock milliseconds. */
+/** All that a node knows about itself. Times are wall-clock milliseconds. */
 export interface NodeFacts {
   readonly node: string;
   readonly version: string;
@@ -30,56 +30,56 @@ export interface NodeFacts {
   readonly sockets: SocketHealth;
   readonly etcd: EtcdState;
   readonly stopping: boolean;
-  /** When the last good file was verified, if HAProxy was started from what an earlier run left. */
+  /** When the last good file was verified, if HAProxy was started from a file of an earlier run. */
   readonly inheritedAt: number | undefined;
   /** The last pass, put off or not. */
   readonly lastPass: Pass | undefined;
   /** The last pass that changed something or tried to, and when. */
   readonly lastChange: { readonly pass: Pass; readonly at: number } | undefined;
-  /** Why the last pass could not be made at all; undefined when it could. */
+  /** Why the last pass failed; undefined: it did not. */
   readonly passError: string | undefined;
-  /** Why what is missing in the state directory cannot be made again; undefined when nothing is. */
+  /** Why missing files of the state directory cannot be recreated; undefined: none is missing. */
   readonly stateDirLost: string | undefined;
-  /** For how long the pass at hand has been running, in milliseconds; 0 between passes. */
+  /** For how long the current pass has been running, in milliseconds; 0 between passes. */
   readonly passRunningMs: number;
-  /** Whether a state from the registry was reached since the start. */
+  /** Whether HAProxy was brought to a state of the registry since the start. */
   readonly reachedOnce: boolean;
-  /** For how long the oldest change that HAProxy does not serve yet has been known, in milliseconds. */
+  /** The age of the oldest change that HAProxy does not serve yet, in milliseconds; 0 when there is none. */
   readonly lagMs: number;
-  /** Servers that get no request until a probe has passed. */
+  /** How many servers get no request until a probe has passed. */
   readonly admissionsWaiting: number;
-  /** What HAProxy was last seen to run, by the last pass or after it. */
+  /** What HAProxy was last seen to run, by the last pass or later. */
   readonly observed: Observed;
-  /** How it stands with the keys by which the node tells others what it serves. */
+  /** The keys by which the node tells others what it serves. */
   readonly nodeKeys: NodeKeysState;
 }
 
-/** `as`: the name that they stand under; another than the node's while another node has the same id. */
+/** The state of the node's keys. `as`: their name, which differs from the node's id while another node has that id. */
 export type NodeKeysState =
   | { readonly kind: "waiting" }
   | { readonly kind: "published"; readonly as: string }
-  /** `refused`: etcd does not allow it, so trying again changes nothing. */
+  /** `refused`: the node has no permission, so trying again does not help. */
   | { readonly kind: "failing"; readonly reason: string; readonly refused: boolean };
 
-/** Whether requests should be sent to this node. */
+/** Whether clients should send requests to this node. */
 export type Readiness =
   | { readonly ready: true; readonly stale: false }
   | { readonly ready: true; readonly stale: true; readonly ageMs: number }
   | { readonly ready: false; readonly reason: string };
 
-/** A node is ready while HAProxy serves a state that came from the registry, be it an earlier run's. */
+/** A node is ready while HAProxy serves a state of the registry, also one from an earlier run. */
 export function readinessOf(facts: NodeFacts, now: number): Readiness {
   if (facts.stopping) return { ready: false, reason: "stopping" };
   if (facts.haproxy.kind !== "up") {
     return { ready: false, reason: `HAProxy is ${haproxyText(facts.haproxy)}` };
   }
-  // Only a worker that takes connections and says nothing serves nobody; one whose socket is lost goes on.
+  // A worker whose socket is lost still serves. One that takes connections and does not answer does not.
   if (facts.sockets.worker.kind === "stuck") return { ready: false, reason: "HAProxy does not answer" };
   if (facts.reachedOnce) return { ready: true, stale: false };
   if (facts.inheritedAt !== undefined) {
     return { ready: true, stale: true, ageMs: Math.max(0, now - facts.inheritedAt) };
   }
-  return { ready: false, reason: "nothing was read from the registry yet" };
+  return { ready: false, reason: "the registry was not read yet" };
 }
 
 function haproxyText(state: HaproxyState): string {
@@ -127,7 +127,7 @@ export function stateJson(facts: NodeFacts, now: number): Record<string, unknown
   };
 }
 
-/** What HAProxy or etcd said of itself may quote what others wrote. */
+/** Reasons of HAProxy and etcd may quote text from outside. */
 function withShownReason<T extends object>(state: T): T {
   if (!("reason" in state) || typeof state.reason !== "string") return state;
   return { ...state, reason: escapeText(state.reason, 500) };
@@ -194,12 +194,12 @@ export function pendingOf(pass: Pass | undefined): number {
   return pass?.outcome?.kind === "reached" ? pass.outcome.pending : 0;
 }
 
-/** How many workers that a reload retired still run. */
+/** How many workers still run that a reload has retired. */
 export function oldWorkersOf(pass: Pass | undefined): number {
   return pass?.observed.processes.oldWorkers ?? 0;
 }
 
-/** Whether HAProxy runs what the pass wanted; a file that is written for a HAProxy that is down serves nobody yet. */
+/** Whether HAProxy runs what the pass wanted. Writing the file for an HAProxy that is down is not enough. */
 export function isReached({ outcome }: Pass): boolean {
   return outcome?.kind === "reached" && outcome.observed.kind === "up";
 }

@@ -19,8 +19,7 @@ import { EMPTY_MODEL } from "../registry/model.ts";
 import { messageOf } from "../util/errors.ts";
 import { log } from "../util/log.ts";
 import type { NodeRecorder } from "./recorder.ts";
-import type { renderSettings } from "./settings.ts";
-import { templateSource } from "./template.ts";
+import { type renderSettings, templateSource } from "./rendering.ts";
 
 /** What the node's HAProxy is opened with. */
 export interface HaproxyOptions {

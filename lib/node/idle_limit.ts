@@ -4,19 +4,18 @@ import { longestIdleMs } from "../config/idle_timeout.ts";
 import { log } from "../util/log.ts";
 
 /**
- * For how long a worker that a reload retired may take a request from an idle client, in milliseconds; undefined: until it
- * ends.
+ * For how long a retired worker may take a request from an idle client, in milliseconds; undefined: until it ends.
  *
  * @param bases the texts that HAProxy runs and is brought to
- * @param options `isAlone`: no retired worker is left. Retired workers go by the text that they were started from, so the
- * longest limit of any text counts until then
+ * @param options `isAlone`: no retired worker is left. Until then the longest limit of any text counts, because retired
+ * workers keep the text that they were started from
  */
 export type IdleLimit = (
   bases: readonly string[],
   options: { readonly isAlone: boolean },
 ) => Promise<number | undefined>;
 
-/** Keeps the limit in a file: retired workers outlive this process, and their text is not known to the next one. */
+/** Keeps the limit in a file: retired workers outlive this process, and the next process does not know their text. */
 export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
   let limit: number | undefined;
   let kept: number | undefined;
@@ -27,7 +26,9 @@ export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
       [kept, isFailing] = [next, false];
     } catch (error) {
       if (!(error instanceof ControllerError)) throw error;
-      if (!isFailing) log().warn("idle limit not kept for the next run", { path, reason: messageOf(error) });
+      if (!isFailing) {
+        log().warn("cannot keep the idle limit for the next run", { path, reason: messageOf(error) });
+      }
       isFailing = true;
     }
   };
@@ -40,7 +41,7 @@ export function createIdleLimit(path: string, files: StateFiles): IdleLimit {
   };
 }
 
-/** One that cannot be read counts as none. */
+/** A file that cannot be read counts as none. */
 async function readLimit(path: string, files: StateFiles): Promise<number> {
   const text = await files.read(path).catch(() => undefined);
   return Number(text) || 0;

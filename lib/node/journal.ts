@@ -6,32 +6,32 @@ import { createWindow } from "./journal/window.ts";
 export interface Page {
   /** Oldest first. */
   readonly events: readonly KeptEvent[];
-  /** How many events between the given id and `next` are gone: too many came after them. */
+  /** How many events between the given id and `next` were dropped. */
   readonly lost: number;
   /** The id to read after next. */
   readonly next: string;
-  /** The given id is of another start of the process, so all events of this one are new. */
+  /** The given id is from an earlier start of the process, so all events of this start are new. */
   readonly restarted: boolean;
 }
 
-/** What readers of the journal see. */
+/** The journal, as its readers see it. */
 export interface JournalReader {
-  /** The id of this start, with which all ids begin. */
+  /** The id of this start of the process. All ids of events begin with it. */
   readonly startId: string;
-  /** The events after the one with this id, or all; at most `limit`. Undefined: there is no event of this id. */
+  /** Returns at most `limit` events after the one with this id, or from the oldest on. Undefined: the id is not known. */
   read(after?: string, limit?: number): Page | undefined;
-  /** Calls the listener, which must not throw, when there is something new to read. Returns how to end that. */
+  /** Calls the listener when there are new events; it must not throw. Returns the function that ends this. */
   subscribe(listener: () => void): () => void;
 }
 
-/** A bounded record, in memory, of what happened. */
+/** A record of what happened, in memory and bounded. */
 export interface Journal extends JournalReader {
   /**
-   * Keeps events. More than 20 of one kind and service within a second become one event with a count, when the second is
-   * over.
+   * Keeps events. More than 20 of one kind and service within a second become one event with a count at the end of the
+   * second.
    */
   put(events: readonly JournalEvent[]): void;
-  /** Keeps nothing more. */
+  /** Keeps no more events. */
   stop(): void;
 }
 
@@ -43,9 +43,7 @@ export interface JournalOptions {
 }
 
 const WINDOW_MS = 1_000;
-/**
- * Events of services and all others have a share of the 4 MiB each: a flood in one must not push out what is in the other.
- */
+/** Events of services and all others have separate bounds: a flood of one must not push out the other. */
 const OF_SERVICES = { maxEvents: 4_096, maxBytes: 3 << 20 };
 const OF_OTHERS = { maxEvents: 1_024, maxBytes: 1 << 20 };
 
@@ -102,16 +100,13 @@ export function createJournal({ startId, wall }: JournalOptions): Journal {
   };
 }
 
-/**
- * Reads the id of an event: the id of the process's start and the event's number. Numbers begin again at 1 when the process
- * does.
- */
+/** Reads the id of an event: the id of the start of the process, and a number that begins at 1 with each start. */
 function parseId(id: string): { readonly startId: string; readonly number: number } | undefined {
   const [, startId, number] = /^([a-z0-9]{1,32})-(\d{1,15})$/.exec(id) ?? [];
   return startId === undefined ? undefined : { startId, number: Number(number) };
 }
 
-/** A short id for a start of the process, such as "tb2m1sx3f9": its second, and chance for two starts within one. */
+/** A short id for a start of the process, such as "tb2m1sx3f9": the second and a random part. */
 export function startIdOf({ at, random }: { readonly at: number; readonly random: number }): string {
   const chance = Math.floor(random * 36 ** 4).toString(36).padStart(4, "0");
   return `${Math.floor(at / 1_000).toString(36)}${chance}`;

@@ -25,25 +25,25 @@ export function listenHost({ host }: Bind, ipv6: boolean): string {
   return ipv6 ? "::" : "0.0.0.0";
 }
 
-/** The host at which a client on this machine reaches a listener. */
+/** The host by which a client on this machine reaches a listener. */
 export function reachableHost({ host }: Bind): string {
   if (host === "" || host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
 }
 
-/** Where a client on this machine reaches a listener. */
+/** The URL of a listener for a client on this machine. */
 export function localUrl(bind: Bind): string {
   const host = reachableHost(bind);
   return `http://${host.includes(":") ? `[${host}]` : host}:${bind.port}`;
 }
 
-/** Where others reach a listener, as well as this host can tell. */
+/** The URL of a listener for clients on other machines, as far as this host knows. */
 export function remoteUrl(bind: Bind, hostname: string): string {
   const isAny = bind.host === "" || bind.host === "0.0.0.0" || bind.host === "::";
   return localUrl(isAny ? { ...bind, host: hostname } : bind);
 }
 
-/** The addresses that this node lets services register: what the settings say, and none of its own listeners. */
+/** The addresses that services may register at this node: as the settings say, but none of its own listeners. */
 export function networksOf({ bind, statsBind, serverNetworks }: RenderOptions, adminBind: Bind): Networks {
   return {
     allowed: serverNetworks,
@@ -56,7 +56,7 @@ export function networksOf({ bind, statsBind, serverNetworks }: RenderOptions, a
   };
 }
 
-/** A bind by name is on some address of this node, and so it is taken for all. */
+/** A bind by name listens on an unknown address of this node, so it counts for all of them. */
 function listener(flag: string, { host, port }: Bind): Listener {
   const isOne = ipaddr.isValid(host) && ipaddr.process(host).range() !== "unspecified";
   return { flag, ip: isOne ? host : undefined, port };

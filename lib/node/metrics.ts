@@ -7,9 +7,9 @@ import { PROBLEM_KINDS, type ProblemKind, problemsOf } from "./problems.ts";
 /** Counters and gauges of a node, in the Prometheus format. */
 export interface Metrics {
   onPass(pass: Pass): void;
-  /** Counts what went wrong. */
+  /** Counts failures and reloads. */
   onEvents(events: readonly NodeEvent[]): void;
-  /** The text of all metrics, gauges taken from the facts. */
+  /** The text of all metrics. Gauges are taken from the facts; `now` is the wall clock in milliseconds. */
   text(facts: NodeFacts, now: number): Promise<string>;
 }
 
@@ -18,7 +18,7 @@ const PREFIX = "etcd_haproxy_";
 /** What gauges are taken from. */
 interface View extends NodeFacts {
   readonly ready: boolean;
-  /** How old is what a stale node serves. */
+  /** How old the state is that a stale node serves; undefined: the node is not stale. */
   readonly staleMs: number | undefined;
   readonly problems: ReadonlySet<ProblemKind>;
 }
@@ -56,7 +56,7 @@ export function createMetrics(commit: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string) => new Counter({ name: `${PREFIX}${name}`, help, registers });
-  /** A counter for each value of a label; returns what counts one up. */
+  /** Creates a counter at zero for each value of a label. Returns the function that counts. */
   const counters = (name: string, help: string, label: string, values: string) => {
     const all = new Counter({ name: `${PREFIX}${name}`, help, labelNames: [label], registers });
     for (const value of values.split(" ")) all.inc({ [label]: value }, 0);
@@ -66,17 +66,21 @@ export function createMetrics(commit: string): Metrics {
     new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers });
 
   const passes = counter("passes_total", "Passes made");
-  const passErrors = counter("pass_errors_total", "Passes that could not be made at all");
   const plans = counters(
     "plans_total",
     "Plans that were carried out, by kind",
     "kind",
     "nothing write runtime reload",
   );
-  const putOff = counters("plans_put_off_total", "Plans that had to wait, by kind", "kind", "runtime reload");
+  const putOff = counters(
+    "plans_put_off_total",
+    "Plans that were put off, by kind",
+    "kind",
+    "runtime reload",
+  );
   const outcomes = counters(
     "outcomes_total",
-    "Applied plans by outcome",
+    "Plans that were carried out, by outcome",
     "outcome",
     "reached refused incomplete vetoed reload-failed failed",
   );
@@ -87,17 +91,15 @@ export function createMetrics(commit: string): Metrics {
     "kind",
     "add replace remove address weight maint ready",
   );
-  const drift = counter("drift_repairs_total", "Steps that undid what somebody changed on HAProxy's socket");
+  const drift = counter("drift_repairs_total", "Steps that undid manual changes on HAProxy's socket");
   const etcdErrors = counter("etcd_errors_total", "Reads and watches of etcd that failed");
-  const mirrorWrong = counter("mirror_wrong_total", "Times the mirror was found to differ from etcd");
-  const haproxyEnds = counter("ends_total", "Times HAProxy ended unasked");
   const failures: Partial<Record<NodeEvent["kind"], Counter>> = {
-    "pass-failed": passErrors,
+    "pass-failed": counter("pass_errors_total", "Passes that failed"),
     "etcd-connecting": etcdErrors,
     "etcd-watch-ended": etcdErrors,
     "etcd-reads-refused": etcdErrors,
-    "mirror-wrong": mirrorWrong,
-    "haproxy-down": haproxyEnds,
+    "mirror-wrong": counter("mirror_wrong_total", "Times the mirror was found to differ from etcd"),
+    "haproxy-down": counter("ends_total", "Times HAProxy ended unexpectedly"),
   };
   const apply = new Histogram({
     name: `${PREFIX}apply_duration_seconds`,
@@ -106,7 +108,7 @@ export function createMetrics(commit: string): Metrics {
     registers,
   });
   const gauges = GAUGES.map(([name, help, value]) => ({ gauge: gauge(name, help), value }));
-  const problem = gauge("problem", "1 while this is wrong; /api/state tells the reason", ["kind"]);
+  const problem = gauge("problem", "1 while the node has this problem; /api/state has the reason", ["kind"]);
   const versions = ["version", "commit", "haproxy"];
   const buildInfo = gauge("build_info", "Versions, and the commit of this program", versions);
 
@@ -118,10 +120,14 @@ export function createMetrics(commit: string): Metrics {
       drift.inc(repairs);
       if (plan.kind === "runtime") plan.steps.forEach(({ kind }) => steps(kind));
       outcomes(outcome.kind);
-      if (plan.kind === "reload" && outcome.kind !== "refused") reloads(reloadResult(outcome));
       if (plan.kind !== "nothing") apply.observe(tookMs / 1_000);
     },
-    onEvents: (events) => events.forEach(({ kind }) => failures[kind]?.inc()),
+    onEvents: (events) => {
+      for (const event of events) {
+        failures[event.kind]?.inc();
+        if (event.kind === "reload") reloads(event.result);
+      }
+    },
     text: (facts, now) => {
       const problems = new Set(problemsOf(facts).map(({ kind }) => kind));
       const readiness = readinessOf(facts, now);
@@ -133,9 +139,4 @@ export function createMetrics(commit: string): Metrics {
       return registry.metrics();
     },
   };
-}
-
-function reloadResult({ kind }: NonNullable<Pass["outcome"]>): "loaded" | "vetoed" | "failed" {
-  if (kind === "reached") return "loaded";
-  return kind === "vetoed" ? "vetoed" : "failed";
 }

@@ -30,12 +30,11 @@ import { networksOf, remoteUrl } from "./listen.ts";
 import { aborted, atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
 import { createRecorder } from "./recorder.ts";
+import { renderSettings, socketAlias, templateSource } from "./rendering.ts";
 import { serveAdmin } from "./serve_admin.ts";
-import { renderSettings, socketAlias } from "./settings.ts";
-import { templateSource } from "./template.ts";
 import { createTrigger } from "./trigger.ts";
 
-/** What a node is to do. */
+/** The settings of a node. */
 export interface NodeSettings {
   readonly etcd: EtcdSettings;
   readonly render: RenderOptions;
@@ -43,31 +42,31 @@ export interface NodeSettings {
   readonly adminBind: Bind;
 }
 
-/** Puts something around the port to HAProxy: a program of one's own can watch or disturb each step of a pass. */
+/** Wraps the port to HAProxy, so that a test can watch or disturb each step of a pass. */
 export type WrapHaproxy = (haproxy: HaproxyPort) => HaproxyPort;
 
-/** What a node takes from the process that it runs in. */
+/** What a node needs to know about its process. */
 export interface World {
   /** The name of this host. */
   readonly hostname: string;
-  /** Where programs are looked for, as in `PATH`. */
+  /** Where programs are searched, as in `PATH`. */
   readonly path: string;
   readonly wrapHaproxy: WrapHaproxy;
 }
 
-/** What a running node is told by its process. */
+/** What the process tells a running node. */
 export interface NodeSignals {
-  /** Aborted when the node is to stop. */
+  /** Aborted when the node should stop. */
   readonly stop: AbortSignal;
-  /** Aborted when it is to stop without waiting. */
+  /** Aborted when the node should stop without waiting. */
   readonly hurry: AbortSignal;
 }
 
 /** One node: a controller and its HAProxy. */
 export interface Node {
-  /** Asks for a pass that looks at template and HAProxy anew. */
+  /** Asks for a pass that reads the template again and checks all of HAProxy. */
   resync(): void;
-  /** Works until it is told to stop and all that it started has ended. Rejects when a part of it fails. */
+  /** Runs until it is told to stop and all its parts have ended. Rejects when a part fails. */
   run(signals: NodeSignals): Promise<void>;
 }
 
@@ -75,8 +74,7 @@ export interface Node {
 const RESYNC_MS = 30_000;
 
 /**
- * Puts a node together; nothing runs yet but what has to be asked first. Many nodes can run in one process: nothing here
- * touches what a process has only once.
+ * Assembles a node. Its parts start with `run()`. Many nodes can run in one process: nothing here changes the process.
  *
  * @throws {ControllerError} when the node cannot start
  */
@@ -214,10 +212,9 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
         admin: server.address ?? "not yet",
         endpoints: settings.etcd.endpoints,
       });
-      // A client that reads events would keep the admin server open, also after a part has failed.
-      using shown = new DisposableStack();
-      shown.defer(events.close);
-      // Stopped from the last to the first: HAProxy serves what the keys say until it has ended.
+      // Streams of events would keep the admin server open, also after a part has failed.
+      using _events = { [Symbol.dispose]: events.close };
+      // Parts stop in reverse order: the keys stay until HAProxy has ended.
       await runParts([
         atStop("the node's keys", keys.end),
         ...haproxy.parts(hurry),
@@ -231,7 +228,7 @@ export async function openNode(settings: NodeSettings, world: World): Promise<No
   };
 }
 
-/** A part that begins when what an earlier run left is served: etcd may be away. */
+/** A part that starts when HAProxy has started from its file: etcd may be down. */
 function served(haproxy: NodeHaproxy, { name, run }: Part): Part {
   return {
     name,
@@ -242,7 +239,7 @@ function served(haproxy: NodeHaproxy, { name, run }: Part): Part {
   };
 }
 
-/** Aborted when the node stops following: when it was told to stop, and was not ready for a while. */
+/** Aborted when the parts should stop: `stopDelayMs` after the node was told to stop, and is no longer ready. */
 function leaving(
   { stop, hurry }: NodeSignals,
   { onStop, stopDelayMs }: { readonly onStop: () => void; readonly stopDelayMs: number },

@@ -26,24 +26,16 @@ export const RUN_FLAGS = {
   debounceMs: duration("debounce DEBOUNCE_MS=20ms", "quiet time before a removal or a reload"),
   maxWaitMs: duration("max-wait MAX_WAIT_MS=500ms", "longest wait for that quiet time"),
   reloadIntervalMs: duration("reload-interval RELOAD_INTERVAL_MS=1s", "shortest time between two reloads"),
-  admission: choice(
-    "admission ADMISSION=probe",
-    "probe (no traffic before a server passed a probe) or none",
-    {
-      of: ["probe", "none"],
-    },
-  ),
-  source: choice(
-    "source SOURCE_MODE=mirror",
-    "mirror (kept by a watch) or reread (all keys at each change)",
-    {
-      of: ["mirror", "reread"],
-    },
-  ),
+  admission: choice("admission ADMISSION=probe", "probe (traffic only after a passed probe) or none", {
+    of: ["probe", "none"],
+  }),
+  source: choice("source SOURCE_MODE=mirror", "mirror (watch the keys) or reread (read all at each change)", {
+    of: ["mirror", "reread"],
+  }),
   stopDelayMs: duration("stop-delay STOP_DELAY_MS=0", "on SIGTERM: how long to keep serving while not ready"),
   stopTimeoutMs: duration(
     "stop-timeout STOP_TIMEOUT_MS=25s",
-    "on SIGTERM: how long requests may take to finish",
+    "on SIGTERM: longest wait for running requests",
   ),
 };
 
@@ -62,20 +54,14 @@ export const GUARD_FLAGS = {
   }),
   sharePercent: integer(
     "guard-share GUARD_SHARE=50",
-    "share of a service that may vanish within --guard-time",
+    "percentage of a service that may vanish in --guard-time",
     {
-      min: 0,
       max: 100,
-      value: "percent",
     },
   ),
-  timeMs: duration(
-    "guard-time GUARD_TIME_MS=30s",
-    "the guard's window, and the longest time it holds a server",
-    {
-      minMs: 1,
-    },
-  ),
+  timeMs: duration("guard-time GUARD_TIME_MS=30s", "window of the guard, and longest time to keep a server", {
+    minMs: 1,
+  }),
 };
 
 export interface RunOptions extends Values<typeof RUN_FLAGS>, Values<typeof APPLY_FLAGS> {

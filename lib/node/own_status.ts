@@ -3,7 +3,7 @@ import type { NodeStatus } from "../ack/keys.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type NodeFacts, readinessOf, serverCounts } from "./facts.ts";
 
-/** What a node adds to its facts when it tells others of itself. */
+/** What the status of a node needs besides its facts. */
 export interface About {
   readonly instance: string;
   readonly revision: bigint;
@@ -13,7 +13,7 @@ export interface About {
   readonly now: number;
 }
 
-/** What a node tells others of itself. */
+/** The status that a node publishes. */
 export function ownStatus(facts: NodeFacts, { instance, revision, draining, admin, now }: About): NodeStatus {
   const { lastPass, lastChange } = facts;
   const readiness = readinessOf(facts, now);
@@ -36,7 +36,7 @@ export function ownStatus(facts: NodeFacts, { instance, revision, draining, admi
   };
 }
 
-/** A plan that only writes the file changes nothing of what is served. */
+/** A plan that only writes the file does not change what HAProxy serves. */
 function planKind({ kind }: Plan): NodeStatus["plan"] {
   return kind === "runtime" || kind === "reload" ? kind : "none";
 }

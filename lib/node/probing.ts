@@ -6,7 +6,7 @@ import { log } from "../util/log.ts";
 import { probe } from "../util/probe.ts";
 import type { RunOptions } from "./options.ts";
 
-/** How servers are admitted, until the signal is aborted; a server that passed is brought up on this socket. */
+/** How servers are admitted until the signal is aborted. A server whose probe passed is brought up on this socket. */
 export function admissionOf(
   mode: RunOptions["admission"],
   { runtimeSocket, signal }: { readonly runtimeSocket: string; readonly signal: AbortSignal },
@@ -17,7 +17,7 @@ export function admissionOf(
     bringUp: async (keys) => {
       const errors = await bringUp(runtimeSocket, keys.map(healthUpLine));
       if (errors.length > 0) {
-        log().debug("servers not brought up, left to HAProxy's checks", { keys, errors });
+        log().debug("cannot bring servers up, HAProxy's checks will", { keys, errors });
       }
     },
     signal,

@@ -2,10 +2,10 @@ import { escapeText } from "../util/escape.ts";
 import { serverKey } from "../registry/model.ts";
 import type { NodeFacts } from "./facts.ts";
 
-/** A pass that takes longer than this is waiting for something. */
+/** A pass that takes longer is waiting for something. */
 const SLOW_PASS_MS = 2_000;
 
-/** What can be wrong with a node, and the reason while it is. A kind can have several causes. */
+/** All problems that a node can have, each with what gives its reason while it is there. A kind can have two causes. */
 const PROBLEMS = [
   ["haproxy-down", ({ haproxy }) => reasonIf(haproxy, "down")],
   ["master-stuck", ({ haproxy }) => reasonIf(haproxy, "starting")],
@@ -34,13 +34,13 @@ export type ProblemKind = typeof PROBLEMS[number][0];
 /** All kinds of problems. */
 export const PROBLEM_KINDS: readonly ProblemKind[] = [...new Set(PROBLEMS.map(([kind]) => kind))];
 
-/** One thing that is wrong now; the node goes on trying. */
+/** One thing that is wrong now. The node keeps trying. */
 export interface Problem {
   readonly kind: ProblemKind;
   readonly reason: string;
 }
 
-/** All that is wrong with the node now; nothing while it follows and serves. Text from outside is escaped. */
+/** All that is wrong with the node now. Text from outside is escaped. */
 export function problemsOf(facts: NodeFacts): Problem[] {
   return PROBLEMS.flatMap(([kind, reasonOf]) => {
     const reason = reasonOf(facts);
@@ -66,7 +66,7 @@ function heldReason({ lastPass }: NodeFacts): string | undefined {
   if (held.length === 0) return undefined;
   const shown = held.slice(0, 10).map(({ server }) => serverKey(server)).join(", ");
   const more = held.length > 10 ? ` and ${held.length - 10} more` : "";
-  return `vanished in numbers, and served on for a while: ${shown}${more}`;
+  return `too many vanished at once without draining, kept for --guard-time at most: ${shown}${more}`;
 }
 
 function slowReason({ passRunningMs }: NodeFacts): string | undefined {

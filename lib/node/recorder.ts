@@ -19,17 +19,17 @@ import { createHealthNews } from "./health_news.ts";
 import { type EtcdState, isReached, type NodeFacts, type NodeKeysState } from "./facts.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 
-/** Gathers what happens to the node: as facts, which are now, and as events, which have been. */
+/** Collects what happens to the node: as facts about now, and as events. */
 export interface NodeRecorder {
   facts(): NodeFacts;
   /** The registry changed. */
   onChange(): void;
-  /** A pass starts; its snapshot has all changes until `knownUntil`, in monotonic milliseconds. */
+  /** A pass starts. Its snapshot has all changes until `knownUntil`, in monotonic milliseconds. */
   onPassStart(knownUntil: number): void;
   onPass(pass: Pass): void;
-  /** HAProxy was asked how its servers are, without a pass. */
+  /** HAProxy was asked for the health of its servers, outside of a pass. */
   onSeen(observed: Observed): void;
-  /** HAProxy wrote a line. */
+  /** HAProxy wrote a line to its standard error. */
   onHaproxyLine(line: string): void;
   /** Whether HAProxy's lines can be read from now on. */
   onHearing(isHeard: boolean): void;
@@ -41,15 +41,15 @@ export interface NodeRecorder {
   onSockets(sockets: SocketHealth): void;
   onStateDir(seen: StateDirSeen): void;
   onStopping(stopDelayMs: number): void;
-  /** HAProxy was started from what an earlier run left, verified at the given time. */
+  /** HAProxy was started from a file of an earlier run, which was verified at this time (wall clock). */
   onInherited(verifiedAt: number): void;
 }
 
-/** Where what happens is told. */
+/** What the recorder works with. */
 export interface RecorderPorts {
-  /** Told what happens: one event, or several that belong together. */
+  /** Gets one event, or several that belong together. */
   readonly onEvents: (events: readonly NodeEvent[]) => void;
-  /** HAProxy's life is not the node's to decide. */
+  /** HAProxy is started and stopped by others. */
   readonly attached: boolean;
   readonly admissionsWaiting: () => number;
   /** Wall clock in milliseconds. */
@@ -57,6 +57,9 @@ export interface RecorderPorts {
 }
 
 const ANSWERS = { kind: "answers" } as const;
+
+/** The facts that only change when something happens. */
+type KeptFacts = Omit<NodeFacts, "lagMs" | "admissionsWaiting" | "passRunningMs">;
 
 /** Creates the recorder of one node. */
 export function createRecorder(
@@ -67,7 +70,7 @@ export function createRecorder(
   let problems: readonly Problem[] = [];
   let passStartedAt: number | undefined;
   let knownUntil = 0;
-  /** When the oldest change was made that HAProxy does not serve yet. */
+  /** When the oldest change came that HAProxy does not serve yet. */
   let unservedSince: number | undefined;
   let changedAt = 0;
   let isHeard = false;
@@ -80,8 +83,8 @@ export function createRecorder(
     passRunningMs: ageMs(passStartedAt),
   });
   const isNews = createHealthNews();
-  /** Changes the facts, and tells the events and the problems that began or ended with the change. */
-  const record = (changed: Partial<NodeFacts>, events: readonly (NodeEvent | undefined)[]): void => {
+  /** Changes the facts. Tells the events, and which problems began or ended with the change. */
+  const record = (changed: Partial<KeptFacts>, events: readonly (NodeEvent | undefined)[]): void => {
     facts = { ...facts, ...changed };
     const before = problems;
     problems = problemsOf(current());
@@ -89,7 +92,7 @@ export function createRecorder(
       .filter((event) => event !== undefined).filter(isNews);
     if (news.length > 0) ports.onEvents(news);
   };
-  /** What a look finds of health counts where HAProxy's own lines, which have its reason, cannot be read. */
+  /** HAProxy's lines tell health with a reason. What passes see of health is only told while they cannot be read. */
   const isFresh = ({ kind }: NodeEvent): boolean =>
     !isHeard || (kind !== "server-up" && kind !== "server-down");
 
@@ -135,7 +138,7 @@ export function createRecorder(
   };
 }
 
-function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">): NodeFacts {
+function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion">): KeptFacts {
   return {
     ...start,
     haproxy: { kind: "starting" },
@@ -147,16 +150,13 @@ function firstFacts(start: Pick<NodeFacts, "node" | "version" | "haproxyVersion"
     lastChange: undefined,
     passError: undefined,
     stateDirLost: undefined,
-    passRunningMs: 0,
     reachedOnce: false,
-    lagMs: 0,
-    admissionsWaiting: 0,
     observed: { kind: "starting" },
     nodeKeys: { kind: "waiting" },
   };
 }
 
-function factsAfter(pass: Pass, before: NodeFacts, now: number): Partial<NodeFacts> {
+function factsAfter(pass: Pass, before: KeptFacts, now: number): Partial<KeptFacts> {
   const isNews = pass.decision.plan.kind !== "nothing";
   return {
     lastPass: pass,

@@ -8,9 +8,9 @@ import { hasIpv6, listenHost } from "./listen.ts";
 type Handler = (request: Request) => Response | Promise<Response>;
 type Server = Deno.HttpServer<Deno.NetAddr>;
 
-/** The admin endpoints of a node, or the attempts to serve them. */
+/** The server of the admin endpoints, or the attempts to start it. */
 export interface AdminServer extends AsyncDisposable {
-  /** Where they are served; undefined: nowhere yet. */
+  /** Where it listens; undefined: not yet. */
   readonly address: string | undefined;
 }
 
@@ -18,8 +18,7 @@ const SHUTDOWN_MS = 1_000;
 const RETRY = { minMs: 100, maxMs: 2_000 };
 
 /**
- * Serves the admin endpoints. An address that cannot be listened on is tried again until it can: the node serves traffic
- * meanwhile.
+ * Serves the admin endpoints. It retries when it cannot listen on the address; the node serves traffic meanwhile.
  */
 export function serveAdmin(bind: Bind, handler: Handler): AdminServer {
   const stop = new AbortController();
@@ -35,7 +34,7 @@ export function serveAdmin(bind: Bind, handler: Handler): AdminServer {
     }
   };
   const retry = async (reason: string): Promise<void> => {
-    log().error("cannot listen on --admin-bind, trying on", { bind: `${bind.host}:${bind.port}`, reason });
+    log().error("cannot listen on --admin-bind, retrying", { bind: `${bind.host}:${bind.port}`, reason });
     for (let attempt = 1; server === undefined; attempt++) {
       await sleep(backoffDelay({ ...RETRY, attempt, random: Math.random() }), stop.signal);
       if (stop.signal.aborted) return;
@@ -50,7 +49,7 @@ export function serveAdmin(bind: Bind, handler: Handler): AdminServer {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await retrying;
-      // A client that does not read its answer must not keep the node from ending.
+      // A client that does not read its answer must not delay the end of the node.
       if (server !== undefined) await resolvesWithin(server.shutdown(), SHUTDOWN_MS);
     },
   };

@@ -42,7 +42,12 @@ export interface DesiredTexts {
  */
 export async function desire(
   model: Model,
-  { observed, state }: { readonly observed: Observation; readonly state: NodeState },
+  { observed, state, inFile }: {
+    readonly observed: Observation;
+    readonly state: NodeState;
+    /** The services in the configuration file; undefined while that is not known. */
+    readonly inFile: readonly Service[] | undefined;
+  },
   { render, now }: { readonly render: (model: Model) => Promise<ConfigText>; readonly now: () => number },
 ): Promise<DesiredTexts> {
   const goodBase = observed.baseText;
@@ -54,7 +59,7 @@ export async function desire(
   } catch (error) {
     if (!(error instanceof ControllerError) || goodBase === undefined) throw error;
     const { servers } = splitConfig(state.reachedText ?? observed.file ?? "");
-    const known = { base: goodBase, servers, services: state.guard.inFile };
+    const known = { base: goodBase, servers, services: inFile };
     const first = desiredWithoutTemplate(model, known);
     return { first: { ...first, templateError: messageOf(error) }, meanwhile: undefined };
   }
@@ -96,7 +101,7 @@ function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
 export interface KnownText {
   readonly base: string;
   readonly servers: ServerLines;
-  /** What the registry asked for then; undefined after a start of the controller. */
+  /** The services in it; undefined while that is not known. */
   readonly services: readonly Service[] | undefined;
 }
 

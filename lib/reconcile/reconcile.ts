@@ -1,5 +1,6 @@
-import type { ConfigText } from "../config/text.ts";
-import { applyGuard, type GuardPort } from "../guard/apply_guard.ts";
+import { type ConfigText, joinConfig } from "../config/text.ts";
+import { applyGuard, type GuardPort, type GuardVerdict, withNextFile } from "../guard/apply_guard.ts";
+import type { GuardState } from "../guard/guard.ts";
 import type { Networks } from "../registry/allowed_addresses.ts";
 import { buildModel, type Model, type Prefixes } from "../registry/model.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
@@ -55,10 +56,12 @@ export async function reconcile(snapshot: Snapshot, start: PassStart, ports: Rec
   const { refusals } = state;
   const registry = buildModel(snapshot, prefixes, { networks, refusals });
   const { running, file } = observed;
-  const { model, guard } = await applyGuard(registry, { state: state.guard, refusals, running, file }, ports);
-  const texts = await desire(model, { observed, state }, ports);
+  const basis = { state: state.guard, refusals, running, file };
+  const { model, guard: verdict } = await applyGuard(registry, basis, ports);
+  const texts = await desire(model, { observed, state, inFile: verdict.known.inFile }, ports);
   const now = ports.now();
   const decision = decide(texts, { model, observed, state, quiet, mode, reloadIntervalMs, now });
+  const guard = withPlannedFile(verdict, { model, observed, decision, state });
   const outcome = await carryOut(decision, { model, guard, observed, state }, ports);
   const endedAt = ports.now();
   const next = afterPass({ model, guard, observed, decision, outcome }, state, {
@@ -66,7 +69,7 @@ export async function reconcile(snapshot: Snapshot, start: PassStart, ports: Rec
     random: ports.random(),
     guardTimeMs: guardTimeMs(ports.guard),
   });
-  await ports.guard.save(next.state.guard);
+  await putOnRecord(next.state.guard, ports.guard);
   return {
     model,
     guard,
@@ -81,19 +84,36 @@ export async function reconcile(snapshot: Snapshot, start: PassStart, ports: Rec
   };
 }
 
-/** Applies a plan that is due. Who leaves is on record before that, so that a crash in between does not begin a new window. */
+/** Applies a plan that is due. The guard's record comes before that, so that it is right after a crash at any point. */
 async function carryOut(
   decision: Decision,
   { model, guard, observed, state }: Pick<Pass, "model" | "guard" | "observed" | "state">,
   ports: ReconcilePorts,
 ): Promise<Outcome | undefined> {
   if (decision.pace.kind !== "now") return undefined;
-  const { guard: port, mode } = ports;
-  if (guard.released.length > 0) {
-    await port.save(guardAfter({ model, guard }, { inFile: true, timeMs: guardTimeMs(port) }));
-  }
-  const input = planInput(decision.desired, { model, observed, state, mode });
+  const after = guardAfter({ model, guard }, { inFile: true, timeMs: guardTimeMs(ports.guard) });
+  await putOnRecord(after, ports.guard);
+  const input = planInput(decision.desired, { model, observed, state, mode: ports.mode });
   return await apply(decision.plan, { input, model, runningBase: observed.baseText }, ports);
+}
+
+/** The verdict with the file that the pass is about to write, if it is: a restart may find it. */
+function withPlannedFile(
+  verdict: GuardVerdict,
+  { model, observed, decision, state }: Pick<Pass, "model" | "observed" | "decision" | "state">,
+): GuardVerdict {
+  if (decision.pace.kind !== "now") return verdict;
+  return withNextFile(verdict, {
+    text: joinConfig(decision.desired.config),
+    services: model.services,
+    onDisk: observed.file,
+    isGood: observed.file === state.reachedText && state.lastGoodError === undefined,
+  });
+}
+
+/** The record of an earlier run is read before it is replaced. */
+async function putOnRecord(state: GuardState, port: GuardPort): Promise<void> {
+  if (state.isRead) await port.save(state);
 }
 
 function guardTimeMs({ limits }: GuardPort): number {

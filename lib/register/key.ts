@@ -10,10 +10,7 @@ export type KeyChange =
 /** A change of a key. */
 export interface ConditionalChange {
   readonly key: string;
-  /**
-   * The key's revision now; 0: it must not exist. A revision belongs to one put and so to one lease: nothing else has to
-   * be compared.
-   */
+  /** The key's revision now; 0: it must not exist. A revision belongs to one put, so the lease is not compared. */
   readonly modRevision: bigint;
   readonly request: IOperation;
 }

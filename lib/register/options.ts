@@ -11,22 +11,18 @@ const COUNT = { min: 1, max: 1_000 };
 /** Settings of a registration. */
 export const REGISTER_FLAGS = {
   service: text("service SERVICE_NAME", "service to register in"),
-  port: integer("port SERVICE_PORT", "port that the process listens on", {
-    min: 1,
-    max: 65_535,
-    value: "port",
-  }),
+  port: integer("port SERVICE_PORT", "port that the process listens on", { min: 1, max: 65_535 }),
   id: optional(text("id SERVICE_ID", "id in the service"), "host name and port"),
   host: optional(
     setting("address SERVICE_ADDRESS", "host to register, without a port", {
       value: "host",
       parse: readHost,
     }),
-    "its own one towards etcd",
+    "the address that reaches etcd",
   ),
-  weight: optional(integer("weight SERVICE_WEIGHT", "weight from 0 to 256", { min: 0, max: 256 }), "100"),
+  weight: optional(integer("weight SERVICE_WEIGHT", "weight, at most 256", { max: 256 }), "100"),
   maxconn: optional(
-    integer("maxconn SERVICE_MAXCONN", "most connections from each node", { min: 0, max: 1_000_000 }),
+    integer("maxconn SERVICE_MAXCONN", "most connections from each node", { max: 1_000_000 }),
     "no limit",
   ),
   meta: pairs("meta", "more data for the entry; may be repeated"),
@@ -34,7 +30,10 @@ export const REGISTER_FLAGS = {
     setting(
       "check SERVICE_CHECK",
       "register only while it passes: http://host:port/path, tcp://host:port or tcp",
-      { value: "url", parse: readTarget },
+      {
+        value: "url",
+        parse: readTarget,
+      },
     ),
   ),
   checkIntervalMs: duration(
@@ -51,15 +50,15 @@ export const REGISTER_FLAGS = {
   }),
   drainTimeoutMs: duration(
     "drain-timeout DRAIN_TIMEOUT_MS=10s",
-    "on SIGTERM: how long nodes may take to drain it",
+    "on SIGTERM: longest wait for nodes to drain it",
   ),
   stopTimeoutMs: duration(
     "stop-timeout STOP_TIMEOUT_MS=10s",
-    "after that: how long the command and its children may take to end",
+    "then: longest wait for the command and its children to end",
   ),
 };
 
-/** What is checked: a TCP connection, or with a path an HTTP request. */
+/** What to check: with a path an HTTP request, else a TCP connection. */
 export interface CheckTarget {
   readonly host: string;
   readonly port: number;
@@ -78,7 +77,7 @@ export interface HealthCheck {
 export interface RegisterOptions {
   readonly service: string;
   readonly id: string;
-  /** Undefined: the one that reaches etcd. */
+  /** Undefined: the address that reaches etcd. */
   readonly host: Host | undefined;
   readonly port: number;
   readonly entry: Omit<OwnEntry, "address">;
@@ -89,7 +88,7 @@ export interface RegisterOptions {
 }
 
 /**
- * Reads the settings. The entry is read as a node will read it, so that none is registered that every node rejects.
+ * Reads the settings. The entry is checked as nodes will check it, so that a rejected entry is never registered.
  *
  * @throws {ControllerError} (usage) naming the flag or the variable that is wrong
  */
@@ -108,7 +107,7 @@ export function readRegisterOptions(sources: Sources, hostname: string): Registe
   });
 }
 
-/** Any host does, because only the rest can still be wrong. */
+/** Stands for a host that is not known yet. It is valid, so that only the rest of the entry can be wrong. */
 const SOME_HOST: Host = { kind: "ipv4", text: "192.0.2.1" };
 
 function withValidEntry(options: RegisterOptions): RegisterOptions {
@@ -124,13 +123,15 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
 }
 
 function readHost(text: string, given: Given): Host {
-  if (/^(\[.*\]|[^:]*):[^:]*$/.test(text)) throw wrong(given, "takes no port, the port is set apart");
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(text)) {
+    throw wrong(given, "takes no port, because the port has a setting of its own");
+  }
   const host = parseHost(text);
   if (!host.ok) throw wrong(given, `is not a host without a port: ${host.reason}`);
   return host.value;
 }
 
-/** Without a port: the own one. */
+/** The port is undefined for `tcp`: that of the process. */
 function readTarget(text: string, given: Given): Omit<CheckTarget, "port"> & { port: number | undefined } {
   if (text === "tcp") return { host: "127.0.0.1", port: undefined, path: undefined };
   const url = /^(http|tcp):\/\/[^/]/.test(text) && URL.canParse(text) ? new URL(text) : undefined;

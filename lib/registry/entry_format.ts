@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "./address.ts";
+import type { Check, Server } from "./entry.ts";
 
 /** What a process registers of itself. */
 export interface OwnEntry {
@@ -12,6 +13,28 @@ export interface OwnEntry {
 export function entryValue(entry: OwnEntry, state: "ready" | "drain"): string {
   const { address, weight, maxconn, meta } = entry;
   return JSON.stringify({ address: formatAddress(address), state, weight, maxconn, meta });
+}
+
+/** The shortest value of an entry that asks for this server: `parseEntry()` reads the same server from it. */
+export function serverValue({ address, weight, state, backup, maxconn, tls, proto, check }: Server): string {
+  const text = formatAddress(address);
+  const fields = JSON.stringify({
+    weight: weight === 100 ? undefined : weight,
+    state: state === "ready" ? undefined : state,
+    backup: backup || undefined,
+    maxconn: maxconn || undefined,
+    ssl: tls.kind === "on" || undefined,
+    verify: tls.kind === "on" ? tls.verify : undefined,
+    proto: proto === "h1" ? undefined : proto,
+    check: checkValue(check),
+  });
+  return fields === "{}" ? text : `{"address":${JSON.stringify(text)},${fields.slice(1)}`;
+}
+
+function checkValue(check: Check) {
+  if (check.kind === "off") return { disabled: true };
+  const { port, path } = check;
+  return port === undefined && path === undefined ? undefined : { port, path };
 }
 
 /** The id of a process: the host's name tells containers apart; where several share a host, and so its name, the port does. */

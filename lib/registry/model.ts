@@ -206,7 +206,8 @@ function refusedEntry(server: Server, prefix: string, refusals: Refusals): Rejec
   return { key: `${prefix}${serverKey(server)}`, reason, revision: server.revision };
 }
 
-function groupByService(servers: readonly Server[]): Service[] {
+/** The services of servers, each sorted. */
+export function groupByService(servers: readonly Server[]): Service[] {
   const byName = new Map<string, Server[]>();
   for (const server of servers) {
     const group = byName.get(server.service);

@@ -1,11 +1,11 @@
 import { ControllerError } from "./errors.ts";
 
-/** A setting as it was given: a text, whether a switch is on, or the texts of a flag that may be repeated. */
+/** What was given for a setting: a text, true for a switch, or the texts of a flag that may be repeated. */
 export type RawValue = string | boolean | readonly string[] | undefined;
 
 /** Where settings are looked for. A flag wins over the environment, which wins over the default. */
 export interface Sources {
-  /** By the names of flags. Undefined for a program without a command line: errors name its variables then. */
+  /** By the names of flags. Undefined for a program without a command line: its errors name variables. */
   readonly flags?: Readonly<Record<string, RawValue>>;
   /** An empty variable counts as unset, because compose files write unset variables like that. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -25,13 +25,13 @@ export interface Flag<T> {
   readonly name: string;
   /** The environment variable. */
   readonly env?: string | undefined;
-  /** What stands for the value in `--help`. Undefined for switches. */
+  /** The placeholder of the value in `--help`. Undefined for switches. */
   readonly value?: string;
   /** The default, as a user would write it. */
   readonly fallback?: string | undefined;
   /** The default in words, where it is not a fixed value. */
   readonly otherwise?: string | undefined;
-  /** Nothing works without it. */
+  /** It has no default and must be set. */
   readonly isRequired?: boolean;
   readonly help: string;
   /** The value may be left out. */
@@ -55,7 +55,7 @@ export type Values<F extends Flags> = { readonly [K in keyof F]: F[K] extends Fl
  */
 export function readFlags<F extends Flags>(flags: F, sources: Sources): Values<F> {
   const values = Object.entries(flags).map(([key, flag]) => [key, flag.read(find(flag, sources))]);
-  // The only cast: no type of TypeScript says that entries belong to the keys they were made from.
+  // The only cast: TypeScript cannot say that entries belong to the keys that they were made from.
   return Object.fromEntries(values) as Values<F>;
 }
 
@@ -72,7 +72,7 @@ function find({ name, env, fallback }: Flag<unknown>, sources: Sources): Given {
   return { raw: fallback, from: "default", name: sources.flags === undefined && env || `--${name}` };
 }
 
-/** What `--help` says of the default, such as `default 10s`; empty where there is none. */
+/** The default in `--help`, such as `default 10s`; empty if there is none. */
 export function defaultText({ fallback, otherwise, isRequired }: Flag<unknown>): string {
   if (isRequired) return "required";
   if (otherwise !== undefined) return `default: ${otherwise}`;

@@ -1,12 +1,12 @@
 import { type Flag, type Given, usage, wrong } from "./flag.ts";
 
-/** A flag with its variable and its default, such as `bind LB_BIND=:80`; each of the two may be left out. */
+/** A flag, its variable and its default, such as `bind LB_BIND=:80`. Variable and default may be left out. */
 export type Spec =
   | Lowercase<string>
   | `${Lowercase<string>} ${Uppercase<string>}`
   | `${Lowercase<string>} ${Uppercase<string>}=${string}`;
 
-/** A setting whose value is read from a text that must be there. */
+/** A setting with a value. Without a default it must be set. */
 export function setting<T>(
   spec: Spec,
   help: string,
@@ -14,11 +14,9 @@ export function setting<T>(
 ): Flag<T> {
   const [name = "", variable = ""] = spec.split(" ");
   const [env, fallback] = variable.split("=");
-  return {
-    ...{ name, env: env || undefined, fallback, value, help },
-    isRequired: fallback === undefined,
-    read: (given) => parse(textOf(given), given),
-  };
+  const isRequired = fallback === undefined;
+  const read = (given: Given) => parse(textOf(given), given);
+  return { name, env: env || undefined, fallback, value, help, isRequired, read };
 }
 
 function textOf({ raw, name }: Given): string {
@@ -26,14 +24,10 @@ function textOf({ raw, name }: Given): string {
   throw usage(`${name} is ${raw === undefined ? "missing" : "empty"}`);
 }
 
-/** The same setting, undefined when it is unset or empty; `otherwise` says what that means. */
+/** The same setting, but undefined when it is unset or empty. `otherwise` tells users what that means. */
 export function optional<T>(flag: Flag<T>, otherwise?: string): Flag<T | undefined> {
-  return {
-    ...flag,
-    otherwise,
-    isRequired: false,
-    read: (given) => given.raw === undefined || given.raw === "" ? undefined : flag.read(given),
-  };
+  const read = (given: Given) => given.raw === undefined || given.raw === "" ? undefined : flag.read(given);
+  return { ...flag, otherwise, isRequired: false, read };
 }
 
 /** Any text. */
@@ -64,11 +58,18 @@ export function choice<const T extends string>(
   return setting(spec, help, { value, parse });
 }
 
-/** An integer within a range. */
+/** Bounds of an integer, and its placeholder in `--help`. */
+interface IntegerOptions {
+  readonly min?: number;
+  readonly max: number;
+  readonly value?: string;
+}
+
+/** An integer within bounds. */
 export function integer(
   spec: Spec,
   help: string,
-  { min, max, value = "number" }: { readonly min: number; readonly max: number; readonly value?: string },
+  { min = 0, max, value = "number" }: IntegerOptions,
 ): Flag<number> {
   const parse = (text: string, given: Given) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
@@ -118,8 +119,8 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1_000, m: 60_
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /**
- * A time in milliseconds, written with `ms`, `s` or `m`. A variable may leave the unit out, because its name ends in
- * `_MS`. A flag may only for 0, because `--timeout 5` would be 5 ms where seconds are meant.
+ * A time in milliseconds, written with `ms`, `s` or `m`. A variable may leave out the unit, because its name ends in
+ * `_MS`. A flag needs the unit, except for 0: `--timeout 5` would be 5 ms, but seconds are meant.
  */
 export function duration(spec: Spec, help: string, { minMs = 0 } = {}): Flag<number> {
   const parse = (text: string, given: Given) => {

@@ -13,7 +13,7 @@ Deno.test("a node whose admin port another process has serves all the same, and 
     await waitFor("an answer", async () => (await node.request()).body === "one", { deadlineMs: 30_000 });
     await waitFor(
       "the error",
-      () => node.controller.lines.some((line) => line.includes("trying on") && line.includes("in use")),
+      () => node.controller.lines.some((line) => line.includes("retrying") && line.includes("in use")),
     );
   } finally {
     other.close();

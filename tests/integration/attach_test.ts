@@ -76,7 +76,7 @@ Deno.test("attached: an HAProxy that is away is waited for, and comes back with 
 
   await node.untilState("HAProxy to be away", ({ haproxy }) => haproxy.kind === "down");
   assertEquals(await node.ready(), false);
-  await node.untilLine(/haproxy is away, waiting for it/);
+  await node.untilLine(/haproxy does not run, waiting for it/);
   await etcd.put("/services/backend/two", one.address);
   await waitFor("the change in the file", async () => (await node.readConfig()).includes("server two "));
   assert(isPortFree(node.port));

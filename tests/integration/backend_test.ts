@@ -149,7 +149,7 @@ function untilDraining(etcd: EtcdCluster, { key }: Backend): Promise<string> {
   });
 }
 
-test("backend that gets SIGTERM drains, answers on until nodes acknowledge, ends with 0, and its key is gone", async () => {
+test("backend that gets SIGTERM drains, keeps answering until nodes acknowledge, ends with 0, and its key is gone", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await playNode(etcd);
   await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "10m" });
@@ -165,7 +165,7 @@ test("backend that gets SIGTERM drains, answers on until nodes acknowledge, ends
   assertEquals(await read(etcd, backend.key), "");
 });
 
-test("backend that gets SIGTERM where no node lives leaves at once", async () => {
+test("backend that gets SIGTERM leaves at once when no node is alive", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using backend = startBackend(etcd.endpoints, { DRAIN_TIMEOUT_MS: "10m" });
   await untilRegistered(etcd, backend);
@@ -225,7 +225,7 @@ test("backend that is frozen for longer than its lease registers again", async (
   await untilRegistered(etcd, backend);
 });
 
-test("backend serves on while etcd is away and is registered when it is back", async () => {
+test("backend keeps serving while etcd is away and is registered when it is back", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using backend = startBackend(etcd.endpoints);
   await untilRegistered(etcd, backend);
@@ -349,7 +349,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "backend that may not register there says who is refused what, and serves on (needs openssl)",
+  name: "backend that may not register there says who is refused what, and keeps serving (needs openssl)",
   ignore: !canMakeCertificates(),
   fn: async () => {
     await using etcd = await securedEtcd();

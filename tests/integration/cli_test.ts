@@ -141,7 +141,7 @@ Deno.test("check tells what is in order and what is not", async () => {
   const judged = await controller(["check", ...node.places, "--template", template]);
   assertStringIncludes(
     judged.stdout,
-    "backend backend: changed by reloads only, for balance first takes no dynamic servers",
+    "backend backend: changed by reloads only: balance first takes no dynamic servers",
   );
 
   await Deno.writeTextFile(template, "backend backend\n  bogus\n");

@@ -72,14 +72,14 @@ function following(etcd: EtcdCluster, credentials: EtcdOptions["credentials"]): 
   return new Follower({ endpoints: etcd.endpoints, ...(credentials ? { credentials } : {}) });
 }
 
-/** Waits until etcd itself says that it has given up a token. */
+/** Waits until etcd logs that it has dropped a token. */
 async function untilTokenExpired(etcd: EtcdCluster): Promise<void> {
   await waitFor("a token to expire", () => {
     return etcd.member(0).process?.lines.some((line) => line.includes("deleted a simple token"));
   });
 }
 
-Deno.test("a token that has expired is replaced: calls and watch go on", async () => {
+Deno.test("a token that has expired is replaced: calls and watch continue", async () => {
   await using etcd = await startEtcdCluster({ members: 1, args: ["--auth-token-ttl", "1"] });
   await protectEtcd(etcd, { lb: "first" });
   await using follower = following(etcd, () => Promise.resolve(lb("first")));
@@ -134,7 +134,7 @@ Deno.test("authentication that is switched on underneath a client with credentia
   await follower.seesItsWrite("restarted");
 });
 
-Deno.test("authentication that is switched on underneath a client without user is told in words", async () => {
+Deno.test("authentication that is switched on underneath a client without user is explained", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   const client = createEtcdClient({ endpoints: etcd.endpoints });
   await client.kv.get("a").exec();
@@ -171,7 +171,7 @@ for (const order of ["etcd", "the file"]) {
   });
 }
 
-Deno.test("a wrong password is said so and tried again until it is right", async () => {
+Deno.test("a wrong password is reported and tried again until it is right", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await protectEtcd(etcd, { lb: "first" });
   const credentials = replaceable(lb("wrong"));
@@ -198,7 +198,7 @@ Deno.test("a key that a user may not touch is named, escaped", async () => {
   client.close();
 });
 
-Deno.test("credentials that cannot be read leave the client with those that it has, and say so", async () => {
+Deno.test("when credentials cannot be read, the client keeps the old ones and reports it", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await protectEtcd(etcd, { lb: "first" });
   let source: () => Promise<Credentials> = () => Promise.resolve(lb("first"));
@@ -326,7 +326,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "a certificate that etcd does not take, and an authority that is another, are told in words (needs openssl)",
+    "a certificate that etcd does not take, and an authority that is another, are explained (needs openssl)",
   ignore: !canMakeCertificates(),
   fn: async () => {
     await using dirs = await tempDir();
@@ -372,7 +372,7 @@ Deno.test({
   },
 });
 
-/** Switches authentication on for a user whose name stands in a certificate, who may do everything with keys. */
+/** Switches authentication on, for a user who is named in a certificate and may do everything with keys. */
 async function protectForCertificate(kv: Etcd3, name: string): Promise<void> {
   await kv.user("root").create("admin");
   await kv.role("root").addUser("root");

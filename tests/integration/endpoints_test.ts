@@ -4,7 +4,7 @@ import { createMirror, type MirrorEvent } from "../../lib/etcd/mirror.ts";
 import { pickPort, startEtcdCluster, waitFor } from "../support/mod.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 
-/** A mirror that runs, and what it told. */
+/** A mirror that runs, and its events. */
 function startMirror(endpoints: readonly string[]) {
   const client = createEtcdClient({ endpoints });
   const events: MirrorEvent[] = [];
@@ -35,7 +35,7 @@ function startMirror(endpoints: readonly string[]) {
 Deno.test("nodes with the same endpoints watch different members", async () => {
   await using etcd = await startEtcdCluster({ members: 3 });
   const members = new Set<string>();
-  await waitFor("every member to be watched by somebody", async () => {
+  await waitFor("every member to be watched", async () => {
     await using started = startMirror(etcd.endpoints);
     members.add(await started.watched());
     return members.size === 3;

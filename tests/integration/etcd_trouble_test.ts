@@ -21,7 +21,7 @@ Deno.test("etcd that starts after the controller is waited for, and said so", as
   await node.untilAnswer("one");
 });
 
-Deno.test("the member that the controller watches is killed, and changes go on arriving", async () => {
+Deno.test("the member that the controller watches is killed, and changes keep arriving", async () => {
   await using etcd = await startEtcdCluster({ members: 3 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = startOrigin("one");

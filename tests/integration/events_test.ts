@@ -34,7 +34,7 @@ Deno.test("events come to 16 clients; a 17th is refused until one of them is gon
   const [first, ...others] = await openStreams(events.url);
   const refused = await fetch(events.url, STREAM);
   assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
-  assertEquals(await refused.json(), { error: "16 clients get events already, try again later" });
+  assertEquals(await refused.json(), { error: "16 clients are reading events already, try again later" });
   const list = await fetch(events.url);
   assertEquals([list.status, (await list.json()).events], [200, []]);
 

@@ -1,5 +1,5 @@
-// What is told when etcd fails, by each way in which it is asked: a call, a transaction, a lease, its renewal, a watch.
-// Faults are real; words of gRPC's own must reach nobody.
+// The words for failures of etcd, for each way to ask it: a call, a transaction, a lease, its renewal, a watch. Faults are
+// real; gRPC's own words must not be shown.
 import { assert, assertMatch, assertNotMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { messageOf } from "../../lib/util/errors.ts";
@@ -22,7 +22,7 @@ const RAW = /\b\d+ [A-Z]+(_[A-Z]+)*:|rpc error|code = |etcdserver|RST_STREAM/;
 
 type Way = "call" | "transaction" | "grant" | "renew" | "watch";
 
-/** What is told by each way; undefined for one that works. */
+/** The failure of each way; undefined for one that works. */
 async function told(
   client: EtcdClient,
   { leaseId = "1234", renewalMs = BOUNDS.limitMs }: { leaseId?: string; renewalMs?: number } = {},
@@ -55,7 +55,7 @@ async function watchEnd(client: EtcdClient): Promise<string | undefined> {
   return end.kind === "aborted" || end.reason.startsWith("cluster id") ? undefined : end.reason;
 }
 
-/** Each way tells what is wanted of it, and none speaks gRPC. */
+/** Each way has the wanted words, and none has gRPC's. */
 function assertTold(all: Record<Way, string | undefined>, wanted: readonly (readonly [Way, RegExp])[]): void {
   for (const [way, text] of Object.entries(all)) assertNotMatch(text ?? "", RAW, way);
   for (const [way, pattern] of wanted) assertMatch(all[way] ?? "no failure", pattern, way);
@@ -137,7 +137,7 @@ Deno.test("a wrong password, and a permission that is not there, are told by eve
   ]);
 });
 
-Deno.test("etcd that is out of space says so to whoever wants to write", async () => {
+Deno.test("etcd that is out of space says so at each write", async () => {
   await using etcd = await startEtcdCluster({ members: 1, args: ["--quota-backend-bytes", "4194304"] });
   const url = etcd.member(0).endpoint;
   using asking = open(url);

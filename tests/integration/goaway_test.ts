@@ -95,7 +95,7 @@ async function restartUnderClients(etcd: EtcdCluster, options: GoawayClientOptio
   const { written, seen, reads } = await resultOf<GoawayClientResult>(clients);
   assert(written > ROUNDS, `${written} keys written`);
   assertEquals(seen, seen.map(() => written));
-  assertEquals(reads, reads.map(() => ["start"]), "the watches went on where they were");
+  assertEquals(reads, reads.map(() => ["start"]), "the watches continued where they were");
 }
 
 Deno.test("clients outlive a member that is stopped as it should be, and their watches miss nothing", async () => {

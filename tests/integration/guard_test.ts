@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import {
   type EtcdCluster,
   Load,
@@ -72,7 +73,7 @@ Deno.test("the guard serves half of a service on while its leases end one after 
   const state = await node.state();
   assert(state.held.every(({ service, goesInMs }) => service === "backend" && goesInMs <= 60_000));
   assertEquals(load.chapter.all.failures, []);
-  await node.untilLine(/servers held/);
+  await node.untilLine(/holding servers/);
 });
 
 Deno.test("diff holds what run would hold", async () => {
@@ -91,13 +92,13 @@ Deno.test("diff holds what run would hold", async () => {
     "remove server backend/a: no entry asks for it",
     "remove server backend/b: no entry asks for it",
   ];
-  const held = ["c", "d"].map((id) => `held backend/${id}: it vanished, and stays for 30 s at most`);
+  const held = ["c", "d"].map((id) => `held backend/${id}: it vanished, and is kept for 30 s at most`);
   assertEquals(await diff(), [...expected, ...held]);
   node.controller.resume();
   await heldIds(node, 2);
   assertEquals(
     await diff(),
-    ["held backend/c", "held backend/d"].map((line) => `${line}: it vanished, and stays for 30 s at most`),
+    ["held backend/c", "held backend/d"].map((line) => `${line}: it vanished, and is kept for 30 s at most`),
   );
 });
 
@@ -117,7 +118,7 @@ Deno.test("the guard lets the last server go when its time is up", async () => {
   const { etcd, node } = await serveFour(stack, ["--guard-time", "2s"]);
   await etcd.etcdctl("del", "/services/", "--prefix");
   // Two seconds may be over before anybody looks.
-  await node.untilLine(/servers held: .*backend\/d/);
+  await node.untilLine(/holding servers: .*backend\/d/);
   await node.untilLine(/no longer held.*backend\/d/);
   await node.untilServers("backend", []);
   assertEquals(await heldIds(node, 0), []);
@@ -164,6 +165,76 @@ Deno.test("the guard holds after a crash what it held before, also when the temp
   assertEquals((await node.runningServers("backend")).map(({ name }) => name).sort(), ["c", "d"]);
   assertEquals(load.chapter.all.failures, []);
 });
+
+const KILLED = fileURLToPath(new URL("../support/killed_controller.ts", import.meta.url));
+/** Its check takes it, and the new worker cannot start. */
+const REFUSED = "frontend refused\n    bind unix@/no/such/directory/x.sock\n";
+const kills: Record<string, { kill: Record<string, string>; held: string[]; template?: string }> = {
+  "between its record and the file": { kill: { KILL_AT: "staged" }, held: ["c", "d"] },
+  "when the next file is in place": { kill: { KILL_AT: "committed" }, held: ["c", "d", "e"] },
+  "when a reload failed": { kill: { KILL_AT: "reloaded" }, held: ["c", "d", "e"], template: REFUSED },
+  "when a reload failed and the last good file is back": {
+    kill: { KILL_AT: "committed", KILL_AFTER: "1" },
+    held: ["c", "d"],
+    template: REFUSED,
+  },
+};
+
+for (const [when, { kill, held, template }] of Object.entries(kills)) {
+  Deno.test(`the guard holds what the file serves after a controller was killed ${when}`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
+    node.controller.kill("SIGKILL");
+    await node.controller.status;
+
+    const e = stack.use(startOrigin("e"));
+    await put(etcd, e);
+    const args = ["--guard", "on", "--guard-time", "120s"];
+    if (template !== undefined) {
+      const embedded = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
+      await Deno.writeTextFile(`${node.dir}/template.eta`, `${embedded}\n${template}`);
+      args.push("--template", `${node.dir}/template.eta`);
+    }
+    assertEquals((await node.start({ program: KILLED, args, env: kill }).status).signal, "SIGKILL");
+
+    await etcd.etcdctl("del", "/services/", "--prefix");
+    node.start();
+    assertEquals(await heldIds(node, held.length), held);
+    await node.untilServers("backend", held);
+  });
+}
+
+for (
+  const [what, record] of Object.entries({
+    "no record": undefined,
+    "a record of an early version": '{"departures":[],"missing":[]}',
+    "a record that is cut off": '{"departures":[],"missing":[],"files":[{"digest":"',
+  })
+) {
+  Deno.test(`the guard starts with ${what}, holds nothing that it cannot know, and guards from then on`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
+    node.controller.kill("SIGKILL");
+    await node.controller.status;
+    const path = `${node.dir}/state/guard.json`;
+    await Deno.remove(path);
+    if (record !== undefined) await Deno.writeTextFile(path, record);
+    await etcd.delete("/services/backend/a");
+    await etcd.delete("/services/backend/b");
+    await etcd.delete("/services/backend/c");
+
+    node.start();
+    await node.untilServers("backend", ["d"]);
+    assertEquals(await heldIds(node, 0), []);
+    const complaints = node.controller.lines.filter((line) => line.includes("guard cannot use its record"));
+    assertEquals(complaints.length, what.includes("cut off") ? 1 : 0);
+    for (const id of ["x", "y", "z"]) await put(etcd, stack.use(startOrigin(id)));
+    await node.untilServers("backend", ["d", "x", "y", "z"]);
+    await node.untilServed();
+    await etcd.etcdctl("del", "/services/", "--prefix");
+    assertEquals(await heldIds(node, 2), ["y", "z"]);
+  });
+}
 
 Deno.test("the guard does not meet servers that drain before they leave", async () => {
   await using stack = new AsyncDisposableStack();

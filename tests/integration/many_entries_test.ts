@@ -21,7 +21,7 @@ async function register(client: EtcdClient, address: string): Promise<void> {
       { length: SERVERS_EACH },
       (_, server) => client.kv.put(`/services/service-${service}/server-${server}`).value(value),
     );
-    // A condition that always holds: nobody writes the prefix itself.
+    // A condition that always holds: the prefix itself is never written.
     await client.kv.if("/services/", "Version", "==", 0).then(...puts).commit();
   }
 }

@@ -138,7 +138,7 @@ Deno.test("a stopping node keeps its keys as they are until HAProxy has ended", 
   assertEquals((await node.controller.status).code, 0);
 });
 
-Deno.test("a frozen node loses its keys when its lease has ended, and nobody waits for it any longer", async () => {
+Deno.test("a frozen node loses its keys when its lease has ended, and is no longer waited for", async () => {
   await using place = await setting();
   await using frozen = await testNode({ ...endpointsOf(place.etcd), args: args("lb2", "--node-ttl", "3s") });
   await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1") });
@@ -155,7 +155,7 @@ Deno.test("a frozen node loses its keys when its lease has ended, and nobody wai
   await place.untilApplied("lb2", revision);
 });
 
-Deno.test("the keys come back after an outage of etcd, a lease that was revoked, and keys that somebody deleted", async () => {
+Deno.test("the keys come back after an outage of etcd, a revoked lease, and a delete", async () => {
   await using place = await setting();
   await using node = await testNode({ ...endpointsOf(place.etcd), args: args("lb1", "--node-ttl", "2s") });
   node.start();
@@ -174,7 +174,7 @@ Deno.test("the keys come back after an outage of etcd, a lease that was revoked,
   await place.etcd.member(0).stop();
   await waitFor(
     "a warning",
-    () => node.controller.lines.some((line) => line.includes("node keys cannot be written")),
+    () => node.controller.lines.some((line) => line.includes("cannot write node keys")),
   );
   await place.etcd.member(0).start();
   await place.untilApplied(
@@ -183,7 +183,7 @@ Deno.test("the keys come back after an outage of etcd, a lease that was revoked,
   );
 });
 
-Deno.test("a node that may not write its keys says so once and serves on", async () => {
+Deno.test("a node that may not write its keys logs one warning and keeps serving", async () => {
   await using place = await setting();
   await using one = startOrigin("one");
   await place.put("one", one.address);
@@ -207,7 +207,7 @@ Deno.test("a node that may not write its keys says so once and serves on", async
   await node.untilAnswer("one");
   // A machine that is slow may give other reasons before.
   const warnings = () =>
-    node.controller.lines.filter((line) => line.includes("node keys may not be written"));
+    node.controller.lines.filter((line) => line.includes("no permission to write node keys"));
   await node.untilState(
     "a problem",
     ({ problems }) => problems.some(({ kind }) => kind === "node-keys-refused"),

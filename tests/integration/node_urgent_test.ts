@@ -41,7 +41,7 @@ Deno.test("an urgent change for which HAProxy has nothing to do is published as 
   for (const [what, ms] of Object.entries(took)) assert(ms < SOON_MS, `${what} took ${Math.round(ms)} ms`);
 });
 
-Deno.test("registrations and weights that nobody waits for are published every five seconds at most", async () => {
+Deno.test("registrations and weights are published every five seconds at most", async () => {
   await using place = await setting();
   await using node = await testNode({ endpoints: place.etcd.endpoints, args: ARGS });
   node.start();

@@ -57,7 +57,7 @@ const names = (end: NodesWait) =>
     ? [end.kind, ...end.nodes.map(({ node }) => node)]
     : [end.kind];
 
-Deno.test("waitForNodes() says that nobody is there to be waited for", async () => {
+Deno.test("waitForNodes() says that there is no node to wait for", async () => {
   await using place = await setting();
   assertEquals(await place.wait({}), { kind: "nobody" });
 });
@@ -100,7 +100,7 @@ Deno.test("waitForNodes() names those that are behind when the time is up", asyn
   assertEquals(names(await place.wait({ limitMs: 300 })), ["behind", "lb2", "lb3"]);
 });
 
-Deno.test("waitForNodes() goes on through a restart of etcd", async () => {
+Deno.test("waitForNodes() continues after a restart of etcd", async () => {
   await using place = await setting();
   await place.applied("lb1", 0n);
   const end = place.wait({});

@@ -42,7 +42,7 @@ Deno.test("an override of a server that is not registered is written, and said t
   await using place = await setting();
   const result = await place.run("drain", "backend/one", "--wait");
   assertEquals(result.code, 0);
-  assertStringIncludes(result.stderr, "backend/one is not registered: the override waits for it");
+  assertStringIncludes(result.stderr, "backend/one is not registered: the override applies once it is");
   assertStringIncludes(result.stdout, "no node is alive");
   assertEquals(await place.value(OVERRIDE), '{"state":"drain"}');
   assertEquals((await place.run("ready", "backend/one")).stderr, "");
@@ -114,7 +114,7 @@ Deno.test("drain --wait returns when every node has stopped sending to the serve
   one.release();
   const drained = await draining;
   assertEquals([drained.code, drained.stderr, one.inFlight], [0, "", 0]);
-  assertStringIncludes(drained.stdout, "served by lb1, lb2");
+  assertStringIncludes(drained.stdout, "applied by lb1, lb2");
   const seen = one.requests;
   for (const node of [first, second, first, second]) assertEquals((await node.request()).body, "two");
   assertEquals(one.requests, seen);
@@ -130,7 +130,7 @@ Deno.test("drain --wait exits with 1 and names the node that is not in time", as
   await place.etcd.put("/services/backend/one", "127.0.0.1:9");
   await place.etcd.put("/haproxy/nodes/lb1/applied", "1");
   const result = await place.run("drain", "backend/one", "--wait", "--timeout", "2s");
-  assertEquals([result.code, result.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 1\n"]);
+  assertEquals([result.code, result.stderr], [1, "etcd-haproxy: not in time: lb1 has applied revision 1\n"]);
 });
 
 Deno.test("ready --wait waits for a deletion of the override that came before it", async () => {
@@ -140,7 +140,7 @@ Deno.test("ready --wait waits for a deletion of the override that came before it
   await place.run("drain", "backend/one");
   await place.run("ready", "backend/one");
   const again = await place.run("ready", "backend/one", "--wait", "--timeout", "2s");
-  assertEquals([again.code, again.stderr], [1, "etcd-haproxy: not in time: lb1 serves revision 2\n"]);
+  assertEquals([again.code, again.stderr], [1, "etcd-haproxy: not in time: lb1 has applied revision 2\n"]);
   await place.etcd.put("/haproxy/nodes/lb1/applied", "5");
   assertEquals((await place.run("ready", "backend/one", "--wait", "--timeout", "20s")).code, 0);
 });

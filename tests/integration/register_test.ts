@@ -125,7 +125,7 @@ Deno.test("register that comes back to a key of another lease gives it up", asyn
   assertEquals(await other.read(), value);
 });
 
-Deno.test("register puts its key back when somebody deletes it", async () => {
+Deno.test("register puts its key back when it was deleted", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using registered = startRegistered(etcd, { port: 8080 });
   await registered.untilKey();

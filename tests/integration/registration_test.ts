@@ -132,7 +132,11 @@ Deno.test("register() puts the key back when its lease is revoked", async () => 
   await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
   const kv = await untilKey(place, "the key to be back", (kv) => kv.lease !== lease);
   assertEquals(String(kv.value), "v1");
-  assertEquals(place.events.map((event) => event.kind), ["registered", "lost", "registered"]);
+  // On a slow machine, calls fail in between, or a check finds the key gone before a renewal finds the lease gone.
+  const kinds = place.events.map(({ kind }) => kind).filter((kind) =>
+    kind === "registered" || kind === "lost"
+  );
+  assertEquals(kinds, ["registered", "lost", "registered"]);
 });
 
 Deno.test("register() puts the key back, as it was updated last, when etcd comes back empty", async () => {
@@ -148,7 +152,7 @@ Deno.test("register() puts the key back, as it was updated last, when etcd comes
   assertEquals(await update, BigInt(kv.mod_revision));
 });
 
-Deno.test("register() puts back a key that somebody deleted, under the same lease", async () => {
+Deno.test("register() puts back a deleted key, under the same lease", async () => {
   await using place = await setting();
   place.register("v1");
   const { lease } = await untilRegistered(place);
@@ -266,7 +270,7 @@ Deno.test("withdraw() deletes the key and keeps the lease for the next update()"
   assertEquals([String(kv?.value), kv?.lease], ["v2", lease]);
 });
 
-Deno.test("withdraw() claims no revision for a key that somebody else deleted", async () => {
+Deno.test("withdraw() claims no revision for a key that another client deleted", async () => {
   await using place = await setting();
   const registration = place.register("v1", { ttlSeconds: 600 });
   await untilRegistered(place);

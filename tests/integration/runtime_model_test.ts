@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Etcd3 } from "etcd3";
 import fc from "fast-check";
-import { renderSettings } from "../../lib/node/settings.ts";
+import { renderSettings } from "../../lib/node/rendering.ts";
 import { joinConfig } from "../../lib/config/text.ts";
 import { observe } from "../../lib/haproxy/runtime.ts";
 import { buildModel } from "../../lib/registry/model.ts";

@@ -8,7 +8,7 @@ const WRONG = "wr0ng-Secret-aa";
 const FIRST = "f1rst-Secret-bb";
 const SECOND = "sec0nd-Secret-cc";
 
-/** Everything that somebody may see of a running node, by where it is seen. */
+/** Everything that can be seen of a running node, by where it is seen. */
 async function visible(node: TestNode): Promise<Record<string, string>> {
   const { haproxy } = await node.state();
   const pids = [node.controller.pid, haproxy.pid, ...await workersOf(node)].filter((pid) =>
@@ -52,7 +52,7 @@ async function* filesBelow(dir: string): AsyncGenerator<string> {
 function assertNoSecret(parts: Record<string, string>): void {
   for (const [where, text] of Object.entries(parts)) {
     for (const secret of [WRONG, FIRST, SECOND]) {
-      assert(!text.includes(secret), `${secret} stands in ${where}`);
+      assert(!text.includes(secret), `${secret} is shown in ${where}`);
     }
   }
 }

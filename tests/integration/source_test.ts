@@ -12,7 +12,7 @@ const SOURCES: Record<string, (options: SourceOptions) => Source> = {
 };
 const PREFIXES = ["/services/", "/haproxy/settings/servers/"];
 
-/** A source that runs, and what it told. */
+/** A source that runs, and its events. */
 async function startSource(
   etcd: EtcdCluster,
   create: (options: SourceOptions) => Source,
@@ -222,7 +222,7 @@ Deno.test("mirror: its checks find nothing wrong while it is right", async () =>
   );
 });
 
-Deno.test("mirror: says that reads are refused while its watch goes on, and when they are answered again", async () => {
+Deno.test("mirror: reports that reads are refused while its watch works, and when they are answered again", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await etcd.etcdctl("user", "add", "root:secret");
   await etcd.etcdctl("user", "grant-role", "root", "root");

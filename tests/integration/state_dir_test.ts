@@ -112,7 +112,7 @@ Deno.test("a node whose state directory cannot be made again ends as it is asked
   await Deno.remove(`${node.dir}/state`, { recursive: true });
   await Deno.writeTextFile(`${node.dir}/state`, "");
   controller.resume();
-  await node.untilLine(/state directory was removed and cannot be made again/);
+  await node.untilLine(/state directory was removed and cannot be recreated/);
   const { code } = await controller.stop({ deadlineMs: 30_000 });
   assertEquals(code, 0, controller.lines.join("\n"));
 });

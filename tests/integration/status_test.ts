@@ -62,7 +62,9 @@ Deno.test("status --wait exits with 1 and names the nodes that are behind", asyn
     assertEquals(result.code, 1);
     assertEquals(
       result.stderr,
-      `etcd-haproxy: revision ${revision} is not served: lb2 serves revision ${revision - 1}\n`,
+      `etcd-haproxy: revision ${revision} is not applied everywhere: lb2 has applied revision ${
+        revision - 1
+      }\n`,
     );
     assertMatch(result.stdout, /lb1 .*\nlb2 /);
   }
@@ -79,7 +81,7 @@ Deno.test("status --wait --timeout 0 tells whether the newest change is served n
   await place.put("/other", "y");
   const behind = await place.status("--wait", "--timeout", "0");
   assertEquals(behind.code, 1);
-  assertStringIncludes(behind.stderr, `lb1 serves revision ${revision}\n`);
+  assertStringIncludes(behind.stderr, `lb1 has applied revision ${revision}\n`);
 });
 
 Deno.test("status --wait counts changes of other keys against no node", async () => {
@@ -102,7 +104,7 @@ Deno.test("status --wait fails at once when no node is alive, and for a revision
   assertEquals(restored.code, 1);
   assertMatch(
     restored.stderr,
-    /^etcd-haproxy: Cannot wait for revision 1000000: the store is at revision \d+, so it is another one or was restored\n$/,
+    /^etcd-haproxy: Cannot wait for revision 1000000: the store is at revision \d+, so it is another store or was restored\n$/,
   );
 });
 
@@ -120,7 +122,7 @@ Deno.test("status names nodes whose keys have no lease", async () => {
   await place.etcd.etcdctl("put", `--lease=${lease}`, `${PREFIX}lb1/applied`, "1");
   await place.applied("lb2", 1);
   const { stdout } = await place.status();
-  assertMatch(stdout, /^lb2 has keys without a lease: it counts as alive until somebody deletes them$/m);
+  assertMatch(stdout, /^lb2 has keys without a lease: it counts as alive until they are deleted$/m);
   assert(!stdout.includes("lb1 has keys"));
   const { nodes } = JSON.parse((await place.status("--json")).stdout);
   assertEquals(nodes.map(({ hasLease }: { hasLease: boolean }) => hasLease), [true, false]);

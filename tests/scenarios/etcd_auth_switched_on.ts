@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** etcd goes on with the watch, and refuses all else: the node follows, and says that it could not come back. */
+/** etcd keeps the watch, and refuses all other calls: the node follows, and reports that it could not come back. */
 export const scenario: Scenario = {
   name: "etcd_auth_switched_on",
   fault: "authentication is switched on in etcd, and the node has no credentials",
@@ -15,7 +15,7 @@ export const scenario: Scenario = {
       "etcd refuses reads",
       ({ etcd }) => etcd.kind === "watching" && /user name|authentication/.test(etcd.readsRefused ?? ""),
     );
-    await stage.node.untilLine(/etcd refuses reads, the watch goes on/);
+    await stage.node.untilLine(/etcd refuses reads, the watch still works/);
     const { watched } = await stage.watchedMember();
     await watched.kill();
     await stage.node.untilState(

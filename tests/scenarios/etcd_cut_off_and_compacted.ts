@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** A watch past a compaction cannot go on: everything is read again, instead of asking for what is gone for ever. */
+/** A watch cannot continue past a compaction: everything is read again, instead of asking for events that are gone. */
 export const scenario: Scenario = {
   name: "etcd_cut_off_and_compacted",
   fault: "the node is cut off from etcd, which changes and compacts its history",

@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 
 const LEASE_SECONDS = 2;
 
-/** Every lease would have ended meanwhile, and nobody could renew one: that says nothing about the servers. */
+/** Every lease would have ended meanwhile, and none could be renewed: that says nothing about the servers. */
 export const scenario: Scenario = {
   name: "etcd_down_longer_than_leases",
   fault: "all of etcd is down for twice as long as the leases of all servers",

@@ -3,7 +3,7 @@ import type { Scenario } from "../support/scenario.ts";
 
 const LEASE_SECONDS = 2;
 
-/** Connections stay open and nothing is answered, as with a hypervisor that stands still; leases end while etcd sleeps. */
+/** Connections stay open and nothing is answered, as with a stuck hypervisor; leases end while etcd is frozen. */
 export const scenario: Scenario = {
   name: "etcd_frozen",
   fault: "all of etcd is frozen (SIGSTOP) for twice as long as the leases of all servers",
@@ -16,7 +16,7 @@ export const scenario: Scenario = {
     await stage.fault("every member is frozen", () => members.forEach((member) => member.freeze()));
     await stage.noticed("etcd is lost", ({ etcd }) => etcd.kind === "lost");
     await pause(2 * LEASE_SECONDS * 1_000);
-    await stage.over("every member goes on", () => members.forEach((member) => member.resume()));
+    await stage.over("every member is resumed", () => members.forEach((member) => member.resume()));
     await stage.rightAgain();
   },
 };

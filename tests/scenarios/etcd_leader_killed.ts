@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** Two members go on once they have elected another leader; a change that was made meanwhile is served. */
+/** Two members work again once they have elected another leader; a change that was made meanwhile is served. */
 export const scenario: Scenario = {
   name: "etcd_leader_killed",
   fault: "etcd's leader is killed, and the two other members elect another",

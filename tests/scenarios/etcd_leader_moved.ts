@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** A leader that hands over leaves no gap, so there is nothing to notice; but everything must go on. */
+/** A leader that hands over leaves no gap, so there is nothing to notice; but everything must continue. */
 export const scenario: Scenario = {
   name: "etcd_leader_moved",
   fault: "etcd's leader hands over to another member three times",

@@ -2,7 +2,7 @@ import type { Scenario } from "../support/scenario.ts";
 
 const LEASE_SECONDS = 5;
 
-/** etcd says, rightly, that nobody is registered; the servers register again within a third of their leases. */
+/** etcd reports, rightly, that no server is registered; the servers register again within a third of their leases. */
 export const scenario: Scenario = {
   name: "etcd_lost_all_data",
   fault: "etcd comes back without any data, and all servers have to register again",

@@ -18,7 +18,7 @@ export const scenario: Scenario = {
     await stage.register("meanwhile");
     await stage.unregister("two");
     await stage.untilRight();
-    await stage.over("the member goes on", () => watched.resume());
+    await stage.over("the member is resumed", () => watched.resume());
     await stage.rightAgain();
   },
 };

@@ -1,6 +1,6 @@
 import type { Scenario } from "../support/scenario.ts";
 
-/** The watch breaks and goes on at another member; two of three members are enough for etcd. */
+/** The watch breaks and continues at another member; two of three members are enough for etcd. */
 export const scenario: Scenario = {
   name: "etcd_member_killed",
   fault: "the etcd member that the node watches is killed",

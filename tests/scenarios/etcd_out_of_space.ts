@@ -6,7 +6,7 @@ const QUOTA_BYTES = 2 * 1024 * 1024;
 const LEASE_SECONDS = 3;
 
 /**
- * etcd refuses to put and to grant leases; reads, watches, deletions and the renewal of leases go on. So nothing that is
+ * etcd refuses to put and to grant leases; reads, watches, deletions and the renewal of leases still work. So nothing that is
  * registered may go, and a node notices when it wants to tell what it serves.
  */
 export const scenario: Scenario = {

@@ -4,7 +4,7 @@ import type { Scenario } from "../support/scenario.ts";
 
 /**
  * With etcdctl's default token the cluster id stays, and once others have written enough, its revisions look as if nothing
- * had happened: a watch goes on where it was, in another history. The size of the registry is the same in both.
+ * had happened: a watch continues where it was, in another history. The size of the registry is the same in both.
  */
 export const scenario: Scenario = {
   name: "etcd_restored_under_its_id",

@@ -24,7 +24,7 @@ export const scenario: Scenario = {
     };
     // Half of a service may go unnoticed.
     await untilLeft(2);
-    await stage.fault("the leases of more than half end, nobody renews them", () => untilLeft(1));
+    await stage.fault("the leases of more than half end without renewal", () => untilLeft(1));
     await stage.noticed("held servers in the state", ({ held }) => held.length > 0);
     await untilLeft(0);
     await stage.over("registered again", async () => {

@@ -1,7 +1,7 @@
 import { flood } from "../support/flood.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Somebody writes faster than anybody needs, for long enough that whatever piles up would be seen. */
+/** A client writes far too often, for long enough to show anything that piles up. */
 export const scenario: Scenario = {
   name: "registry_flood",
   fault: "1,000 changes a second to one service, for 30 s",

@@ -1,7 +1,7 @@
 import { flood } from "../support/flood.ts";
 import type { Scenario } from "../support/scenario.ts";
 
-/** Somebody writes faster than anybody needs, for a moment. */
+/** A client writes far too often, for a moment. */
 export const scenario: Scenario = {
   name: "registry_flood_short",
   fault: "1,000 changes a second to one service, for 5 s",

@@ -91,7 +91,7 @@ async function writeFor(
       const value = change(changes++, address);
       return value === undefined ? kv.delete().key(key) : kv.put(key).value(value);
     });
-    // A condition that always holds: nobody writes the prefix itself.
+    // A condition that always holds: the prefix itself is never written.
     await kv.if("/services/", "Version", "==", 0).then(...operations).commit();
   }
   return { changes, tookMs: elapsed() };

@@ -11,7 +11,7 @@ import type {
 import { type Step, stepKey } from "../../lib/plan/step.ts";
 import { HaproxyModel } from "./haproxy_model.ts";
 
-/** What is to go wrong, or to stand in the way. */
+/** Faults to simulate. */
 export interface Problem {
   /** HAProxy does not run, for this reason. */
   down?: string;

@@ -29,7 +29,7 @@ export async function haproxyPids(node: TestNode): Promise<{ master: number; wor
   return { master: masterPid, worker: worker.pid };
 }
 
-/** Freezes a process of HAProxy for the rest of the stage, or until it is let go on. */
+/** Freezes a process of HAProxy for the rest of the stage, or until it is resumed. */
 export function freeze(stage: Stage, pid: number): { goOn(): void } {
   Deno.kill(pid, "SIGSTOP");
   const goOn = () => {

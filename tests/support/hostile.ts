@@ -296,7 +296,7 @@ export const LARGE_VALUES: readonly Uint8Array[] = [
   ...["[".repeat(60_000), '{"a":'.repeat(12_000), `{"address":${"[".repeat(60_000)}`],
 ].map(bytes);
 
-/** A value that must not be served, or that nobody can tell. */
+/** A value that must not be served, or for which both is right. */
 const hostileValue: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.constantFrom(...ADDRESSES, ...JSON_TEXTS).map(bytes),
   fc.constantFrom(...ADDRESSES).map((address) => bytes(JSON.stringify({ address }))),
@@ -335,7 +335,7 @@ function hostileKey(prefix: string, services: fc.Arbitrary<string>): fc.Arbitrar
   );
 }
 
-/** Entries that nobody would write who means well; some of them can be served all the same. */
+/** Entries of a hostile writer; some of them can be served all the same. */
 export function hostileEntry(services: fc.Arbitrary<string> = goodName): fc.Arbitrary<RawPair> {
   return fc.oneof(
     fc.record({ key: hostileKey("/services/", services), value: hostileValue }),

@@ -54,7 +54,7 @@ export async function startNodeInside(
   const node = await openNode(settings, { ...WORLD, ...world });
   const [stop, hurry] = [new AbortController(), new AbortController()];
   const ended = node.run({ stop: stop.signal, hurry: hurry.signal });
-  // Whoever waits for it is told; until then it is no error that nobody has looked at.
+  // Without this, a rejection before the first wait would be an unhandled error.
   ended.catch(() => {});
   return {
     ...{ name, dir: dir.path, settings, node, ended },

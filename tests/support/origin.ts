@@ -11,7 +11,7 @@ export interface OriginBehaviour {
   status: number;
 }
 
-/** An HTTP server in this process, standing for a backend. Disposing it closes it abruptly. */
+/** An HTTP server in this process, used as a backend. Disposing it closes it abruptly. */
 export class Origin implements AsyncDisposable {
   /** How it answers from now on. */
   readonly behaviour: OriginBehaviour;
@@ -53,7 +53,7 @@ export class Origin implements AsyncDisposable {
     this.#held ??= Promise.withResolvers();
   }
 
-  /** Answers every request that is held, and those that come from now on at once. */
+  /** Answers every request that is held, and answers later ones at once. */
   release(): void {
     this.#held?.resolve();
     this.#held = undefined;

@@ -78,7 +78,7 @@ function nameOf({ pid, startedAt }: Relative): string {
   return `${pid} ${startedAt}`;
 }
 
-/** All processes but those that have ended and that nobody has asked for yet. */
+/** All processes except zombies. */
 async function allProcesses(): Promise<Relative[]> {
   const found: Relative[] = [];
   for await (const { name } of Deno.readDir("/proc")) {

@@ -22,7 +22,7 @@ export interface RegisteredOptions {
 export interface Registered extends AsyncDisposable {
   readonly process: LocalProcess;
   readonly key: string;
-  /** What stands under its key; empty when nothing does. */
+  /** The value of its key; empty if there is none. */
   read(): Promise<string>;
   /** Waits until its key is there and as wanted, and returns its value. */
   untilKey(wanted?: (value: string) => boolean): Promise<string>;
@@ -95,14 +95,14 @@ export function startRegistered(etcd: EtcdCluster, options: RegisteredOptions): 
   };
 }
 
-/** A command of the shell that goes on until a signal ends it. */
+/** A shell command that runs until a signal ends it. */
 export function shell(...traps: string[]): string[] {
   return ["/bin/sh", "-c", [...traps, "echo started", "while :; do sleep 0.05; done"].join("\n")];
 }
 
 /** Waits until a process has ended. */
 export const NO_CHILD_LEFT = async (pid: number) => {
-  // Of one that has ended and that nobody has asked for yet, the command line is empty.
+  // The command line of a zombie is empty.
   const commandLine = () => Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
   await waitFor("the command to be gone", async () => await commandLine() === "");
 };

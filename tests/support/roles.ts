@@ -8,7 +8,7 @@ const ROLES = ["root", "node", "backend", "operator", "enable"] as const;
 export const PASSWORD = "from-standard-input";
 
 /**
- * Makes the users and roles of SECURITY.md by the commands that stand there, and switches authentication on.
+ * Makes the users and roles of SECURITY.md by the commands in it, and switches authentication on.
  *
  * @param access the arguments by which etcdctl reaches etcd
  */

@@ -36,14 +36,14 @@ export interface Scenario {
   run(stage: Stage): Promise<void>;
 }
 
-/** What one run of a scenario came to. */
+/** The result of one run of a scenario. */
 export interface ScenarioReport extends StageReport {
   readonly scenario: Scenario;
   readonly tookMs: number;
 }
 
 export interface PlayOptions {
-  /** Told what is going on. */
+  /** Called with what happens. */
   readonly onNote?: (text: string) => void;
   /** How long clients wait between an answer and the next request, in milliseconds; 0 if not given. */
   readonly pauseMs?: number;

@@ -3,12 +3,12 @@ import { playScenario } from "./scenario.ts";
 import { groupOf, type ScenarioGroup } from "./scenario_groups.ts";
 import { listScenarios } from "./scenario_list.ts";
 
-/** Some 300 requests a second: as many as tell, and a core that is left to other tests. */
+/** Some 300 requests a second: enough to show failures, and a core is left to other tests. */
 const PAUSE_MS = 20;
-/** No time of a report is looked at here. */
+/** The times of the report are not used here. */
 const LOOK_EVERY_MS = 100;
 
-/** Makes a test of each short scenario of a group; those that need more than the machine grants are skipped by name. */
+/** Makes a test of each short scenario of a group. Scenarios that need more than the machine allows are skipped by name. */
 export async function testScenarios(group: ScenarioGroup): Promise<void> {
   for (const scenario of await listScenarios()) {
     if (scenario.takes === "long" || groupOf(scenario.name) !== group) continue;

@@ -51,7 +51,7 @@ export class Stage implements AsyncDisposable {
   /** Whatever a scenario opens besides can be put here; it is closed at the end. */
   readonly closing = new AsyncDisposableStack();
   readonly nodes: TestNode[] = [];
-  /** With `cuttable`: what stands between the nodes and each member of etcd, in the order of the members. */
+  /** With `cuttable`: the proxy between the nodes and each member of etcd, in the order of the members. */
   readonly cables: TcpProxy[] = [];
   readonly #options: StageOptions;
   readonly #registry: StageRegistry;
@@ -95,7 +95,7 @@ export class Stage implements AsyncDisposable {
     return load;
   }
 
-  /** Says what is going on. */
+  /** Prints what happens. */
   note(text: string): void {
     this.#options.onNote(text);
   }
@@ -148,7 +148,7 @@ export class Stage implements AsyncDisposable {
     return this.#registry.register(id);
   }
 
-  /** Takes a server out of the registry; no node may have it when it is right again. It goes on answering. */
+  /** Takes a server out of the registry, so no node may serve it at the end. It keeps answering. */
   unregister(id: string): Promise<void> {
     return this.#registry.unregister(id);
   }
@@ -217,7 +217,7 @@ export class Stage implements AsyncDisposable {
     this.#hasNoticed(what);
   }
 
-  /** Waits until every node serves exactly what is registered and calls itself well, also while the fault goes on. */
+  /** Waits until every node serves exactly what is registered and reports no problem, also during the fault. */
   async untilRight(): Promise<void> {
     await this.#onEachNode("a node that is right", (node) => this.#isRight(node));
   }
@@ -243,7 +243,7 @@ export class Stage implements AsyncDisposable {
     this.note(`right again after ${duration(this.#rightMs)}`);
   }
 
-  /** Stops the clients, and tells what all came to. */
+  /** Stops the clients, and returns the results. */
   async finish(): Promise<StageReport> {
     await this.stopLoad();
     const chapters = this.#loads.flatMap(({ chapters }) => chapters);

@@ -7,7 +7,7 @@ import { type Origin, startOrigin } from "./origin.ts";
 const DEADLINE_MS = 60_000;
 const REMOVE_LIMIT_MS = 500;
 
-/** The servers of a stage: those that run, and what the registry should name. Disposing it ends them all. */
+/** The servers of a stage: the running ones, and the ones that the registry should name. Disposing it ends them all. */
 export class StageRegistry implements AsyncDisposable {
   /** What every node should serve, by id. */
   readonly origins = new Map<string, Origin>();
@@ -31,7 +31,7 @@ export class StageRegistry implements AsyncDisposable {
     return origin;
   }
 
-  /** Takes the key of a server away; the server goes on answering. */
+  /** Deletes the key of a server; the server keeps answering. */
   async unregister(id: string): Promise<void> {
     this.origins.delete(id);
     const registration = this.#registrations.get(id);

@@ -2,14 +2,14 @@ import type { ProblemKind } from "../../lib/node/problems.ts";
 
 /** What a controller logs when a problem begins; it logs each once. A problem without a line cannot be waited for. */
 const BEGINNINGS: Partial<Readonly<Record<ProblemKind, RegExp>>> = {
-  "haproxy-down": /haproxy ended, starting it again|haproxy is away, waiting for it/,
+  "haproxy-down": /haproxy ended, restarting it|haproxy does not run, waiting for it/,
   "worker-stuck": /haproxy does not answer process=worker/,
   "master-stuck": /haproxy does not answer(?:, waiting for it| process=master)/,
-  "runtime-socket-lost": /socket of haproxy lost.* process=worker/,
-  "master-socket-lost": /socket of haproxy lost.* process=master/,
-  "state-dir-lost": /state directory was removed and cannot be made again/,
+  "runtime-socket-lost": /haproxy socket missing.* process=worker/,
+  "master-socket-lost": /haproxy socket missing.* process=master/,
+  "state-dir-lost": /state directory was removed and cannot be recreated/,
   "etcd-lost": /waiting for etcd|watch ended/,
-  "servers-held": /servers held: /,
+  "servers-held": /holding servers: /,
 };
 
 /**

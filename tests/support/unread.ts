@@ -4,7 +4,7 @@ import { type ProcessOptions, startProcess } from "./mod.ts";
 const WITH_FULL_PIPE =
   'mkfifo "$0"; exec 2<>"$0"; dd if=/dev/zero of="$0" bs=64K count=1 oflag=nonblock 2>/dev/null; exec "$@"';
 
-/** Starts a process to whose standard error nobody listens, and which has not even room for one line any more. */
+/** Starts a process whose standard error is not read, and has no room for one more line. */
 export function startUnread({ command, args, ...options }: ProcessOptions, { fifo }: { fifo: string }) {
   return startProcess({ ...options, command: "sh", args: ["-c", WITH_FULL_PIPE, fifo, command, ...args] });
 }

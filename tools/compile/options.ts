@@ -6,7 +6,7 @@ export interface CompileOptions {
   readonly targets: readonly Architecture[];
   /** The file to write when there is one target only; without it `dist/etcd-haproxy-<architecture>`. */
   readonly output: string | undefined;
-  /** The commit to tell; undefined: that of the checkout, if this is one. */
+  /** The commit to write into the program; undefined: that of the checkout, if there is one. */
   readonly commit: string | undefined;
 }
 

@@ -22,7 +22,7 @@ export function sayCounts(result: Result): void {
   sayNote(`${thousands(requests)} requests, ${describeFailures(result)}`);
 }
 
-/** Writes the table of all chapters and the verdict; returns whether the story went as it should. */
+/** Writes the table of all chapters and the verdict; returns whether the demo passed. */
 export function sayTable(results: readonly Result[], tookMs: number): boolean {
   say();
   say(bold(row("Milliseconds until clients saw each change", HEADS)));
@@ -35,7 +35,7 @@ export function sayTable(results: readonly Result[], tookMs: number): boolean {
       "Counted from the moment an etcd watch showed the change (a kill: from the kill) to the first answer",
     ),
   );
-  say(dim("from the new backend, or the last one from the backend that went, through each node."));
+  say(dim("from the new backend, or the last one from the removed backend, through each node."));
   say();
   const text = `${thousands(requests)} requests in ${Math.round(tookMs / 1_000)} s, ${failed} failed`;
   if (refused === 0) say(green(failed === 0 ? text : `${text}: in flight at the backend that was killed`));

@@ -9,7 +9,7 @@ import type { Kill, Result } from "./result.ts";
 
 const CLIENTS_PER_KIND = 4;
 const CLIENT_PAUSE_MS = 20;
-// A backend that was to answer every few milliseconds and has not for so long does not answer any more.
+// A backend that should answer every few milliseconds and has not for this long does not answer any more.
 const QUIET_MS = 300;
 const SHARE_MS = 2_000;
 const REACH_DEADLINE_MS = 30_000;
@@ -17,7 +17,7 @@ const REACH_DEADLINE_MS = 30_000;
 /** Milliseconds until the clients of each node saw a change. */
 type Reached = Map<string, number>;
 
-/** What a chapter did; its counts are added by who runs it. */
+/** What a chapter did; `#chapter()` adds the counts. */
 type ChapterEnd = Pick<Result, "reachedMs" | "kill">;
 
 /** The story of the demo: each method is a chapter, and all of them run under the same clients. */
@@ -46,7 +46,7 @@ export class Story implements AsyncDisposable {
       sayNote(
         `${this.#load.clientCount} clients: on each node ${CLIENTS_PER_KIND} that keep their connection`,
       );
-      sayNote(`and ${CLIENTS_PER_KIND} that open one for each request; they go on until the end`);
+      sayNote(`and ${CLIENTS_PER_KIND} that open one for each request; they run until the end`);
       this.#load.start();
       for (const backend of this.#stack.backends) await this.#firstAnswers(backend, performance.now());
       return {};
@@ -72,7 +72,7 @@ export class Story implements AsyncDisposable {
     });
   }
 
-  /** A backend is killed: nobody is told, and its registration stays until its lease runs out. */
+  /** A backend is killed without warning: its registration stays until its lease runs out. */
   killBackend(): Promise<void> {
     return this.#chapter("A backend killed without warning", async () => {
       const [backend] = this.#stack.backends;

@@ -7,7 +7,7 @@ export const ORDER: readonly string[] = [
 /** Files and folders without any effect of their own: what they need of the world comes as an argument or through a port. */
 const PURE: readonly string[] = [
   ...["util/errors", "util/escape", "util/backoff", "util/commit"],
-  ...["util/memo", "util/flag", "util/flag_kinds", "util/log_options"],
+  ...["util/memo", "util/flag", "util/flag_kinds"],
   ...["registry/", "config/", "plan/", "guard/", "reconcile/"],
   ...["etcd/options", "haproxy/health_line", "haproxy/wire/"],
   ...["ack/applied", "ack/draining", "ack/keys", "ack/owner", "ack/schedule", "ack/urgent"],

@@ -1,8 +1,8 @@
-/** Tells which files of `lib/` import each other in a circle. Exit codes: 0 none do, 1 some do. */
+/** Prints which files of `lib/` import each other in a circle. Exit codes: 0 none do, 1 some do. */
 import { circlesOf, type ImportGraph } from "./circles.ts";
 import { moduleOf } from "./layers.ts";
 
-/** What `deno info --json` tells of a module, as far as it is used here. */
+/** The part of a module in `deno info --json` that is used here. */
 interface Info {
   readonly modules: readonly {
     readonly specifier: string;

@@ -17,7 +17,7 @@ export function boundToParent({ command, args, signalIfOrphaned }: BoundCommand)
   return { command: setpriv, args: ["--pdeathsig", signalIfOrphaned.slice("SIG".length), command, ...args] };
 }
 
-/** BusyBox has one that does less. */
+/** BusyBox has a `setpriv` that does less. */
 function findSetpriv(): string | undefined {
   const program = findProgram("setpriv");
   if (program === undefined) return undefined;

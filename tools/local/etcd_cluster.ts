@@ -30,14 +30,14 @@ export interface EtcdClusterOptions {
   logDir?: string;
   /** In sessions of their own, out of reach for Ctrl-C on the terminal. */
   detached?: boolean;
-  /** Called when a member ends that nobody stopped or killed. */
+  /** Called when a member ends without `stop()` or `kill()`. */
   onUnexpectedExit?: (process: LocalProcess, status: Deno.CommandStatus) => void;
   /** Aborting it ends the waiting for the members. */
   signal?: AbortSignal;
 }
 
 /**
- * Starts real etcd members, on 127.0.0.1 if not told otherwise, and waits until every one answers.
+ * Starts real etcd members, by default on 127.0.0.1, and waits until every one answers.
  *
  * @throws {Error} when etcd is not installed, cannot be started, or a member does not answer within 30 s.
  */
@@ -116,7 +116,7 @@ export class EtcdCluster implements AsyncDisposable {
 
   /**
    * Waits until a running member leads the cluster, and returns it. After the leader's end, writes that come before the
-   * next election are lost in etcd and time out there: whoever needs none of that waits here first.
+   * next election are lost in etcd and time out there. Wait here first to avoid that.
    *
    * @throws {Error} when none leads within 30 s.
    */
@@ -131,7 +131,7 @@ export class EtcdCluster implements AsyncDisposable {
   /** The revision that the first member which answers has. */
   async revision(): Promise<bigint> {
     const [member] = this.#awake;
-    if (member === undefined) throw new Error("Cannot tell the revision: no member runs");
+    if (member === undefined) throw new Error("Cannot read the revision: no member runs");
     return (await member.status()).revision;
   }
 

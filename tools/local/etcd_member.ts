@@ -144,7 +144,7 @@ export class EtcdMember {
     this.#process?.freeze();
   }
 
-  /** Lets a frozen process go on. */
+  /** Lets a frozen process continue. */
   resume(): void {
     this.#frozen = false;
     this.#process?.resume();
@@ -156,7 +156,7 @@ export class EtcdMember {
   }
 
   /**
-   * What the member says of itself.
+   * The member's status.
    *
    * @throws {Error} when it does not answer
    */
@@ -180,7 +180,7 @@ function memberArgs(options: EtcdMemberOptions): string[] {
     ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
     ...["--initial-cluster", options.initialCluster, "--initial-cluster-state", "new"],
     ...["--heartbeat-interval", String(HEARTBEAT_MS), "--election-timeout", String(ELECTION_MS)],
-    // The cheapest there is: a check of a password takes 70 ms of a core else.
+    // The cheapest: with the default, a check of a password takes 70 ms of a core.
     ...["--bcrypt-cost", "4"],
     ...["--logger", "zap", "--log-outputs", "stderr"],
     ...options.args,
@@ -188,7 +188,7 @@ function memberArgs(options: EtcdMemberOptions): string[] {
 }
 
 // etcd reads every ETCD_* variable as a flag, those of the caller's shell included: give it none of them. On arm64,
-// etcd before 3.5 wants to be told that the machine is meant.
+// etcd before 3.5 needs a variable that confirms the architecture.
 function memberEnvironment(): Record<string, string> {
   const path = { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" };
   return Deno.build.arch === "aarch64" ? { ...path, ETCD_UNSUPPORTED_ARCH: "arm64" } : path;

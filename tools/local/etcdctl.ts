@@ -5,7 +5,7 @@ import { requireProgram } from "./programs.ts";
 const COMMAND_TIMEOUT = "15s";
 
 /**
- * Runs etcdctl on these endpoints; without any, for a command that asks no member.
+ * Runs etcdctl on these endpoints, or without any for a command that asks no member.
  *
  * @returns what it wrote to standard output, without the last line end.
  * @throws {Error} when it fails, with what it wrote to standard error.

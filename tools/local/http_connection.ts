@@ -1,4 +1,4 @@
-// An HTTP client that tells the truth about every request. Deno's node:http and fetch send a request again on a new
+// An HTTP client that shows every failed request. Deno's node:http and fetch send a request again on a new
 // connection when a reused one breaks, so a failure that a plain client would see never shows in their counts.
 
 import { type HttpReply, readReply } from "./http_reply.ts";

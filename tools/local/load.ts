@@ -25,7 +25,7 @@ export interface LoadOptions {
   timeoutMs?: number;
   /** Length of the slices in which each chapter is counted too. */
   sliceMs?: number;
-  /** Tells who answered; without it, the answer's body. */
+  /** Returns the backend that answered; without it, the answer's body is its name. */
   backendOf?: (reply: HttpReply) => string;
 }
 
@@ -194,7 +194,7 @@ class Client {
 
   async #exchange(expiry: AbortSignal): Promise<HttpReply> {
     const connection = await this.#connect();
-    // A connection attempt cannot be called off: one that succeeds too late is closed here.
+    // A connection attempt cannot be cancelled: a connection that comes too late is closed here.
     if (expiry.aborted) connection.close();
     expiry.addEventListener("abort", () => connection.close());
     this.#connection = connection;

@@ -11,7 +11,7 @@ export interface Failure {
 /** A request that was answered well. */
 export interface Answer {
   target: string;
-  /** Who answered. */
+  /** The backend that answered. */
   backend: string;
   startedAt: number;
   endedAt: number;
@@ -31,7 +31,7 @@ export class LoadCounts {
   requests = 0;
   failed = 0;
   slowestMs = 0;
-  /** When the last good answer came, whoever gave it. */
+  /** When the last good answer of any backend came. */
   lastAnswerAt: number | undefined;
   readonly sightings = new Map<string, Sighting>();
   readonly kinds = new Map<string, number>();

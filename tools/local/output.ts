@@ -11,12 +11,12 @@ const encoder = new TextEncoder();
 const readerGone = new AbortController();
 const last: Record<OutputStream, Promise<void>> = { stdout: Promise.resolve(), stderr: Promise.resolve() };
 
-/** Aborted as soon as it is known that nobody reads standard output any more, as in `... | head -1`. */
+/** Aborted as soon as standard output is known to have no reader any more, as in `... | head -1`. */
 export const stdoutReaderGone: AbortSignal = readerGone.signal;
 
 /**
- * Puts text on its way to a stream. It never throws and never waits: a reader who is gone, or who does not read, must not
- * keep a program from stopping what it has started.
+ * Puts text on its way to a stream. It never throws and never waits: a reader that is gone or stuck must not keep a program
+ * from stopping what it has started.
  */
 export function put(stream: OutputStream, text: string): void {
   const other = within(last[stream === "stdout" ? "stderr" : "stdout"], OTHER_STREAM_MS);
@@ -33,7 +33,7 @@ async function writeAll(stream: OutputStream, bytes: Uint8Array): Promise<void> 
   try {
     for (let at = 0; at < bytes.length;) at += await write(stream, bytes.subarray(at));
   } catch (error) {
-    // Whatever it is (no reader, no terminal, a full disk), there is no way left to tell.
+    // No reader, no terminal or a full disk: there is no other place to write this to.
     if (stream === "stdout" && error instanceof Deno.errors.BrokenPipe) readerGone.abort();
   }
 }
@@ -43,7 +43,7 @@ async function write(stream: OutputStream, bytes: Uint8Array): Promise<number> {
     try {
       return await Deno[stream].write(bytes);
     } catch (error) {
-      // Another program that has the same terminal or pipe may have made it one that does not wait.
+      // Another program with the same terminal or pipe may have made it non-blocking.
       if (!(error instanceof Deno.errors.WouldBlock)) throw error;
       await pause(FULL_MS);
     }

@@ -52,7 +52,7 @@ export function isPortFree(port: number, hostname = "127.0.0.1"): boolean {
   }
 }
 
-/** A share of the range that nobody else has; the whole range, when all are taken. */
+/** A share of the range that no other process has; the whole range if all are taken. */
 function claimShare({ from, to }: PortRange): PortRange {
   const size = Math.floor((to - from + 1) / SHARES);
   for (let share = 0; share < SHARES; share++) {
@@ -70,7 +70,7 @@ function claim(share: number): boolean {
   return false;
 }
 
-/** One for each user: nobody has to be able to open the files of another. */
+/** One for each user, because users may not open each other's files. */
 function lockDir(): string {
   const path = `/tmp/etcd-haproxy-ports-${Deno.uid() ?? 0}`;
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });

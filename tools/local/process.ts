@@ -37,7 +37,7 @@ export interface ProcessOptions {
   onUnexpectedExit?: (process: LocalProcess, status: Deno.CommandStatus) => void;
 }
 
-/** Those that were started and have not ended. */
+/** The processes that were started and have not ended. */
 const running = new Set<LocalProcess>();
 
 /**
@@ -112,7 +112,7 @@ export class LocalProcess implements AsyncDisposable {
     this.#signal("SIGSTOP");
   }
 
-  /** Lets a frozen process go on. */
+  /** Lets a frozen process continue. */
   resume(): void {
     this.#signal("SIGCONT");
   }

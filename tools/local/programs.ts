@@ -12,7 +12,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * As `findProgram()`, for a program that must be there.
+ * Like `findProgram()`, for a program that is required.
  *
  * @throws {Error} when it is not, saying how to get it.
  */

@@ -20,7 +20,7 @@ export async function makeShortTempDir(prefix: string): Promise<string> {
   return await Deno.makeTempDir({ dir: "/tmp", prefix });
 }
 
-/** Removes a directory with all in it; one that is gone already is no error. */
+/** Removes a directory with its content. It is no error if it is gone already. */
 export async function removeDir(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });

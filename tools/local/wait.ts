@@ -15,7 +15,7 @@ const BRIEF_LENGTH = 200;
 /**
  * Asks `condition` until it answers something truthy, and returns that answer. A condition that throws is asked again.
  *
- * The condition is given a signal that aborts at the deadline, for what it may hang in.
+ * The condition gets a signal that is aborted at the deadline, for calls that may hang.
  *
  * @throws {Error} at the deadline, saying what was waited for, how long, and the last error or value.
  */
@@ -59,8 +59,8 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Settles as `work` does, or rejects with the signal's reason as soon as it aborts. Nobody waits for `work` then, which
- * goes on until something that it needs is gone.
+ * Settles as `work` does, or rejects with the signal's reason as soon as it is aborted. `work` is not waited for then; it
+ * continues until something that it needs is gone.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
@@ -104,7 +104,7 @@ async function ask<T>(
     const value = await condition(ending);
     return { value, text: `the last value was ${brief(value)}`, ended: false };
   } catch (error) {
-    // An error that is only the echo of the deadline would hide the one before it.
+    // An error that only comes from the deadline would hide the one before it.
     if (ending.aborted) return { text: "", ended: true };
     return { text: `the last error was ${brief(error)}`, ended: false };
   }

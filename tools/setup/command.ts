@@ -5,7 +5,7 @@ export interface CommandResult {
   output: string;
 }
 
-/** Runs a command without input and keeps its output. A command that does not exist counts as one that failed. */
+/** Runs a command without input and keeps its output. A command that does not exist counts as failed. */
 export async function runCommand(argv: readonly string[]): Promise<CommandResult> {
   const [command = "", ...args] = argv;
   try {

@@ -3,10 +3,10 @@ import type { Stage } from "../../tests/support/stage.ts";
 import { pause, waitFor } from "../local/wait.ts";
 import type { SeededRandom } from "./random.ts";
 
-/** Something that happens to a node now and then. */
+/** Something that happens to a node at random times. */
 export interface SoakFault {
   readonly name: string;
-  /** Requests that end while it goes on may fail: nobody listens for a moment. */
+  /** Requests that end meanwhile may fail: for a moment no process listens. */
   readonly excuses?: true;
   run(stage: Stage, random: SeededRandom): Promise<void>;
 }
@@ -115,7 +115,7 @@ export const FAULTS: readonly SoakFault[] = [
   },
 ];
 
-/** It goes on answering until HAProxy has let it go. */
+/** It keeps answering until HAProxy has stopped using it. */
 async function deregister(stage: Stage, id: string): Promise<void> {
   const origin = stage.origins.get(id);
   await stage.unregister(id);

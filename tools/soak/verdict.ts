@@ -25,8 +25,8 @@ export interface Row {
 
 const MOST_GROWTH = 1.1;
 /**
- * Counts are small: a client's connection, a probe or a retired worker more is over 10 % of some. Whatever leaks once for
- * each fault, or once a minute, passes these in ten minutes all the same. Memory has none.
+ * Counts are small: one more connection, probe or retired worker is over 10 % of some. A leak of one for each fault, or one
+ * a minute, exceeds these bounds in ten minutes all the same. Memory has none.
  */
 const ALLOWED: Readonly<Record<Measure, number>> = {
   "controller memory (MiB)": 0,

@@ -5,7 +5,7 @@ const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as c
 /** A signal that asks this process to end. */
 export class EndSignal extends Error {
   override readonly name = "EndSignal";
-  /** The exit code that tells of this signal. */
+  /** The exit code for this signal. */
   readonly exitCode: number;
 
   constructor(readonly signal: keyof typeof EXIT_CODES) {
@@ -17,7 +17,7 @@ export class EndSignal extends Error {
 /**
  * Calls `end` for each SIGINT, SIGTERM and SIGHUP, which then do not end the process, until it is disposed.
  *
- * When nobody reads standard output any more, it is called as for a SIGPIPE. That signal itself does not come: Deno
+ * When standard output has no reader any more, it is called as for a SIGPIPE. The signal itself does not come: Deno
  * ignores it, and the write fails.
  */
 export function listenForEnd(end: (signal: EndSignal) => void): Disposable {

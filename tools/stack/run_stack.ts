@@ -17,7 +17,7 @@ export interface RunOptions {
   backends: number;
   /** The ports to use. */
   layout: StackLayout;
-  /** When a process ends unexpectedly while the work is done: `stop` everything, or `tell` and go on. */
+  /** When a process ends unexpectedly during the work: `stop` everything, or `tell` it and continue. */
   onExit: "stop" | "tell";
 }
 
@@ -76,7 +76,7 @@ async function runStackIn(
   }
 }
 
-// What is not a log is large: etcd's members take 64 MB each as soon as they start.
+// Other files than logs are large: each etcd member takes 64 MB as soon as it starts.
 async function removeAllBut(kept: string, dir: string): Promise<void> {
   for await (const { name } of Deno.readDir(dir)) {
     if (`${dir}/${name}` !== kept) await removeDir(`${dir}/${name}`);
@@ -87,7 +87,7 @@ function unexpectedExit(process: LocalProcess, { code, signal }: Deno.CommandSta
   return new ProcessFailure(process, `${process.name} ended by itself: ${signal ?? `exit code ${code}`}`);
 }
 
-/** Says why the work ended early, and returns the exit code for it. */
+/** Prints why the work ended early, and returns the exit code for it. */
 function explain(reason: unknown): number {
   if (reason instanceof EndSignal) {
     say();

@@ -2,14 +2,14 @@
 export interface TestArguments {
   /** Files and folders with tests. */
   readonly paths: readonly string[];
-  /** All else, for `deno test`. */
+  /** All other arguments, for `deno test`. */
   readonly flags: readonly string[];
 }
 
 /** Flags of `deno test` whose value may be an argument of its own. Values of others need `=`. */
 const WITH_VALUE: ReadonlySet<string> = new Set(["--filter", "--retry", "--repeats", "--seed"]);
 
-/** Tells files and folders from flags and their values; without any path, it is the default ones. */
+/** Separates files and folders from flags and their values. Without any path it returns the default ones. */
 export function splitArguments(args: readonly string[], defaultPaths: readonly string[]): TestArguments {
   const isFlag = args.map((arg, at) => arg.startsWith("-") || WITH_VALUE.has(args[at - 1] ?? ""));
   const paths = args.filter((_, at) => !isFlag[at]);

@@ -5,10 +5,10 @@ export interface Job {
   readonly files: readonly string[];
 }
 
-/** Tests that compute and wait for nothing: a process for each would take longer to start than to run. */
+/** Tests that only compute: a process for each would take longer to start than to run. */
 const TOGETHER = /^(?:\.\/)?tests\/unit\//;
 
-/** The longest to run, the longest first: one that begins last keeps the whole run from its end. */
+/** The jobs that take longest, the longest first: the run would have to wait for one that begins late. */
 const LONGEST: readonly string[] = [
   "many_entries_test.ts",
   "etcd_down_test.ts",
@@ -20,7 +20,7 @@ const LONGEST: readonly string[] = [
   "crash_reload_test.ts",
 ];
 
-/** Puts files into jobs: each that starts processes alone, all others in `batches` jobs. What takes long comes first. */
+/** Puts files into jobs: each that starts processes alone, all others in `batches` jobs. The longest come first. */
 export function planJobs(files: readonly string[], { batches }: { batches: number }): Job[] {
   const sorted = [...files].sort();
   const alone = sorted.filter((file) => !TOGETHER.test(file));

@@ -3,7 +3,7 @@ import { pause } from "../local/wait.ts";
 const ROUNDS = 50;
 const ROUND_MS = 100;
 
-/** What tells the processes of some tests from all others. */
+/** What distinguishes the processes of some tests from all others. */
 export interface RunMarks {
   /** The processes that lead the sessions in which the tests run. */
   readonly sessions: readonly number[];
@@ -42,7 +42,7 @@ function processesOf({ sessions, dir }: RunMarks): Process[] {
   return processes.filter((process) => named.includes(process) || all.has(process.session));
 }
 
-/** Undefined for a process that has ended, also when nobody has taken note of its end yet. */
+/** Undefined for a process that has ended, also for a zombie. */
 function readProcess(pid: string): Process | undefined {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);

@@ -2,7 +2,7 @@ import type { ReportedTest } from "./junit.ts";
 
 const SHOWN = 10;
 
-/** What came of one job. */
+/** The result of one job. */
 export interface JobResult {
   readonly name: string;
   readonly code: number;
@@ -17,7 +17,7 @@ export interface Counts {
   readonly skipped: number;
 }
 
-/** Counts tests. A job that failed without a test that did counts as one: a file that cannot be loaded, for instance. */
+/** Counts tests. A job that failed without a failed test counts as one: a file that cannot be loaded, for instance. */
 export function countTests(jobs: readonly JobResult[]): Counts {
   const count = (result: ReportedTest["result"]) =>
     jobs.flatMap(({ tests }) => tests).filter((test) => test.result === result).length;
@@ -27,7 +27,7 @@ export function countTests(jobs: readonly JobResult[]): Counts {
   return { passed: count("passed"), failed: count("failed") + others.length, skipped: count("skipped") };
 }
 
-/** One line that says what came of a job. */
+/** The result of a job in one line. */
 export function jobLine(job: JobResult): string {
   const { passed, failed, skipped } = countTests([job]);
   const counts = [

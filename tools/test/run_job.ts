@@ -9,13 +9,13 @@ export interface JobOptions {
   readonly dir: string;
   /** Flags of `deno test`. */
   readonly flags: readonly string[];
-  /** Called with what tells the processes of the job from others, before any test runs. */
+  /** Called before any test runs, with what distinguishes the processes of the job from others. */
   readonly onStart: (marks: RunMarks) => void;
   /** Called with each line that Deno or a test writes. */
   readonly onLine: (line: string) => void;
 }
 
-/** What came of a job, and the processes that its tests left running; they were ended. */
+/** The result of a job, and the processes that its tests left running; they were ended. */
 export interface EndedJob {
   readonly result: JobResult;
   readonly left: readonly string[];

@@ -11,7 +11,7 @@ export interface Progress {
   readonly running: readonly string[];
 }
 
-/** One line that tells how far a run is. */
+/** One line with the progress of a run. */
 export function progressLine({ counts, ms, waiting, running }: Progress): string {
   const { passed, failed, skipped } = counts;
   const tests = `${passed} passed, ${failed} failed, ${skipped} skipped`;
@@ -26,7 +26,7 @@ export function writeLine(line = ""): void {
 
 const EVERY_MS = { terminal: 1_000, log: 20_000 };
 
-/** What is seen of a run: a line for each job that has ended, and now and then one that tells how far the run is. */
+/** The output of a run: a line for each job that has ended, and now and then one with the progress. */
 export interface Screen {
   print(line: string): void;
   /** Shows what came of a job, and all that it wrote when it failed. */

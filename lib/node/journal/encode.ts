@@ -1,8 +1,8 @@
 import { escapeText } from "../../util/escape.ts";
 
 /**
- * What happened. Its other fields are strings, numbers, booleans and lists of strings. The journal adds `id` and `at`. An
- * event with a `service` is about one entry or server of that service; `count` says of how many it is.
+ * One thing that happened. Other fields are strings, numbers, booleans and lists of strings. The journal adds `id` and `at`.
+ * An event with a `service` is about one entry or server of it, or about `count` of them.
  */
 export interface JournalEvent {
   readonly kind: string;
@@ -12,18 +12,15 @@ export interface JournalEvent {
   readonly at?: never;
 }
 
-/** Of an event as JSON. */
+/** The longest JSON of an event. */
 const MAX_BYTES = 1_024;
-/** Strings are cut to the first length with which the event fits. */
+/** Strings are cut to the first of these lengths with which the event fits. */
 const MAX_LENGTHS = [800, 400, 200, 100, 50, 25] as const;
 const NEEDS_ESCAPE = /[\\]|[^\x20-\x7e]/;
 
-/**
- * An event as JSON of at most 1 KiB in printable ASCII. Text is escaped; what is too long in it is cut, and the cut is
- * marked.
- */
+/** An event as JSON of at most 1 KiB in printable ASCII. Text is escaped; long text and long lists are cut, with a mark. */
 export function encodeEvent(event: JournalEvent): string {
-  // Nearly all events are small and have nothing to escape. A replacer makes them several times slower.
+  // Nearly all events are small and have nothing to escape. A replacer is several times slower.
   const plain = JSON.stringify(event);
   if (plain.length <= MAX_LENGTHS[0] && !NEEDS_ESCAPE.test(plain)) return plain;
   for (const maxLength of MAX_LENGTHS) {

@@ -1,6 +1,6 @@
 /** An event as the journal keeps it. */
 export interface KeptEvent {
-  /** 1 for the first event of this start of the process, then 2, 3 ... */
+  /** Counts from 1. */
   readonly number: number;
   readonly id: string;
   readonly kind: string;
@@ -8,10 +8,10 @@ export interface KeptEvent {
   readonly json: string;
 }
 
-/** Creates an empty ring: it holds the newest events, as many as fit into the bounds. */
+/** Creates an empty ring. It holds the newest events, as many as fit into the bounds. */
 export function createRing({ maxEvents, maxBytes }: {
   readonly maxEvents: number;
-  /** Of the JSON of all events. */
+  /** Length of the JSON of all events. */
   readonly maxBytes: number;
 }) {
   const events: KeptEvent[] = [];

@@ -1,16 +1,13 @@
 import type { JournalEvent } from "./encode.ts";
 
-/** How many events of one kind and service a window takes; later ones are only counted. */
+/** How many events of one kind and service a window lets through. It counts the others. */
 const MAX_SINGLE_EVENTS = 20;
 
-/**
- * Creates a window, which tells single events from those that are only counted: of each kind and service the first 20 are
- * single.
- */
+/** Creates a window of time, in which the first events of each kind and service are kept and the others are counted. */
 export function createWindow() {
   let all = new Map<string, { readonly about: JournalEvent; singles: number; counted: number }>();
   return {
-    /** Whether the event is a single one; otherwise it is counted. */
+    /** Returns whether the event is to be kept; otherwise it is counted. */
     admit: ({ kind, service, count = 1 }: JournalEvent): boolean => {
       const key = `${kind} ${service ?? ""}`;
       const about = service === undefined ? { kind } : { kind, service };
@@ -21,7 +18,7 @@ export function createWindow() {
       else seen.counted += count;
       return isSingle;
     },
-    /** Starts the next window. Returns one event for all that were counted of a kind and service. */
+    /** Starts the next window. Returns one event for each kind and service of which some were counted. */
     end: (): JournalEvent[] => {
       const ended = [...all.values()];
       all = new Map();

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Load } from "../../support/mod.ts";
 import type { Node } from "./stack.ts";
 
-/** Clients that go on asking these nodes until they are stopped; half of them keep their connection. */
+/** Clients that send requests to these nodes until they are stopped; half of them keep their connection. */
 export function startLoad(nodes: readonly Node[]): Load {
   const load = new Load({
     targets: nodes.map(({ name, port }) => ({

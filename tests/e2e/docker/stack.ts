@@ -112,7 +112,7 @@ export interface Container {
   readonly ExitCode: number;
 }
 
-/** The containers of the project, those that ended included. */
+/** The containers of the project, also the ended ones. */
 export async function containers(): Promise<Container[]> {
   const text = await compose(["ps", "--all", "--no-trunc", "--format=json"]);
   return lines(text).map((line) => JSON.parse(line));

@@ -121,20 +121,23 @@ stackTest("with an etcd container killed, backends still come and go, and no req
   assertEquals(etcd2?.Health, "healthy");
 });
 
-stackTest("with a node's container killed the other goes on, and the killed one comes back", async () => {
-  await scaleTo(2);
-  const names = await backendNames();
-  for (const node of NODES) await untilAnswers(node, names);
-  await using load = startLoad([LB2]);
-  await load.firstAnswerFrom(names[0] ?? "", { deadlineMs: DEADLINE_MS });
-  await docker(["kill", "lb1"]);
-  const killed = (await containers()).find(({ Service }) => Service === "lb1");
-  assertEquals([killed?.State, killed?.ExitCode], ["exited", KILLED]);
-  await scaleTo(1);
-  const left = await backendNames();
-  for (const node of NODES) await untilAnswers(node, left);
-  await assertNoFailure(load);
-});
+stackTest(
+  "with a node's container killed the other keeps serving, and the killed one comes back",
+  async () => {
+    await scaleTo(2);
+    const names = await backendNames();
+    for (const node of NODES) await untilAnswers(node, names);
+    await using load = startLoad([LB2]);
+    await load.firstAnswerFrom(names[0] ?? "", { deadlineMs: DEADLINE_MS });
+    await docker(["kill", "lb1"]);
+    const killed = (await containers()).find(({ Service }) => Service === "lb1");
+    assertEquals([killed?.State, killed?.ExitCode], ["exited", KILLED]);
+    await scaleTo(1);
+    const left = await backendNames();
+    for (const node of NODES) await untilAnswers(node, left);
+    await assertNoFailure(load);
+  },
+);
 
 stackTest("docker stop lets a running request finish and ends with 0", async () => {
   await scaleTo(1);
@@ -190,7 +193,7 @@ stackTest("the nodes' logs are JSON lines", async () => {
 });
 
 stackTest(
-  "containers run as nobody special: no root, no capability, nothing writable but their own",
+  "containers run without privileges: no root, no capability, only their own files are writable",
   async () => {
     await scaleTo(1);
     const all = await containers();

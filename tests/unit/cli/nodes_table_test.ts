@@ -41,7 +41,7 @@ Deno.test("nodesTable() shows a line for each node, and what it drains below", (
     "lb1~00ff  7         3 ms  4/5  runtime  4 ms  1         2     2         yes    30 s  0.1.0",
     "lb2       -         ?     ?    ?        ?     ?         ?     ?         ?      ?     ?",
     "lb1~00ff drains api/a, api/b",
-    "lb2 has keys without a lease: it counts as alive until somebody deletes them",
+    "lb2 has keys without a lease: it counts as alive until they are deleted",
     "cannot read /x/\\x1b: key is odd",
   ]);
 });
@@ -80,10 +80,10 @@ for (const [ms, text] of ages) {
 }
 
 const reasons: [node: NodeView, text: string][] = [
-  [node({ applied: undefined }), "lb1 serves no revision yet"],
-  [node({ applied: 9n }), "lb1 serves revision 9"],
-  [node({ applied: 10n, status: undefined }), "lb1 does not tell what it drains"],
-  [node({ applied: 10n }), "lb1 still holds requests of api/a"],
+  [node({ applied: undefined }), "lb1 has applied no revision yet"],
+  [node({ applied: 9n }), "lb1 has applied revision 9"],
+  [node({ applied: 10n, status: undefined }), "lb1 does not report what it drains"],
+  [node({ applied: 10n }), "lb1 still has requests for api/a"],
 ];
 for (const [view, text] of reasons) {
   Deno.test(`behindText() says ${text}`, () => assertEquals(behindText(view, 10n, "api/a"), text));

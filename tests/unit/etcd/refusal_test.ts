@@ -75,7 +75,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`explainFailure() tells in words, the same each time: ${told}`, () => {
+  Deno.test(`explainFailure() words a failure, the same each time: ${told}`, () => {
     const error = explained(text);
     assertEquals([error.kind, error.message], [kind, told]);
   });
@@ -94,21 +94,21 @@ Deno.test("explainFailure() guesses why a connection ended only where etcd has n
   );
 });
 
-Deno.test("explainFailure() tells who gave no answer in time, and why credentials are old", () => {
+Deno.test("explainFailure() names the endpoint that did not answer in time, and why credentials are old", () => {
   const stale = "Cannot read /secret: it is gone";
   const error = explainFailure(new TimeUpError(2_900), { ...FACTS, stale });
   assert(error instanceof ControllerError);
   assertEquals(error.message, `etcd at ${URL} does not answer; ${stale}`);
 });
 
-Deno.test("explainFailure() leaves a lease that has ended, and what is no failure of etcd, as they are", () => {
+Deno.test("explainFailure() returns the end of a lease, and errors that are not etcd's, as they are", () => {
   const ended = castGrpcError(grpcError("5 NOT_FOUND: etcdserver: requested lease not found"));
   const bug = new TypeError("x is not a function");
   assert(explainFailure(ended, FACTS) === ended);
   assert(explainFailure(bug, FACTS) === bug);
 });
 
-Deno.test("explainStreamFailure() tells what the stream was opened for, and what it asked", () => {
+Deno.test("explainStreamFailure() names what the stream was opened for, and what it asked", () => {
   const stream = {};
   rememberStream(stream, () => ({ ...FACTS, method: "watch", payload: undefined }));
   const refused = explainStreamFailure(

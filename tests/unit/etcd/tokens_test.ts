@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { createTokens } from "../../../lib/etcd/tokens.ts";
 
-/** Counts how often it is asked; each token is named after the count and whom it was asked through. */
+/** Counts how often it is asked; each token is named after the count and the endpoint. */
 function counting() {
   const asked: string[] = [];
   const tokens = createTokens((via: string) => Promise.resolve(`${asked.push(via)} ${via}`));
@@ -30,7 +30,7 @@ Deno.test("createTokens() keeps a newer token than the one that was refused", as
   assertEquals(await tokens.get("c"), "2 b");
 });
 
-Deno.test("createTokens() keeps that none is wanted, until a call without is refused", async () => {
+Deno.test("createTokens() remembers that none is needed, until a call without one is refused", async () => {
   const answers = [undefined, "token"];
   const tokens = createTokens(() => Promise.resolve(answers.shift()));
   assertEquals(await tokens.get("a"), undefined);

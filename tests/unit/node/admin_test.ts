@@ -27,7 +27,7 @@ const readyz: Record<string, [facts: NodeFacts, status: number, body: unknown]> 
   "a stale node": [factsOf({ inheritedAt: 4_000 }), 200, { ready: true, stale: true, ageMs: 5_000 }],
   "a node without any state": [factsOf(), 503, {
     ready: false,
-    reason: "nothing was read from the registry yet",
+    reason: "the registry was not read yet",
   }],
   "a node that stops": [{ ...SERVING, stopping: true }, 503, { ready: false, reason: "stopping" }],
 };

@@ -1,4 +1,5 @@
 import { ADMIT_ALL } from "../../../lib/haproxy/admission.ts";
+import { INITIAL_GUARD } from "../../../lib/guard/guard.ts";
 import { joinConfig } from "../../../lib/config/text.ts";
 import { runController } from "../../../lib/node/controller.ts";
 import { EMPTY_MODEL, type Model } from "../../../lib/registry/model.ts";
@@ -39,7 +40,7 @@ function startLoop() {
       admission: ADMIT_ALL,
       guard: {
         limits: undefined,
-        load: () => Promise.resolve({ departures: [], missingSince: new Map() }),
+        load: () => Promise.resolve(INITIAL_GUARD),
         save: () => Promise.resolve(),
       },
       prefixes: PREFIXES,

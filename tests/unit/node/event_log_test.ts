@@ -46,7 +46,7 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     })],
   ],
   ["a removal that goes on, for those who debug", { kind: "applied", goesOn: true, ...SUMMARY }, [
-    line("debug", "removal goes on", FIELDS),
+    line("debug", "removal continues", FIELDS),
   ]],
   [
     "a plan that is put off, for those who debug",
@@ -66,10 +66,10 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     }),
   ]],
   ["a pass that could not be made", { kind: "pass-failed", reason: "no answer", retryInMs: 5 }, [
-    line("error", "pass failed, keeping what is served", { reason: "no answer", retryInMs: 5 }),
+    line("error", "pass failed, haproxy keeps serving", { reason: "no answer", retryInMs: 5 }),
   ]],
   ["a refused base", { kind: "base-refused", reason: "bad", attempts: 2, pendingBackends: ["shop"] }, [
-    line("error", "base refused, going on with the last good one", {
+    line("error", "base refused, keeping the last good one", {
       reason: "bad",
       attempts: 2,
       waiting: ["shop"],
@@ -77,16 +77,16 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
   ]],
   ["a base that is accepted again", { kind: "base-accepted" }, [line("info", "base accepted")]],
   ["a last good copy that is not kept", { kind: "last-good-not-kept", reason: "disk full" }, [
-    line("error", "last good config not kept, trying again", { reason: "disk full" }),
+    line("error", "cannot keep the last good config, retrying", { reason: "disk full" }),
   ]],
   ["a last good copy that is kept again", { kind: "last-good-kept" }, [
-    line("info", "last good config kept again"),
+    line("info", "last good config is kept again"),
   ]],
   ["a rejected entry", {
     ...{ kind: "rejected", service: "web", key: "/services/web/a", reason: "no port", revision: 7 },
   }, [line("warning", "entry rejected", { key: "/services/web/a", reason: "no port", revision: 7 })]],
   ["a held server", { kind: "held", ...SERVER, goesInMs: 5 }, [
-    line("warning", "servers held: too much of their service left the registry without having been drained", {
+    line("warning", "holding servers: too many of this service vanished without draining", {
       servers: ["web/a"],
       held: 1,
     }),
@@ -127,7 +127,7 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     line("warning", "watch ended", { reason: "cut off", readAgain: true }),
   ]],
   ["reads that etcd refuses", { kind: "etcd-reads-refused", reason: "denied" }, [
-    line("warning", "etcd refuses reads, the watch goes on", { reason: "denied" }),
+    line("warning", "etcd refuses reads, the watch still works", { reason: "denied" }),
   ]],
   ["reads that etcd answers again", { kind: "etcd-reads-answered" }, [
     line("info", "etcd answers reads again"),
@@ -136,7 +136,7 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     line("error", "mirror differs from etcd, reading everything again", { reason: "a key differs" }),
   ]],
   ["a mirror that could not be compared", { kind: "mirror-check-failed", reason: "no answer" }, [
-    line("warning", "mirror could not be compared with etcd", { reason: "no answer" }),
+    line("warning", "cannot compare the mirror with etcd", { reason: "no answer" }),
   ]],
   ["that the registry was read", { kind: "registry-read", revision: 9, entries: 3, why: "start" }, [
     line("info", "registry read", { revision: 9, entries: 3, why: "start" }),
@@ -151,10 +151,12 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     line("warning", "another node has this node's id, publishing under another name", { as: "lb1-2" }),
   ]],
   ["keys that cannot be written", { kind: "node-keys-failing", reason: "no answer", refused: false }, [
-    line("warning", "node keys cannot be written, trying again", { reason: "no answer" }),
+    line("warning", "cannot write node keys, retrying", { reason: "no answer" }),
   ]],
   ["keys that may not be written", { kind: "node-keys-failing", reason: "denied", refused: true }, [
-    line("warning", "node keys may not be written, nobody can wait for this node", { reason: "denied" }),
+    line("warning", "no permission to write node keys, clients cannot wait for this node", {
+      reason: "denied",
+    }),
   ]],
   ["a HAProxy that does not let itself be adopted", { kind: "haproxy-waited-for", reason: "no answer" }, [
     line("error", "haproxy does not answer, waiting for it", { reason: "no answer" }),
@@ -166,7 +168,7 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     line("info", "haproxy adopted", { pid: 17 }),
   ]],
   ["a HAProxy that ended", { kind: "haproxy-down", reason: "exit code 1", retryInMs: 5, attached: false }, [
-    line("error", "haproxy ended, starting it again", { reason: "exit code 1", retryInMs: 5 }),
+    line("error", "haproxy ended, restarting it", { reason: "exit code 1", retryInMs: 5 }),
   ]],
   ["another's HAProxy that ended", {
     kind: "haproxy-down",
@@ -174,7 +176,7 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     retryInMs: 5,
     attached: true,
   }, [
-    line("error", "haproxy is away, waiting for it", { reason: "no socket", retryInMs: 5 }),
+    line("error", "haproxy does not run, waiting for it", { reason: "no socket", retryInMs: 5 }),
   ]],
   ["a HAProxy that was stopped", { kind: "haproxy-stopped", attached: false }, [
     line("info", "haproxy stopped"),
@@ -189,16 +191,16 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
     line("error", "haproxy does not answer", { process: "master", reason: "no answer" }),
   ]],
   ["a socket that is lost", { kind: "socket-lost", process: "worker", reason: "no such file" }, [
-    line("error", "socket of haproxy lost, making it anew", { process: "worker", reason: "no such file" }),
+    line("error", "haproxy socket missing, recreating it", { process: "worker", reason: "no such file" }),
   ]],
   ["a state directory that is lost", { kind: "state-dir-lost", reason: "read only" }, [
-    line("error", "state directory was removed and cannot be made again, trying on", { reason: "read only" }),
+    line("error", "state directory was removed and cannot be recreated, retrying", { reason: "read only" }),
   ]],
   ["a state directory that was made again", { kind: "state-dir-made-again", missing: ["/a"] }, [
-    line("error", "state directory was removed, made it again", { missing: ["/a"] }),
+    line("error", "state directory was removed, recreated it", { missing: ["/a"] }),
   ]],
   ["a state directory that is there again", { kind: "state-dir-there" }, [
-    line("info", "state directory is there again"),
+    line("info", "state directory exists again"),
   ]],
 ];
 
@@ -266,7 +268,7 @@ Deno.test("logEvents() logs rejections and held servers before the pass that the
   );
   assertEquals(lines.map(({ message }) => message.split(":")[0]), [
     "entry rejected",
-    "servers held",
+    "holding servers",
     "applied",
   ]);
 });

@@ -28,7 +28,7 @@ const readiness: Record<string, [facts: Partial<NodeFacts>, expected: ReturnType
   ],
   "not ready before the first state": [{}, {
     ready: false,
-    reason: "nothing was read from the registry yet",
+    reason: "the registry was not read yet",
   }],
   "not ready while HAProxy is down": [
     { reachedOnce: true, haproxy: { kind: "down", reason: "exit code 1", retryInMs: 5 } },
@@ -91,7 +91,7 @@ Deno.test("stateJson() shows a node before its first pass", () => {
   assertEquals(stateJson(factsOf(), NOW), {
     node: "lb1",
     version: "0.1.0",
-    readiness: { ready: false, reason: "nothing was read from the registry yet" },
+    readiness: { ready: false, reason: "the registry was not read yet" },
     etcd: { kind: "connecting" },
     haproxy: { kind: "up", pid: 17, adopted: false, version: "2.6.12", oldWorkers: 0 },
     revision: null,

@@ -74,7 +74,7 @@ Deno.test("runParts() takes a part that ends by itself for one that failed", asy
   const { parts, begin } = withFailing(diary, () => Promise.resolve());
   const running = runParts(parts, new AbortController().signal);
   begin();
-  await assertRejects(() => running, Error, "Cannot go on: the failing one has ended by itself");
+  await assertRejects(() => running, Error, "Cannot continue: the failing one ended by itself");
   assertEquals(diary, [...ALL_RUN, ...ALL_STOP]);
 });
 

@@ -54,7 +54,7 @@ const cases: Record<string, [facts: Partial<NodeFacts>, problems: Problem[]]> = 
     [{
       kind: "servers-held",
       reason:
-        "vanished in numbers, and served on for a while: s/0, s/1, s/2, s/3, s/4, s/5, s/6, s/7, s/8, s/9 and 2 more",
+        "too many vanished at once without draining, kept for --guard-time at most: s/0, s/1, s/2, s/3, s/4, s/5, s/6, s/7, s/8, s/9 and 2 more",
     }],
   ],
   "node keys that may not be written": [

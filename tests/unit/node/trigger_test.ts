@@ -74,7 +74,7 @@ withTrigger(
 );
 
 withTrigger(
-  "createTrigger() takes changes for quiet after the maximum wait, though they go on",
+  "createTrigger() takes changes for quiet after the maximum wait, though they keep coming",
   async (bell) => {
     const { trigger, clock, woken } = bell;
     for (let ms = 0; ms < 90; ms += 10) {

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { splitConfig } from "../../../lib/config/text.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import { INITIAL_STATE } from "../../../lib/reconcile/state.ts";
+import { findFile } from "../../../lib/guard/known_files.ts";
 import { describePlan } from "../../../lib/plan/plan.ts";
 import { EMBEDDED, FOUR, guardedWorld, runningWorld, World } from "./world.ts";
 
@@ -429,6 +430,79 @@ Deno.test("reconcile() guards what the registry lost while nobody ran, should th
   const { held } = await world.pass();
   assertEquals(held.map(({ server }) => server.id), ["d"]);
   assertEquals(names(world), ["backend/a", "backend/d"]);
+});
+
+Deno.test("reconcile() keeps servers that a template has of its own in a service, should it fail after a restart", async () => {
+  const { world } = await guardedWorld();
+  world.template = EMBEDDED.replace(
+    "<%   } %>\n\n<% } -%>",
+    "<%   } %>\n    server own 10.9.9.8:80 weight 1\n\n<% } -%>",
+  );
+  world.delete("backend/a");
+  await world.pass();
+  assertEquals(names(world), ["backend/b", "backend/c", "backend/d", "backend/own"]);
+  world.state = INITIAL_STATE;
+  world.template = "<%= it.nothing.here %>";
+  world.delete("backend/b");
+  await world.pass();
+  assertEquals(names(world), ["backend/c", "backend/d", "backend/own"]);
+});
+
+const RENAMED = `${EMBEDDED}
+<% for (const { name, servers } of it.services) { %>
+backend pool-<%= name %>
+    balance first
+<%   for (const server of servers) { %>
+    <%= it.serverLine(server) %>
+<%   } %>
+<% } %>`;
+
+Deno.test("reconcile() guards after a restart whatever a template makes of its services", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  world.template = RENAMED;
+  await world.pass();
+  deleteAll();
+  world.state = INITIAL_STATE;
+  const { held } = await world.pass();
+  assertEquals(held.map(({ server }) => server.id), ["c", "d"]);
+});
+
+Deno.test("reconcile() holds nothing of a file that is not on record, and goes on from there", async () => {
+  const { world, deleteAll } = await guardedWorld();
+  world.delete("backend/a");
+  world.state = INITIAL_STATE;
+  world.haproxy.file = `${world.haproxy.file}# written by another hand\n`;
+  const first = await world.pass();
+  assertEquals([first.held, names(world)], [[], ["backend/b", "backend/c", "backend/d"]]);
+  deleteAll();
+  assertEquals((await world.pass()).held.map(({ server }) => server.id), ["c", "d"]);
+});
+
+Deno.test("reconcile() does not replace the record of an earlier run before it has read it", async () => {
+  const { world, guard, deleteAll } = await guardedWorld();
+  const before = guard.record;
+  deleteAll();
+  world.state = INITIAL_STATE;
+  world.haproxy.trouble = { starting: true };
+  await world.pass();
+  assertEquals(guard.record === before, true);
+});
+
+Deno.test("reconcile() has the next file on record before it writes it, and then the last good one too", async () => {
+  const { world, guard } = await guardedWorld();
+  const good = world.haproxy.file;
+  const seen: unknown[] = [];
+  const stage = world.haproxy.stageConfig.bind(world.haproxy);
+  world.haproxy.stageConfig = (text) => {
+    seen.push([text, good].map((text) => findFile(guard.record.files, text)?.services[0]?.servers.length));
+    return stage(text);
+  };
+  world.template = `${EMBEDDED}\nbackend extra\n`;
+  world.put("backend/e", "10.0.0.9:80");
+  world.haproxy.trouble = { reload: { kind: "failed", reason: "cannot load" } };
+  await world.pass();
+  // The new base, the last good one again, and the new server in the last good one.
+  assertEquals(seen, [[5, 4], [4, 4], [5, 4]]);
 });
 
 Deno.test("reconcile() tells which base ran before it, also after a restart with another template", async () => {

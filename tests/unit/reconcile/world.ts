@@ -1,6 +1,6 @@
 import { ADMIT_ALL } from "../../../lib/haproxy/admission.ts";
 import { joinConfig } from "../../../lib/config/text.ts";
-import type { GuardLimits } from "../../../lib/guard/guard.ts";
+import { type GuardLimits, INITIAL_GUARD } from "../../../lib/guard/guard.ts";
 import type { GuardPort, GuardRecord } from "../../../lib/guard/apply_guard.ts";
 import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import type { Model } from "../../../lib/registry/model.ts";
@@ -19,18 +19,18 @@ export const EMBEDDED = await Deno.readTextFile(
 
 const noGuard = (): GuardPort => ({
   limits: undefined,
-  load: () => Promise.resolve({ departures: [], missingSince: new Map() }),
+  load: () => Promise.resolve(INITIAL_GUARD),
   save: () => Promise.resolve(),
 });
 
 /** A guard that keeps its record in memory. */
 function guardOf(limits: GuardLimits) {
-  let record: GuardRecord = { departures: [], missingSince: new Map() };
+  let record: GuardRecord = INITIAL_GUARD;
   return {
     limits,
     load: () => Promise.resolve(record),
-    save: ({ departures, missingSince }: GuardRecord) => {
-      record = { departures, missingSince };
+    save: ({ departures, missingSince, files }: GuardRecord) => {
+      record = { departures, missingSince, files };
       return Promise.resolve();
     },
     get record() {

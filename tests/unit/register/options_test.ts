@@ -75,7 +75,10 @@ const REFUSED: readonly (readonly [raw: Given, says: string])[] = [
   [{ port: undefined }, "--port is missing"],
   [{ port: "0" }, "--port is not an integer from 1 to 65535"],
   [{ port: "http" }, "--port is not an integer"],
-  [{ address: "10.0.0.5:80" }, "--address takes no port, the port is set apart: 10.0.0.5:80"],
+  [
+    { address: "10.0.0.5:80" },
+    "--address takes no port, because the port has a setting of its own: 10.0.0.5:80",
+  ],
   [{ address: "[2001:db8::5]:80" }, "--address takes no port"],
   [{ address: "web:" }, "--address takes no port"],
   [{ address: "2001:db8:::5" }, "--address is not a host without a port: IPv6 address cannot be read"],

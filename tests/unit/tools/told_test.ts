@@ -3,7 +3,7 @@ import { tellsOf } from "../../support/told.ts";
 
 const LINES = [
   "2026-01-01T00:00:00.000Z INFO    haproxy started pid=7",
-  '2026-01-01T00:00:01.000Z ERROR   socket of haproxy lost, making it anew process=worker reason="no answer"',
+  '2026-01-01T00:00:01.000Z ERROR   haproxy socket missing, recreating it process=worker reason="no answer"',
 ];
 
 Deno.test("tellsOf() finds a problem by the line that tells of its beginning", () => {

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createLineQueue } from "../../../lib/util/line_queue.ts";
 
-/** A reader that takes what it is given when it is told to go on. */
-function standingReader() {
+/** A reader that takes nothing before `goOn()`. */
+function stuckReader() {
   const { promise, resolve } = Promise.withResolvers<void>();
   let text = "";
   const write = async (chunk: Uint8Array) => {
@@ -14,7 +14,7 @@ function standingReader() {
 }
 
 Deno.test("createLineQueue() writes lines in their order, however few bytes are taken at a time", async () => {
-  const reader = standingReader();
+  const reader = stuckReader();
   const queue = createLineQueue({ write: reader.write, maxLength: 100, onLost: () => {} });
   queue.put("one\n");
   reader.goOn();
@@ -25,8 +25,8 @@ Deno.test("createLineQueue() writes lines in their order, however few bytes are 
   assertEquals(reader.text(), "one\ntwo\nthree\n");
 });
 
-Deno.test("createLineQueue() keeps so many bytes for a reader that stands still, and says what it lost", async () => {
-  const reader = standingReader();
+Deno.test("createLineQueue() keeps a limited amount for a stuck reader, and reports what it lost", async () => {
+  const reader = stuckReader();
   const queue = createLineQueue({
     write: reader.write,
     maxLength: 8,
@@ -40,13 +40,13 @@ Deno.test("createLineQueue() keeps so many bytes for a reader that stands still,
   assertEquals(reader.text(), "one\ntwo\n2 lost\nfive\n");
 });
 
-Deno.test("createLineQueue() leaves one gap, and says so where it is, when its reader is only slow", async () => {
+Deno.test("createLineQueue() leaves one gap, and reports it in its place, when its reader is only slow", async () => {
   let text = "";
   const queue = createLineQueue({
     write: async (chunk) => {
       await Promise.resolve();
       text += new TextDecoder().decode(chunk);
-      // There is room again, but what came before it is lost: it would stand in front of the gap.
+      // There is room again, but lines before it are lost: it would come before the gap.
       if (text === "one\n") queue.put("4\n");
       return chunk.length;
     },
@@ -61,7 +61,7 @@ Deno.test("createLineQueue() leaves one gap, and says so where it is, when its r
 });
 
 Deno.test("createLineQueue() writes a line that is longer than all that may wait, when nothing waits", async () => {
-  const reader = standingReader();
+  const reader = stuckReader();
   const queue = createLineQueue({ write: reader.write, maxLength: 2, onLost: () => {} });
   reader.goOn();
   for (const line of ["one\n", "two\n"]) {
@@ -71,7 +71,7 @@ Deno.test("createLineQueue() writes a line that is longer than all that may wait
   assertEquals(reader.text(), "one\ntwo\n");
 });
 
-Deno.test("createLineQueue() tries each line once when none can be written, and says how many were lost when one can", async () => {
+Deno.test("createLineQueue() tries each line once while none can be written, and reports how many were lost when one can", async () => {
   const tried: string[] = [];
   let gone = true;
   const queue = createLineQueue({

@@ -89,7 +89,7 @@ for (const [level, expected] of Object.entries(levels)) {
   });
 }
 
-Deno.test("configureLog() goes on when nobody reads the log any more, and says what was lost when somebody does", async () => {
+Deno.test("configureLog() keeps working while the log is not read, and reports what was lost when it is read again", async () => {
   const original = Deno.stderr.write;
   await configureLog({ format: "text", level: "info" });
   Deno.stderr.write = () => Promise.reject(new Deno.errors.BrokenPipe());

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { COMMANDS, nodeSettings, TOPICS } from "../../../lib/cli/commands.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import { type RawValue, readFlags } from "../../../lib/util/flag.ts";
-import { LOG_FLAGS } from "../../../lib/util/log_options.ts";
+import { LOG_FLAGS } from "../../../lib/cli/options.ts";
 
 type Given = Readonly<Record<string, RawValue>>;
 
@@ -198,7 +198,7 @@ for (const [what, [raw, message]] of Object.entries(refused)) {
   });
 }
 
-Deno.test("the options do not repeat a password that stands in --user", () => {
+Deno.test("the options do not repeat a password in --user", () => {
   const error = assertThrows(() => read({ user: "lb:secret" }), ControllerError);
   assertEquals(error.message.includes("secret"), false);
 });
