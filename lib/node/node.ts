@@ -15,7 +15,7 @@ import type { Bind } from "../util/flag_kinds.ts";
 import { aborted, sleep } from "../util/time.ts";
 import { readCommit, VERSION } from "../util/version.ts";
 import { createNodeKeys } from "./announce.ts";
-import { createAdmin } from "./admin.ts";
+import { createAdmin, serveAdmin } from "./admin.ts";
 import { runController } from "./controller.ts";
 import { createEventsApi } from "./events_api.ts";
 import { logEvents } from "./event_log.ts";
@@ -31,7 +31,6 @@ import { atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
 import { createRecorder } from "./recorder.ts";
 import { renderSettings, socketAlias, templateSource } from "./rendering.ts";
-import { serveAdmin } from "./serve_admin.ts";
 import { createTrigger } from "./trigger.ts";
 
 /** The settings of a node. */
