@@ -52,14 +52,14 @@ export async function startMaster(options: MasterOptions & { readonly haproxy: s
   const { haproxy, configPath, dir, files, output, onLine } = options;
   await files.replace(dir.startedWith, configPath);
   const alerts: string[] = [];
-  const reading = read(options, true, (line, isNew) => {
+  const endReading = read(options, true, (line, isNew) => {
     onLine(line, isNew);
     if (isNew) alerts.push(...alertsIn(line));
     if (alerts.length > KEPT_ALERTS) alerts.shift();
   });
   const program = { haproxy, configPath, masterSocket: dir.masterSocket };
-  const child = await spawnMaster(program, reading && output.path).catch(async (error) => {
-    await reading?.end();
+  const child = await spawnMaster(program, endReading && output.path).catch(async (error) => {
+    await endReading?.();
     throw error;
   });
   return {
@@ -67,7 +67,7 @@ export async function startMaster(options: MasterOptions & { readonly haproxy: s
     adopted: false,
     ended: child.ended.then(async (how) => {
       // The last lines say why it ended.
-      await reading?.end();
+      await endReading?.();
       endFamily(child.pid);
       return [`it ended with ${how}`, ...alerts].join("; ");
     }),
@@ -75,22 +75,20 @@ export async function startMaster(options: MasterOptions & { readonly haproxy: s
   };
 }
 
-/** Reads HAProxy's output until `end()`. Undefined when it cannot be read: HAProxy must run anyway. */
+/** Reads HAProxy's output until the result is called. Undefined when it cannot be read: HAProxy must run anyway. */
 function read(
   { output, onHearing }: MasterOptions,
   create: boolean,
   onLine: OnLine,
-): { end(): Promise<void> } | undefined {
+): (() => Promise<void>) | undefined {
   const stop = new AbortController();
   const fail = (error: unknown) => onHearing(messageOf(error));
   try {
     onHearing(undefined);
     const followed = output.follow(onLine, { create, signal: stop.signal }).catch(fail);
-    return {
-      end: () => {
-        stop.abort();
-        return followed;
-      },
+    return () => {
+      stop.abort();
+      return followed;
     };
   } catch (error) {
     fail(error);
@@ -120,11 +118,11 @@ export async function adoptMaster(options: MasterOptions, wait: AdoptionWait): P
     throw new ControllerError("operator", `Cannot adopt HAProxy master ${pid}: ${state}`);
   }
   // HAProxy would not write to a new file.
-  const reading = read(options, false, options.onLine);
+  const endReading = read(options, false, options.onLine);
   return {
     pid,
     adopted: true,
-    ended: untilGone(pid, options.dir).finally(reading?.end).finally(() => endFamily(pid)),
+    ended: untilGone(pid, options.dir).finally(endReading).finally(() => endFamily(pid)),
     signal: (signal) => void send(pid, signal),
   };
 }

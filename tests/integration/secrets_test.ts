@@ -29,8 +29,15 @@ async function visible(node: TestNode): Promise<Record<string, string>> {
       parts[`environ of ${pid}`] = await Deno.readTextFile(`/proc/${pid}/environ`);
     }
   }
-  for await (const path of filesBelow(node.dir)) parts[path] = await Deno.readTextFile(path);
-  return parts;
+  // A file may be replaced between the listing and the reading.
+  const files = await waitFor("all files of one moment", () => textsBelow(node.dir));
+  return { ...parts, ...files };
+}
+
+async function textsBelow(dir: string): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for await (const path of filesBelow(dir)) texts[path] = await Deno.readTextFile(path);
+  return texts;
 }
 
 async function workersOf({ masterSocket }: TestNode): Promise<number[]> {
