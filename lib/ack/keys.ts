@@ -62,7 +62,7 @@ const REVISION = /^\d{1,19}$/;
 const text = v.pipe(v.string("is not a string"), v.maxLength(500, "is too long"));
 const count = v.pipe(
   v.number("is not a number"),
-  v.safeInteger("is no integer"),
+  v.safeInteger("is not an integer"),
   v.minValue(0, "is negative"),
 );
 const object = ({ input }: { readonly input: unknown }) =>

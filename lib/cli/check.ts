@@ -3,7 +3,8 @@ import { joinConfig } from "../config/text.ts";
 import { ControllerError, messageOf } from "../util/errors.ts";
 import { escapeText } from "../util/escape.ts";
 import { checkConfig, haproxyVersion } from "../haproxy/check.ts";
-import { countServers, EMPTY_MODEL } from "../registry/model.ts";
+import { countServers, EMPTY_MODEL, type Model } from "../registry/model.ts";
+import type { RenderOptions } from "../config/options.ts";
 import { renderConfig } from "../config/render.ts";
 import { findHaproxy } from "../haproxy/binary.ts";
 import { readModel, type ReadSettings } from "./registry.ts";
@@ -17,53 +18,67 @@ type Tell = (text: string) => void;
  * without a reload. Returns the exit code, 0 or 1.
  */
 export async function check(settings: ReadSettings): Promise<number> {
-  const { render, etcd } = settings;
-  const lines: string[] = [];
-  let code = 0;
-  const step = async <T>(what: string, find: (tell: Tell) => T | Promise<T>): Promise<T | undefined> => {
-    const texts: string[] = [];
-    const add = (result: string) => lines.push(...columns(`${result.padEnd(6)}  ${what.padEnd(9)} `, texts));
-    try {
-      const found = await find((text) => texts.push(text));
-      add("ok");
-      return found;
-    } catch (error) {
-      if (error instanceof ControllerError && error.kind === "usage") throw error;
-      texts.splice(0, Infinity, messageOf(error));
-      add("FAILED");
-      code = 1;
-    }
-  };
+  const { step, print } = createReport();
   await step("options", (tell) => tell("valid"));
-  const haproxy = await step("haproxy", async (tell) => {
-    const haproxy = findHaproxy(render.haproxy, Deno.env.get("PATH") ?? "");
-    tell(`${haproxy} ${await haproxyVersion(haproxy)}`);
-    return haproxy;
-  });
-  const model = await step("etcd", async (tell) => {
-    const model = await readModel(settings);
-    const { services, rejections, revision } = model;
-    const counts = [
-      `${services.length} services`,
-      `${countServers(model)} servers`,
-      `${rejections.length} rejections`,
-    ];
-    tell(`${etcd.endpoints.join(", ")} at revision ${revision}: ${counts.join(", ")}`);
-    return model;
-  });
-  await step("template", async (tell) => {
-    const template = await templateSource(render.template)();
-    const text = joinConfig(renderConfig(model ?? EMPTY_MODEL, template, renderSettings(render)));
-    if (haproxy !== undefined) await checkText(haproxy, text);
-    [render.template ?? "embedded", ...backendLines(text)].forEach(tell);
-  });
-  lines.forEach((line) => console.log(line));
-  return code;
+  const haproxy = await step("haproxy", (tell) => checkHaproxy(settings.render.haproxy, tell));
+  const model = await step("etcd", (tell) => checkEtcd(settings, tell));
+  await step("template", (tell) => checkTemplate(settings.render, { model, haproxy }, tell));
+  return print();
 }
 
-/** The head is printed before the first text, and blanks before the others. */
-function columns(head: string, texts: readonly string[]): string[] {
-  return texts.map((text, at) => `${at === 0 ? head : " ".repeat(head.length)}${escapeText(text, 2_000)}`);
+/** Nothing is printed before all steps are done, because an error about usage must be the only output. */
+function createReport() {
+  const lines: string[] = [];
+  let code = 0;
+  const add = (result: "ok" | "FAILED", what: string, texts: readonly string[]) => {
+    const head = `${result.padEnd(6)}  ${what.padEnd(9)} `;
+    const blank = " ".repeat(head.length);
+    texts.forEach((text, at) => lines.push((at === 0 ? head : blank) + escapeText(text, 2_000)));
+  };
+  return {
+    step: async <T>(what: string, find: (tell: Tell) => T | Promise<T>): Promise<T | undefined> => {
+      try {
+        const texts: string[] = [];
+        const found = await find((text) => texts.push(text));
+        add("ok", what, texts);
+        return found;
+      } catch (error) {
+        if (error instanceof ControllerError && error.kind === "usage") throw error;
+        add("FAILED", what, [messageOf(error)]);
+        code = 1;
+      }
+    },
+    print: () => {
+      lines.forEach((line) => console.log(line));
+      return code;
+    },
+  };
+}
+
+async function checkHaproxy(name: string, tell: Tell): Promise<string> {
+  const haproxy = findHaproxy(name, Deno.env.get("PATH") ?? "");
+  tell(`${haproxy} ${await haproxyVersion(haproxy)}`);
+  return haproxy;
+}
+
+async function checkEtcd(settings: ReadSettings, tell: Tell): Promise<Model> {
+  const model = await readModel(settings);
+  const { services, rejections, revision } = model;
+  const counts = `${services.length} services, ${countServers(model)} servers`;
+  const endpoints = settings.etcd.endpoints.join(", ");
+  tell(`${endpoints} at revision ${revision}: ${counts}, ${rejections.length} rejections`);
+  return model;
+}
+
+async function checkTemplate(
+  options: RenderOptions,
+  { model = EMPTY_MODEL, haproxy }: { model: Model | undefined; haproxy: string | undefined },
+  tell: Tell,
+): Promise<void> {
+  const template = await templateSource(options.template)();
+  const text = joinConfig(renderConfig(model, template, renderSettings(options)));
+  if (haproxy !== undefined) await checkText(haproxy, text);
+  [options.template ?? "embedded", ...backendLines(text)].forEach(tell);
 }
 
 async function checkText(haproxy: string, text: string): Promise<void> {

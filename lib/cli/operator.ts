@@ -1,11 +1,10 @@
-import { ControllerError, messageOf } from "../util/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { writeOverride, type WriteOverrideResult } from "./write_override.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { OperatorAction, OperatorOptions } from "./options.ts";
 import { serverKey } from "../registry/model.ts";
 import { prefixesOf } from "../etcd/open.ts";
-import { withEtcd } from "./connect.ts";
+import { answerTo, withEtcd } from "./connect.ts";
 import { waitInWords } from "./waiting.ts";
 
 export interface OperatorCommand extends OperatorOptions {
@@ -29,20 +28,15 @@ export function operate(settings: EtcdSettings, command: OperatorCommand): Promi
   });
 }
 
-async function write(
-  client: EtcdClient,
+function write(
+  { kv }: EtcdClient,
   settings: EtcdSettings,
   { server, action }: OperatorCommand,
 ): Promise<WriteOverrideResult> {
   const { services, overrides } = prefixesOf(settings);
   const name = serverKey(server);
-  try {
-    const keys = { key: `${overrides}${name}`, entryKey: `${services}${name}` };
-    return await writeOverride(client.kv, keys, action);
-  } catch (error) {
-    const kind = error instanceof ControllerError ? error.kind : "transient";
-    throw new ControllerError(kind, `Cannot override ${name}: ${messageOf(error)}`, { cause: error });
-  }
+  const keys = { key: `${overrides}${name}`, entryKey: `${services}${name}` };
+  return answerTo(writeOverride(kv, keys, action), `override ${name}`);
 }
 
 function inWords(action: OperatorAction, { changed, revision }: WriteOverrideResult): string {

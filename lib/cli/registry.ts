@@ -1,11 +1,10 @@
-import { ControllerError, messageOf } from "../util/errors.ts";
 import { readAll } from "../etcd/read.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import { buildModel, type Model } from "../registry/model.ts";
 import type { Bind } from "../util/flag_kinds.ts";
 import type { RenderOptions } from "../config/options.ts";
 import { prefixesOf } from "../etcd/open.ts";
-import { withEtcd } from "./connect.ts";
+import { answerTo, withEtcd } from "./connect.ts";
 import { networksOf } from "../node/listen.ts";
 
 /** Settings of the commands that read the registry once. */
@@ -18,18 +17,14 @@ export interface ReadSettings {
 /**
  * Reads the registry once, and builds the model that a node with these settings would build.
  *
- * @throws {ControllerError} (transient) when etcd cannot be read
+ * @throws {ControllerError} when etcd cannot be read
  */
 export async function readModel({ etcd, render, adminBind }: ReadSettings): Promise<Model> {
   const prefixes = prefixesOf(etcd);
+  const watched = [prefixes.services, prefixes.overrides];
   const { revision, entries } = await withEtcd(
     etcd,
-    ({ kv }) =>
-      readAll(kv, [prefixes.services, prefixes.overrides]).catch((error) => {
-        throw new ControllerError("transient", `Cannot read the registry: ${messageOf(error)}`, {
-          cause: error,
-        });
-      }),
+    ({ kv }) => answerTo(readAll(kv, watched), "read the registry"),
   );
   const networks = networksOf(render, adminBind);
   return buildModel({ revision, entries: [...entries.values()] }, prefixes, { networks });

@@ -1,11 +1,11 @@
-import { ControllerError, messageOf } from "../util/errors.ts";
+import { ControllerError } from "../util/errors.ts";
 import { asciiJson } from "../util/escape.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { type NodesRead, readNodes } from "../ack/wait.ts";
 import type { EtcdSettings } from "../etcd/options.ts";
 import type { StatusOptions, WaitFor } from "./options.ts";
 import { nodesJson, nodesTable } from "./nodes_table.ts";
-import { withEtcd } from "./connect.ts";
+import { answerTo, withEtcd } from "./connect.ts";
 import { waitInWords } from "./waiting.ts";
 import { watchNodes } from "./watch_nodes.ts";
 
@@ -27,17 +27,8 @@ function show(nodes: NodesRead, { json }: StatusOptions): void {
   console.log(asciiJson({ revision, clusterId, ...nodesJson(nodes) }, { indent: 2 }));
 }
 
-async function read({ kv }: EtcdClient, settings: EtcdSettings): Promise<NodesRead> {
-  try {
-    return await readNodes(kv, settings.nodesPrefix);
-  } catch (error) {
-    const state = messageOf(error);
-    throw new ControllerError(
-      "transient",
-      `Cannot read the nodes' keys from ${settings.endpoints.join(", ")}: ${state}`,
-      { cause: error },
-    );
-  }
+function read({ kv }: EtcdClient, { nodesPrefix, endpoints }: EtcdSettings): Promise<NodesRead> {
+  return answerTo(readNodes(kv, nodesPrefix), `read the nodes' keys from ${endpoints.join(", ")}`);
 }
 
 async function wait(

@@ -1,9 +1,8 @@
-import { Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from "etcd3";
+import type { Etcd3, IDuplexStream, IWatchRequest, IWatchResponse } from "etcd3";
 import { type Calls, createCalls } from "./calls.ts";
 import { createConnections } from "./connections.ts";
 import type { CredentialSource } from "./credentials.ts";
-
-export { CALL_DEADLINE_MS } from "./endpoint.ts";
+import { OpenEtcd3 } from "./endpoint.ts";
 
 /** How to reach etcd. */
 export interface EtcdOptions {
@@ -32,7 +31,7 @@ export interface EtcdClient {
 export function createEtcdClient(options: EtcdOptions): EtcdClient {
   const { endpoints, credentials = () => Promise.resolve({}), onRenewed = () => {} } = options;
   const connections = createConnections({ endpoints, credentials, onRenewed });
-  const kv = new EtcdThrough(createCalls(connections));
+  const kv = etcdThrough(createCalls(connections));
   return {
     kv,
     openWatch: async () => {
@@ -53,10 +52,8 @@ const UNUSED_HOST = "http://127.0.0.1:2379";
  * etcd3's watcher and leases are not used: they hang after a refused watch, an expired token or a restart of etcd with
  * authentication on (see `watch.ts` and `lease.ts`).
  */
-class EtcdThrough extends Etcd3 {
-  constructor(calls: Calls) {
-    super({ hosts: UNUSED_HOST });
-    // A protected member that only its constructor sets.
-    Object.assign(this.pool, calls);
-  }
+function etcdThrough(calls: Calls): Etcd3 {
+  const etcd = new OpenEtcd3({ hosts: UNUSED_HOST });
+  Object.assign(etcd.connection, calls);
+  return etcd;
 }

@@ -38,12 +38,8 @@ export async function readCredentials(settings: CredentialSettings): Promise<Cre
   };
 }
 
-async function readPassword({ passwordFile: file, password }: CredentialSettings): Promise<string> {
-  if (file !== undefined) return (await readFile(file)).toString().replace(/\r?\n$/, "");
-  if (password === undefined) {
-    throw new ControllerError("usage", "--user needs --password-file or ETCD_PASSWORD");
-  }
-  return password;
+async function readPassword({ passwordFile: file, password = "" }: CredentialSettings): Promise<string> {
+  return file === undefined ? password : (await readFile(file)).toString().replace(/\r?\n$/, "");
 }
 
 /** TLS itself accepts such files, or blames etcd's certificate or the protocol. */

@@ -43,7 +43,7 @@ export function openEndpoint(url: string, tls: Credentials["tls"]): Endpoint {
     faultHandling: { host: () => noop, global: noop },
     grpcOptions: GRPC_OPTIONS,
   };
-  const [calls, watches] = [new Client(options), new Client(options)];
+  const [calls, watches] = [new OpenEtcd3(options), new OpenEtcd3(options)];
   return {
     url,
     calls: calls.connection,
@@ -57,7 +57,7 @@ export function openEndpoint(url: string, tls: Credentials["tls"]): Endpoint {
 }
 
 /** etcd3 with access to its connection, which is a protected member. */
-class Client extends Etcd3 {
+export class OpenEtcd3 extends Etcd3 {
   get connection(): ICallable<unknown> {
     return this.pool;
   }

@@ -66,6 +66,8 @@ async function watchUntilGone(state: FullRead, options: FollowOptions, pause: Pa
   const prefixes: WatchedPrefix[] = options.prefixes.map((prefix) => ({ prefix, seen: state.revision }));
   const untrusted = options.untrusted?.();
   const signal = untrusted === undefined ? options.signal : AbortSignal.any([options.signal, untrusted]);
+  const onReads = (reason: string | undefined) =>
+    options.onEvent(reason === undefined ? { kind: "reads-answered" } : { kind: "reads-refused", reason });
   for (let isFirst = true;; isFirst = false) {
     const watching = new AbortController();
     const end = await watchOnce(options.client, {
@@ -80,7 +82,7 @@ async function watchUntilGone(state: FullRead, options: FollowOptions, pause: Pa
         pause.reset();
         options.onEvent({ kind: "watching", from: oldest(prefixes) + 1n, member });
         if (!isFirst) options.onResumed?.(prefixes);
-        startReadCheck(options, watching.signal);
+        checkReads({ ...options, everyMs: READ_CHECK_EVERY_MS, signal: watching.signal, onChange: onReads });
       },
     });
     watching.abort();
@@ -104,17 +106,6 @@ function edit(state: FullRead, events: readonly WatchEvent[]): void {
 
 function oldest(prefixes: readonly WatchedPrefix[]): bigint {
   return prefixes.map(({ seen }) => seen).reduce((a, b) => a < b ? a : b);
-}
-
-function startReadCheck({ client, prefixes, onEvent }: FollowOptions, signal: AbortSignal): void {
-  checkReads({
-    client,
-    prefixes,
-    everyMs: READ_CHECK_EVERY_MS,
-    signal,
-    onRefused: (reason) => onEvent({ kind: "reads-refused", reason }),
-    onAnswered: () => onEvent({ kind: "reads-answered" }),
-  });
 }
 
 /** A watch does not renew an expired token, any other call does. The answer does not matter. */

@@ -22,9 +22,6 @@ export interface Lease {
 
 type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 
-/** `ended`: the lease no longer exists. */
-export type Renewal = "renewed" | "ended";
-
 /** Grants a lease. If the answer is lost, the lease has no keys and ends by itself. */
 export async function grantLease(kv: Etcd3, ttlSeconds: number, bounds: CallBounds): Promise<Lease> {
   const askedAtMs = performance.now();
@@ -47,10 +44,10 @@ export async function keepLease<L extends Lease>(
   const askedAtMs = performance.now();
   const bounds = { limitMs: Math.min(CALL_DEADLINE_MS, Math.floor(lease.ttlMs / 3)), signal };
   const calls = Array.from({ length: isRetry ? 2 : 1 }, () => renewLease(kv, lease.id, bounds));
-  const renewal = await Promise.any(calls).catch(({ errors }: AggregateError) => {
+  const isRenewed = await Promise.any(calls).catch(({ errors }: AggregateError) => {
     throw errors[0];
   });
-  return renewal === "renewed" ? { ...lease, ...renewalTimes(askedAtMs, lease.ttlMs) } : undefined;
+  return isRenewed ? { ...lease, ...renewalTimes(askedAtMs, lease.ttlMs) } : undefined;
 }
 
 /** The time counts from the question: etcd may have renewed the lease long before its answer came. */
@@ -61,8 +58,10 @@ function renewalTimes(askedAtMs: number, ttlMs: number): Pick<Lease, "renewedAtM
 /**
  * Renews a lease, once. etcd offers this only as a stream without a deadline, which would hang for as long as a member is
  * frozen. So each renewal is a short stream within bounds, on an endpoint that the client picks at random.
+ *
+ * @returns false when the lease no longer exists
  */
-export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds): Promise<Renewal> {
+export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds): Promise<boolean> {
   const opening = kv.leaseClient.leaseKeepAlive();
   let stream: KeepAliveStream | undefined;
   const asking = async () => ask(stream = await opening, leaseId);
@@ -70,7 +69,7 @@ export async function renewLease(kv: Etcd3, leaseId: string, bounds: CallBounds)
     const answer = await within(asking(), bounds);
     // Ended, not cancelled: etcd3 takes a cancelled stream for a failed endpoint and drops its connections.
     stream?.end();
-    return Number(answer.TTL) > 0 ? "renewed" : "ended";
+    return Number(answer.TTL) > 0;
   } catch (error) {
     opening.then((stream) => stream.cancel(), () => {});
     throw stream === undefined ? error : explainStreamFailure(stream, error);

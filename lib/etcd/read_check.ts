@@ -11,9 +11,8 @@ export interface ReadCheckOptions {
   /** Jittered, in milliseconds. */
   readonly everyMs: number;
   readonly signal: AbortSignal;
-  /** Reads began to fail, or fail for another reason than before. */
-  onRefused(reason: string): void;
-  onAnswered(): void;
+  /** Reads began to fail, or fail for another reason than before. Undefined: they are answered again. */
+  onChange(reason: string | undefined): void;
 }
 
 /**
@@ -21,14 +20,13 @@ export interface ReadCheckOptions {
  * to read. Only another call shows that, and it is better known before the watch breaks. Never rejects.
  */
 export async function checkReads(options: ReadCheckOptions): Promise<void> {
-  const { everyMs, signal, onRefused, onAnswered } = options;
+  const { everyMs, signal, onChange } = options;
   let last: string | undefined;
   await repeat(async () => {
     const reason = await tryRead(options);
     if (signal.aborted || reason === last) return;
     last = reason;
-    if (reason === undefined) onAnswered();
-    else onRefused(reason);
+    onChange(reason);
   }, { ms: everyMs, signal });
 }
 

@@ -12,10 +12,10 @@ import type { HaproxyPort } from "../reconcile/ports.ts";
 import type { ReconcilePorts } from "../reconcile/reconcile.ts";
 import { log } from "../util/log.ts";
 import type { Bind } from "../util/flag_kinds.ts";
-import { sleep } from "../util/time.ts";
+import { aborted, sleep } from "../util/time.ts";
 import { readCommit, VERSION } from "../util/version.ts";
 import { createNodeKeys } from "./announce.ts";
-import { createAdmin } from "./admin.ts";
+import { createAdmin, serveAdmin } from "./admin.ts";
 import { runController } from "./controller.ts";
 import { createEventsApi } from "./events_api.ts";
 import { logEvents } from "./event_log.ts";
@@ -27,11 +27,10 @@ import { createJournal, startIdOf } from "./journal.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RunOptions } from "./options.ts";
 import { networksOf, remoteUrl } from "./listen.ts";
-import { aborted, atStop, type Part, runParts } from "./parts.ts";
+import { atStop, type Part, runParts } from "./parts.ts";
 import { admissionOf } from "./probing.ts";
 import { createRecorder } from "./recorder.ts";
 import { renderSettings, socketAlias, templateSource } from "./rendering.ts";
-import { serveAdmin } from "./serve_admin.ts";
 import { createTrigger } from "./trigger.ts";
 
 /** The settings of a node. */

@@ -1,3 +1,5 @@
+import { aborted } from "../util/time.ts";
+
 /** A part of a running node. */
 export interface Part {
   readonly name: string;
@@ -48,15 +50,4 @@ export function atStop(name: string, stop: () => void | Promise<void>): Part {
       await stop();
     },
   };
-}
-
-/**
- * Resolves when the signal is aborted. Not for a signal of `AbortSignal.any()`: when nothing else refers to it, it is
- * garbage-collected with its listener and never fires (seen on Deno 2.7.11).
- */
-export function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
 }

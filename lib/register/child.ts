@@ -55,7 +55,7 @@ function spawn(command: string, args: readonly string[]): Deno.ChildProcess {
       detached: true,
     }).spawn();
   } catch (error) {
-    const state = error instanceof Deno.errors.NotFound ? "it is not there" : messageOf(error);
+    const state = error instanceof Deno.errors.NotFound ? "no such program" : messageOf(error);
     throw new ControllerError("operator", `Cannot start ${command}: ${state}`, { cause: error });
   }
 }

@@ -37,7 +37,8 @@ export async function deregister(options: DeregisterOptions): Promise<Deregistra
     if (hurry.aborted) return { kind: "hurried" };
     if (registration.state().kind === "ended") return { kind: "unregistered" };
     const isLate = error instanceof TimeUpError;
-    return { kind: "unknown", reason: isLate ? `etcd was not told within ${limitMs} ms` : messageOf(error) };
+    const reason = isLate ? `cannot write to etcd within ${limitMs} ms` : messageOf(error);
+    return { kind: "unknown", reason };
   }
 }
 

@@ -1,25 +1,21 @@
-import { createLineQueue, type LineQueue } from "./line_queue.ts";
+import { createLineQueue } from "./line_queue.ts";
 import { resolvesWithin, sleep } from "./time.ts";
 
 const MAX_WAITING = 1024 * 1024;
 const LAST_LINES_MS = 1_000;
 const FULL_MS = 50;
 
-/** Lines on their way to standard error. Its reader may be stuck: nothing waits for it. */
-export interface StderrLines {
-  put: LineQueue["put"];
-  /** Gives the lines a moment to be written; for the end of the program. */
-  flush(): Promise<void>;
-}
-
-/** @param onLost called with the number of lost lines as soon as lines can be written again */
-export function stderrLines(onLost: (lines: number) => void): StderrLines {
+/**
+ * Makes a queue of lines to standard error. Its reader may be stuck: nothing waits for it.
+ *
+ * @param onLost called with the number of lost lines as soon as lines can be written again
+ */
+export function stderrLines(onLost: (lines: number) => void) {
   const { put, written } = createLineQueue({ write, maxLength: MAX_WAITING, onLost });
   return {
     put,
-    flush: async () => {
-      await resolvesWithin(written(), LAST_LINES_MS);
-    },
+    /** Gives the lines a moment to be written; for the end of the program. */
+    flush: async () => void await resolvesWithin(written(), LAST_LINES_MS),
   };
 }
 

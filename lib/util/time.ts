@@ -12,8 +12,8 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Resolves when the signal is aborted. Do not pass a signal of `AbortSignal.any()`: if nothing else refers to it, it is
- * collected with its listener and never fires (seen on Deno 2.7.11).
+ * Resolves when the signal is aborted. Do not pass a signal of `AbortSignal.any()`: when nothing else refers to it, it is
+ * garbage-collected with its listener and never fires (seen on Deno 2.7.11).
  */
 export function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -62,12 +62,14 @@ Deno.test("--help on every command prints flags with environment names and defau
   for (const command of ["run", "render", "check", "diff", "register"]) {
     const { code, stdout } = await controller([command, "--help"]);
     assertEquals(code, 0);
+    assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
     assertMatch(
       stdout.replace(/\s+/g, " "),
       /--endpoints <urls> .*env ETCD_ENDPOINTS, default http:\/\/127\.0\.0\.1:2379/,
     );
   }
   const { stdout } = await controller(["help"]);
+  assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
   for (const command of ["run", "render", "check", "diff", "register", "health", "version", "help"]) {
     assertStringIncludes(stdout, command);
   }

@@ -207,7 +207,7 @@ Deno.test("register that is asked to stop while etcd is away stops when its time
   await etcd.member(0).stop();
   registered.process.kill("SIGTERM");
   assertEquals(await registered.untilEnd(), 0);
-  assert(registered.said("leaving without an acknowledgement: etcd was not told within 1000 ms"));
+  assert(registered.said("leaving without an acknowledgement: cannot write to etcd within 1000 ms"));
   assert(registered.said("it expires with its lease"));
 });
 

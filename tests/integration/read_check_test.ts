@@ -6,7 +6,7 @@ import { ROOT } from "../support/secured_etcd.ts";
 
 const PREFIXES = ["/a/", "/b/"];
 
-/** Checks often, and keeps what was told: the reason, or "answered". */
+/** Checks often, and keeps each change: the reason, or "answered". */
 function startChecks(endpoint: string, auth?: { username: string; password: string }) {
   const client = createEtcdClient({
     endpoints: [endpoint],
@@ -19,8 +19,7 @@ function startChecks(endpoint: string, auth?: { username: string; password: stri
     prefixes: PREFIXES,
     everyMs: 50,
     signal: stop.signal,
-    onRefused: (reason) => told.push(reason),
-    onAnswered: () => told.push("answered"),
+    onChange: (reason) => told.push(reason ?? "answered"),
   });
   const close = async () => {
     stop.abort();

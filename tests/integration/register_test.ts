@@ -218,7 +218,7 @@ Deno.test("register says that its command is not there, and registers nothing", 
   await using etcd = await startEtcdCluster({ members: 1 });
   await using registered = startRegistered(etcd, { port: 8080, command: ["/no/such/program"] });
   assertEquals(await registered.untilEnd(), 1);
-  assertEquals(registered.process.lines, ["etcd-haproxy: Cannot start /no/such/program: it is not there"]);
+  assertEquals(registered.process.lines, ["etcd-haproxy: Cannot start /no/such/program: no such program"]);
   assertEquals(await registered.read(), "");
 });
 

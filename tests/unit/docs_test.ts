@@ -36,16 +36,13 @@ Deno.test("docs/operations/problems.md has a heading for each kind of problem, a
   assertEquals(kinds.toSorted(), [...PROBLEM_KINDS].sort());
 });
 
-Deno.test("docs/operations/log.md names only lines that the program writes", () => {
+Deno.test("docs/operations/log.md and problems.md quote only texts of the program", () => {
+  const lines = quotes(read("docs/operations/log.md"), /^- (`[^`]+`)/gm);
+  const reasons = quotes(read("docs/operations/problems.md"), /^Reason: (.+)$/gm);
+  assertEquals([lines.length > 30, reasons.length > 15], [true, true]);
   const sources = filesIn("lib/", ".ts").map(read).join("\n");
-  const lines = [...read("docs/operations/log.md").matchAll(/^- `([^`]+)`/gm)].flatMap(([, line]) =>
-    line ?? []
-  );
-  assertEquals(lines.length > 30, true);
-  assertEquals(
-    lines.filter((line) => !line.split(/\.\.\.|:/).every((part) => sources.includes(part.trim()))),
-    [],
-  );
+  const isThere = (text: string) => text.split(/\.\.\.|:/).every((part) => sources.includes(part.trim()));
+  assertEquals([...lines, ...reasons].filter((text) => !isThere(text)), []);
 });
 
 Deno.test("pages name only metrics that there are", () => {
@@ -99,6 +96,13 @@ function filesIn(folder: string, end: string): string[] {
     if (isDirectory) return filesIn(`${folder}${name}/`, end);
     return name.endsWith(end) ? [`${folder}${name}`] : [];
   });
+}
+
+/** The texts in backticks in what an expression captures. */
+function quotes(page: string, expression: RegExp): string[] {
+  return [...page.matchAll(expression)].flatMap(([, found = ""]) =>
+    [...found.matchAll(/`([^`]+)`/g)].flatMap(([, text]) => text ?? [])
+  );
 }
 
 /** Paths of source files that a page names, such as `plan/plan.ts`. */

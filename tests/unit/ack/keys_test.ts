@@ -42,7 +42,7 @@ Deno.test("parseStatus() reads what formatStatus() writes, and fields that it do
 
 const badStatuses: Record<string, [changes: Record<string, unknown>, reason: string]> = {
   "a negative revision": [{ revision: -1 }, "revision is negative"],
-  "a revision that is no integer": [{ revision: 1.5 }, "revision is no integer"],
+  "a revision that is no integer": [{ revision: 1.5 }, "revision is not an integer"],
   "a revision as text": [{ revision: "12" }, "revision is not a number"],
   "draining that is no array": [{ draining: "api/web-1" }, "draining is not an array"],
   "draining with markup": [{ draining: ["\u001b[31m"] }, "draining.0 is not <service>/<id>"],

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { aborted, type Part, runParts } from "../../../lib/node/parts.ts";
+import { type Part, runParts } from "../../../lib/node/parts.ts";
+import { aborted } from "../../../lib/util/time.ts";
 
 /** A part that writes down what happens to it, and ends when it is told to, some turns of the loop later. */
 function part(name: string, diary: string[], onStop: () => void = () => {}): Part {
