@@ -1,12 +1,5 @@
 import { ControllerError } from "../util/errors.ts";
-import {
-  guard,
-  type GuardLimits,
-  type GuardState,
-  type HeldServer,
-  missingServices,
-  type ReleasedServer,
-} from "./guard.ts";
+import { guard, type GuardLimits, type GuardState, type GuardVerdict, missingServices } from "./guard.ts";
 import { type Model, type Refusals, serverKey } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
 import { type Networks, objectionTo } from "../registry/allowed_addresses.ts";
@@ -54,19 +47,6 @@ export interface GuardPorts {
 
 /** How soon what is held is looked at again: its check may have failed meanwhile. */
 const LOOK_AGAIN_MS = 500;
-
-/** What the guard decided. Times are monotonic milliseconds. */
-export interface GuardVerdict {
-  /** Servers that left the registry and are kept for a while. */
-  readonly held: readonly HeldServer[];
-  /** Servers that left the registry and are no longer kept. */
-  readonly released: readonly ReleasedServer[];
-  /** What the guard knows: after a start, also what the file and an earlier run tell. */
-  readonly known: GuardState;
-  readonly decidedAt: number;
-  /** When to look again; undefined when nothing is held. */
-  readonly lookAt: number | undefined;
-}
 
 /** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
 export async function applyGuard(

@@ -59,6 +59,15 @@ export interface Guarded {
   readonly released: readonly ReleasedServer[];
 }
 
+/** What the guard decided in a pass. Times are monotonic milliseconds. */
+export interface GuardVerdict extends Omit<Guarded, "model"> {
+  /** What the guard knew: after a start, also what an earlier run put on record. */
+  readonly known: GuardState;
+  readonly decidedAt: number;
+  /** When to look again; undefined when nothing is held. */
+  readonly lookAt: number | undefined;
+}
+
 export interface GuardInput {
   /** What the registry asks for. */
   readonly model: Model;
@@ -99,20 +108,20 @@ export function missingServices({ inFile }: GuardState, model: Model): string[] 
   return missingServers(inFile ?? [], model).map(({ name }) => name);
 }
 
-/** Remembers what is held; `inFile` tells that the guarded model is in the file now. */
+/** What the guard knows after a pass; `inFile` tells that the guarded model is in the file now. */
 export function afterGuard(
-  state: GuardState,
-  { model, held, released }: Guarded,
-  { inFile, now, timeMs }: { inFile: boolean; now: number; timeMs: number },
+  { model, guard }: { readonly model: Model; readonly guard: GuardVerdict },
+  { inFile, timeMs }: { inFile: boolean; timeMs: number },
 ): GuardState {
+  const { known, held, released, decidedAt } = guard;
   const missing = [...held, ...inFile ? [] : released];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
-  if (!inFile) return { ...state, missingSince };
-  const recent = state.departures.filter(({ at }) => now - at < timeMs);
+  if (!inFile) return { ...known, missingSince };
+  const recent = known.departures.filter(({ at }) => decidedAt - at < timeMs);
   const left = released.filter(({ counts }) => counts)
-    .map(({ server: { service, id } }) => ({ service, id, at: now }));
+    .map(({ server: { service, id } }) => ({ service, id, at: decidedAt }));
   const departures = [...stillGone(recent, model), ...left];
-  return { ...state, inFile: model.services, departures, missingSince };
+  return { ...known, inFile: model.services, departures, missingSince };
 }
 
 /** Who came back has not left. */

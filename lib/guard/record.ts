@@ -132,9 +132,7 @@ function parseRecord(text: string, clocks: Clocks): GuardRecord {
 function parseServer(key: string, value: string): Server {
   const raw = { key, value: new TextEncoder().encode(value), modRevision: 0n, hasLease: false };
   const result = parseEntry(raw, "");
-  if (result.kind === "rejection") {
-    throw new Error(`a server on record cannot be used: ${result.rejection.reason}`);
-  }
-  if (result.unknownFields > 0) throw new Error("a server on record has a field that is not known");
-  return result.server;
+  if (!result.ok) throw new Error(`a server on record cannot be used: ${result.reason}`);
+  if (result.value.unknownFields > 0) throw new Error("a server on record has a field that is not known");
+  return result.value.value;
 }

@@ -24,6 +24,11 @@ export function stepKey(step: { readonly backend: string; readonly server: strin
   return `${step.backend}/${step.server}`;
 }
 
+/** Whether a step only asks a removed server again, which still holds requests. */
+export function isAskedAgain(step: Step): boolean {
+  return step.kind === "remove" && (step.isDraining || step.isMaint);
+}
+
 /** A step on one line. */
 export function describeStep(step: Step): string {
   return `${action(step)}: ${step.reason}`;
@@ -40,7 +45,5 @@ function action(step: Step): string {
 function summary(line: ServerLine): string {
   const { weight, maint, isChecked } = comparable(line);
   const address = line.params.split(" ", 1)[0] ?? "";
-  return [address, `weight ${weight}`, ...(isChecked ? ["check"] : []), ...(maint ? ["disabled"] : [])].join(
-    " ",
-  );
+  return `${address} weight ${weight}${isChecked ? " check" : ""}${maint ? " disabled" : ""}`;
 }

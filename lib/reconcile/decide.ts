@@ -1,6 +1,7 @@
 import { joinConfig } from "../config/text.ts";
 import { type Pace, pace } from "../plan/pace.ts";
 import { type Plan, plan, type PlanInput } from "../plan/plan.ts";
+import { isAskedAgain } from "../plan/step.ts";
 import { findServer, type Model } from "../registry/model.ts";
 import type { Desired, DesiredTexts } from "./desired.ts";
 import type { Observation } from "./observe.ts";
@@ -23,16 +24,11 @@ export interface DecisionInput {
 
 /** Plans what is desired. While a new base waits for its reload, endpoints follow on the last good one. */
 export function decide({ first, meanwhile }: DesiredTexts, input: DecisionInput): Decision {
-  const whole = planned(first, input);
+  const whole = { desired: first, ...planned(first, input), reloadAt: undefined };
   const waitsUntil = whole.pace.kind === "later" ? whole.pace.at : undefined;
-  if (waitsUntil === undefined || meanwhile === undefined) {
-    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
-  }
-  const part = planned(meanwhile, input);
-  if (part.plan.kind !== "runtime") {
-    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
-  }
-  return { desired: meanwhile, plan: part.plan, pace: part.pace, reloadAt: waitsUntil };
+  if (waitsUntil === undefined || meanwhile === undefined) return whole;
+  const part = { desired: meanwhile, ...planned(meanwhile, input), reloadAt: waitsUntil };
+  return part.plan.kind === "runtime" ? part : whole;
 }
 
 /** What a plan is made from in this pass. */
@@ -53,7 +49,7 @@ export function planInput(
 export function driftOf({ plan, desired }: Decision, { reachedText }: NodeState): number {
   if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
   if (reachedText !== joinConfig(desired.config)) return 0;
-  return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
+  return plan.steps.filter((step) => !isAskedAgain(step)).length;
 }
 
 function planned(desired: Desired, input: DecisionInput): { plan: Plan; pace: Pace } {

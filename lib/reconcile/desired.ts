@@ -55,7 +55,7 @@ export async function desire(
     const rendered = await render(model);
     const first = chooseDesired(rendered, { goodBase, refusedBase: state.refusedBase }, now());
     const isSame = goodBase === undefined || goodBase === first.config.base;
-    return { first, meanwhile: isSame ? undefined : desiredMeanwhile(rendered, goodBase) };
+    return { first, meanwhile: isSame ? undefined : onLastGood(goodBase, rendered.servers) };
   } catch (error) {
     if (!(error instanceof ControllerError) || goodBase === undefined) throw error;
     const { servers } = splitConfig(state.reachedText ?? observed.file ?? "");
@@ -80,11 +80,6 @@ export function chooseDesired(
   return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", pendingBackends: [] };
 }
 
-/** What is wanted while the rendered base waits for its reload. */
-export function desiredMeanwhile(rendered: ConfigText, goodBase: string): Desired {
-  return onLastGood(goodBase, rendered.servers);
-}
-
 /** A backend that only disappears is no reason to reload: without servers it answers 503 to nobody, and may come back. */
 function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   if (rendered.base === goodBase) return rendered;
@@ -106,54 +101,47 @@ export interface KnownText {
 }
 
 /**
- * What is wanted while the template cannot be rendered at all. Lines of servers that have not changed stay as the template
- * wrote them, as do those that it had of its own; others are written as the embedded template does.
+ * What is wanted while the template cannot be rendered at all. The lines of servers that have not changed stay as the
+ * template wrote them, as do the lines that it has of its own. Others are written as the embedded template does.
  */
 export function desiredWithoutTemplate(model: Model, known: KnownText): Desired {
-  const services = new Map(model.services.map(({ name, servers }) => [name, servers]));
-  const before = known.services && new Map(known.services.map(({ name, servers }) => [name, servers]));
-  const backends = new Set([...known.servers.keys(), ...services.keys()]);
+  const [now, before] = [serversByName(model.services), known.services && serversByName(known.services)];
+  const backends = new Set([...known.servers.keys(), ...now.keys()]);
   const lines = [...backends].map((name) => {
-    // Without knowing what the registry asked for, only backends that are no services are surely the template's own.
-    const registered = before === undefined ? undefined : before.get(name) ?? [];
-    const isOwn = (line: ServerLine) =>
-      registered === undefined ? !services.has(name) : registered.every(({ id }) => id !== line.name);
-    const place = { lines: known.servers.get(name) ?? [], servers: services.get(name) ?? [], registered };
-    return [name, linesWithoutTemplate(place, isOwn)] as const;
+    const place = { lines: known.servers.get(name) ?? [], servers: now.get(name) };
+    return [
+      name,
+      linesWithoutTemplate(place, before && new Map(before.get(name)?.map((s) => [s.id, s]))),
+    ] as const;
   });
   return onLastGood(known.base, withServerIds(new Map(lines)));
 }
 
-interface Place {
-  readonly lines: readonly ServerLine[];
-  readonly servers: readonly Server[];
-  readonly registered: readonly Server[] | undefined;
+function serversByName(services: readonly Service[]): ReadonlyMap<string, readonly Server[]> {
+  return new Map(services.map(({ name, servers }) => [name, servers]));
 }
 
+/** The lines of one backend; `before` has the servers that were written for the registry, if they are known. */
 function linesWithoutTemplate(
-  { lines, servers, registered }: Place,
-  isOwn: (line: ServerLine) => boolean,
+  { lines, servers }: { lines: readonly ServerLine[]; servers: readonly Server[] | undefined },
+  before: ReadonlyMap<string, Server> | undefined,
 ): ServerLine[] {
-  const desired = new Map(servers.map((server) => [server.id, server]));
-  const before = new Map(registered?.map((server) => [server.id, server]));
+  const desired = new Map(servers?.map((server) => [server.id, server]));
+  // If they are not known, only backends that are no services are surely the template's own.
+  const isOwn = (line: ServerLine) => before === undefined ? servers === undefined : !before.has(line.name);
   const kept = lines.flatMap((line) => {
     const server = desired.get(line.name);
+    desired.delete(line.name);
     if (server === undefined) return isOwn(line) ? [line] : [];
-    return [lineWithoutTemplate(server, { line, before: before.get(server.id) })];
+    return [isWrittenFor(line, server, before?.get(line.name)) ? line : embeddedLine(server)];
   });
-  const names = new Set(lines.map(({ name }) => name));
-  return [...kept, ...servers.filter(({ id }) => !names.has(id)).map(embeddedLine)];
+  return [...kept, ...[...desired.values()].map(embeddedLine)];
 }
 
-function lineWithoutTemplate(
-  server: Server,
-  { line, before }: { line: ServerLine; before: Server | undefined },
-): ServerLine {
-  const written = embeddedLine(server);
-  const isSame = before === undefined
-    ? placeOf(line) === placeOf(written)
-    : serverParams(before) === serverParams(server);
-  return isSame ? line : written;
+/** Whether a line is right for a server as it is now. */
+function isWrittenFor(line: ServerLine, server: Server, before: Server | undefined): boolean {
+  if (before === undefined) return placeOf(line) === placeOf(embeddedLine(server));
+  return serverParams(before) === serverParams(server);
 }
 
 function embeddedLine(server: Server): ServerLine {
@@ -166,7 +154,8 @@ function placeOf(line: ServerLine): string {
   return JSON.stringify([address, weight, maint]);
 }
 
-function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
+/** The last good base with these servers. */
+export function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
   const config = { base, servers };
   return { config: fitted(config), base: "last-good", pendingBackends: missingBackends(config) };
 }

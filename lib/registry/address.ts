@@ -12,12 +12,15 @@ export interface Address {
   readonly port: number;
 }
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | {
-  readonly ok: false;
-  readonly reason: string;
-};
+/** What was read from a text, or why it cannot be read. */
+export type Parsed<T> = Good<T> | Bad;
+type Good<T> = { readonly ok: true; readonly value: T };
+type Bad = { readonly ok: false; readonly reason: string };
 
-const bad = (reason: string): { ok: false; reason: string } => ({ ok: false, reason });
+/** A result of reading. */
+export const good = <T>(value: T): Good<T> => ({ ok: true, value });
+/** A reason why something cannot be read. */
+export const bad = (reason: string): Bad => ({ ok: false, reason });
 
 /** Reads `host:port`; an IPv6 address stands in brackets. */
 export function parseAddress(text: string): Parsed<Address> {
@@ -27,7 +30,7 @@ export function parseAddress(text: string): Parsed<Address> {
   if (!host.ok) return host;
   const port = parsePort(match[2] ?? "");
   if (!port.ok) return port;
-  return { ok: true, value: { host: host.value, port: port.value } };
+  return good({ host: host.value, port: port.value });
 }
 
 /** Reads a host without a port; an IPv6 address may stand in brackets. */
@@ -40,14 +43,14 @@ export function parseHost(text: string): Parsed<Host> {
   if (!isHostName(inner)) {
     return bad("host is neither an IPv4 address, an IPv6 address in brackets nor a DNS name");
   }
-  return { ok: true, value: { kind: "name", text: inner } };
+  return good({ kind: "name", text: inner });
 }
 
 function parsePort(text: string): Parsed<number> {
   if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535) {
     return bad("port is not a number from 1 to 65535");
   }
-  return { ok: true, value: Number(text) };
+  return good(Number(text));
 }
 
 /** Text that resolvers read as a number (`127.1`, `0x7f000001`, `1.2.3.4`) can only be meant as an IPv4 address. */
@@ -79,7 +82,7 @@ function checked(host: Host): Parsed<Host> {
   const range = ipaddr.process(host.text).range();
   if (range === "unspecified") return bad("address is the unspecified address, which no server can have");
   if (range === "multicast" || range === "broadcast") return bad(`address is a ${range} address`);
-  return { ok: true, value: host };
+  return good(host);
 }
 
 function isHostName(text: string): boolean {

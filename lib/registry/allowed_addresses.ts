@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { type Address, canonicalIp, type Host, type Parsed } from "./address.ts";
+import { type Address, bad, canonicalIp, good, type Host, type Parsed } from "./address.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -41,10 +41,10 @@ export function parseNetworks(text: string): Parsed<readonly Network[]> {
   const networks: Network[] = [];
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const network = parseNetwork(part);
-    if (network === undefined) return { ok: false, reason: `holds no network such as 10.0.0.0/8: ${part}` };
+    if (network === undefined) return bad(`holds no network such as 10.0.0.0/8: ${part}`);
     networks.push(network);
   }
-  return networks.length === 0 ? { ok: false, reason: "names no network" } : { ok: true, value: networks };
+  return networks.length === 0 ? bad("names no network") : good(networks);
 }
 
 function parseNetwork(text: string): Network | undefined {

@@ -44,7 +44,8 @@ class Node {
     const objection = (server: Server) =>
       this.failed.has(serverKey(server)) ? "its check has failed" : undefined;
     const result = guard({ model: modelOf(this.#entries), state, objection, now, limits });
-    this.state = afterGuard(state, result, { inFile, now, timeMs: limits?.timeMs ?? 0 });
+    const verdict = { ...result, known: state, decidedAt: now, lookAt: undefined };
+    this.state = afterGuard({ model: result.model, guard: verdict }, { inFile, timeMs: limits?.timeMs ?? 0 });
     this.left = result.released.map(({ server, reason }) => `${serverKey(server)}: ${reason}`);
     const held = new Set(result.held.map(({ server }) => serverKey(server)));
     return result.model.services.flatMap(({ servers }) =>
