@@ -4,14 +4,14 @@ import { onlyAdds, type Plan } from "./plan.ts";
  * Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. `crowded`
  * tells that the plan came within the plain interval after the last reload: only such reloads make the interval grow.
  */
-export type Pace =
-  | { readonly kind: "now" }
-  | {
-    readonly kind: "later";
-    readonly at: number | undefined;
-    readonly reason: string;
-    readonly crowded: boolean;
-  };
+export type Pace = { readonly kind: "now" } | Later;
+
+interface Later {
+  readonly kind: "later";
+  readonly at: number | undefined;
+  readonly reason: string;
+  readonly crowded: boolean;
+}
 
 /** What is known of earlier reloads. Times are monotonic milliseconds. */
 export interface ReloadHistory {
@@ -49,14 +49,9 @@ export function pace(input: PaceInput): Pace {
   if (plan.kind === "runtime" && onlyAdds(plan.steps)) return { kind: "now" };
   if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming", crowded: false };
   if (plan.kind === "runtime") return { kind: "now" };
-  const earliest = earliestReload(input);
-  if (now < earliest) {
-    return {
-      kind: "later",
-      at: earliest,
-      reason: "the last reload is too recent",
-      crowded: isCrowded(input),
-    };
+  const at = earliestReload(input);
+  if (now < at) {
+    return { kind: "later", at, reason: "the last reload is too recent", crowded: isCrowded(input) };
   }
   if (oldWorkers <= MAX_OLD_WORKERS) return { kind: "now" };
   const reason = `${oldWorkers} old workers still live`;

@@ -38,11 +38,8 @@ function targetOf(
   path: string | undefined,
 ): ProbeTarget | undefined {
   const options = paramKeywords(params);
-  if (address?.kind !== "ip" || options.has("ssl") || options.has("check-ssl")) return undefined;
-  if (
-    options.has("addr") || options.get("proto") === "h2" || options.has("send-proxy") ||
-    options.has("check-send-proxy")
-  ) {
+  if (address?.kind !== "ip" || options.get("proto") === "h2") return undefined;
+  if (["ssl", "check-ssl", "addr", "send-proxy", "check-send-proxy"].some((word) => options.has(word))) {
     return undefined;
   }
   return { host: address.host, port: Number(options.get("port") ?? address.port), path };

@@ -53,7 +53,6 @@ function unreadyRow(place: { backend: string; server: string }, wanted: Comparab
   const { address, weight } = wanted;
   if (address?.kind !== "ip") return [];
   const failedCheck = "8 2 0 6";
-  return [
-    `0 ${place.backend} 0 ${place.server} ${address.host} 0 0 ${weight} ${weight} 0 ${failedCheck} 0 0 0 - ${address.port} - 0 0 - - 0`,
-  ];
+  const names = `0 ${place.backend} 0 ${place.server} ${address.host}`;
+  return [`${names} 0 0 ${weight} ${weight} 0 ${failedCheck} 0 0 0 - ${address.port} - 0 0 - - 0`];
 }
