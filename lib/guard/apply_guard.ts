@@ -6,14 +6,14 @@ import { type Networks, objectionTo } from "../registry/allowed_addresses.ts";
 import type { Observed, ObservedServers } from "../plan/observed.ts";
 import { filesAtStart, findFile, type NextFile, withNext } from "./known_files.ts";
 
-/** What outlives the process: a restart must not begin a new window, and must know what is served. */
+/** The part that outlives the process: a restart must not begin a new window, and must know which servers are served. */
 export type GuardRecord = Pick<GuardState, "departures" | "missingSince" | "files">;
 
 /** The guard's limits and its record. */
 export interface GuardPort {
   /** Undefined: the guard is off. */
   readonly limits: GuardLimits | undefined;
-  /** What an earlier run left. Never rejects. */
+  /** The record of an earlier run. Never rejects. */
   load(): Promise<GuardRecord>;
   /** Keeps a record for the next run. Never rejects: a full disk must not stop a pass. */
   save(record: GuardRecord): Promise<void>;
@@ -68,7 +68,7 @@ export async function applyGuard(
   return { model, guard: { held, released, known, decidedAt: now, lookAt } };
 }
 
-/** After a start: what an earlier run put on record, as far as it is about the files that are there now. */
+/** After a start: the record of an earlier run, as far as it is about the files that are there now. */
 async function withRecord(
   { state, running, file }: GuardBasis,
   { guard, haproxy }: GuardPorts,

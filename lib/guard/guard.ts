@@ -46,7 +46,7 @@ export interface ReleasedServer {
   readonly server: Server;
   readonly since: number;
   readonly reason: string;
-  /** It was not drained before, so it counts among those that vanished. */
+  /** It was not drained before, so it counts as one that vanished. */
   readonly counts: boolean;
 }
 

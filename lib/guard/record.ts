@@ -40,7 +40,7 @@ export function createGuardStore(
   path: string,
   { files, clocks, onError }: { files: RecordFiles; clocks: Clocks; onError: (message: string) => void },
 ): Pick<GuardPort, "load" | "save"> {
-  // Taken once, so that a clock that is set does not move what was recorded.
+  // Taken once, so that setting the clock does not move recorded times.
   const offset = clocks.wall() - clocks.monotonic();
   let written = { times: timesText(INITIAL_GUARD, offset), digests: new Set<string>() };
   let isFailing = false;

@@ -13,7 +13,7 @@ interface Later {
   readonly crowded: boolean;
 }
 
-/** What is known of earlier reloads. Times are monotonic milliseconds. */
+/** Earlier reloads. Times are monotonic milliseconds. */
 export interface ReloadHistory {
   /** When the last reload ended; undefined before the first. */
   readonly lastEndedAt: number | undefined;
@@ -39,9 +39,9 @@ export interface PaceInput {
 }
 
 /**
- * Decides when a plan is applied. What takes traffic from a server waits for the quiet window: a key that is deleted and
- * put again within it costs nobody a request. Reloads wait for the interval since the last one besides, which doubles up
- * to 30 s while each comes right after the last, and for old workers to end.
+ * Decides when a plan is applied. A plan that takes traffic from a server waits for the quiet window, so that a key which
+ * is deleted and put again within it costs no request. A reload also waits for old workers to end, and for the interval
+ * since the last reload. The interval doubles up to 30 s while each reload comes right after the last.
  */
 export function pace(input: PaceInput): Pace {
   const { plan, now, quiet, oldWorkers } = input;

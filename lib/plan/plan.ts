@@ -4,11 +4,11 @@ import { type ReloadCause, reloadReason } from "./reload.ts";
 import { comparable, type ComparableAddress, type ComparableServer } from "../config/server_line.ts";
 import { describeStep, type Step } from "./step.ts";
 
-/** What a pass does. Data only: it can be printed, compared and tested. */
+/** What a pass is to do, as data that can be printed, compared and tested. */
 export type Plan =
-  /** HAProxy runs what is desired, and the file says the same. */
+  /** HAProxy runs the desired text, and the file holds the same. */
   | { readonly kind: "nothing" }
-  /** Only the file is written: HAProxy runs what is wanted already, or does not run at all. */
+  /** Only the file is written: HAProxy runs the desired text already, or does not run at all. */
   | { readonly kind: "write"; readonly reason: string }
   /** The file is written, and the steps are made while HAProxy runs. */
   | { readonly kind: "runtime"; readonly steps: readonly Step[] }
@@ -19,19 +19,19 @@ export type Plan =
     readonly steps: readonly Step[];
   };
 
-/** What a plan is made from. */
+/** The input of a plan. */
 export interface PlanInput {
   readonly desired: ConfigText;
   readonly observed: Observed;
-  /** The file as it stands on disk; undefined when there is none. */
+  /** The text of the file on disk; undefined when there is none. */
   readonly file: string | undefined;
   /** The revision at which the registry last changed a server; undefined when it knows no such server. */
   readonly revisionOf: (backend: string, server: string) => bigint | undefined;
-  /** `reload`: never change anything at run time; `reload-once`: not this time, for steps just had no effect. */
+  /** `reload`: never change anything at run time; `reload-once`: not this time, because steps just had no effect. */
   readonly mode: "auto" | "reload" | "reload-once";
 }
 
-/** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
+/** Compares the desired text with what HAProxy runs, never with the file: a file may be written and not loaded. */
 export function plan(input: PlanInput): Plan {
   const { desired, observed, file } = input;
   if (observed.kind === "starting") return { kind: "nothing" };
@@ -59,7 +59,7 @@ export function countLines(plan: Plan): number {
   return steps + (plan.kind === "write" || plan.kind === "reload" ? 1 : 0);
 }
 
-/** Whether steps only take traffic to more servers, so that nobody is harmed if they turn out to be too early. */
+/** Whether steps only bring traffic to more servers, which does no harm if it is too early. */
 export function onlyAdds(steps: readonly Step[]): boolean {
   return steps.every(({ kind }) => kind === "add" || kind === "ready");
 }
@@ -68,7 +68,7 @@ function writePlan({ desired, file }: PlanInput, reason: string): Plan {
   return file === joinConfig(desired) ? { kind: "nothing" } : { kind: "write", reason };
 }
 
-/** The steps from what HAProxy runs to what is desired, in some backends only if they are named. */
+/** The steps from what HAProxy runs to the desired lines; `only`: in these backends. */
 export function serverSteps(input: PlanInput, running: ObservedServers, only?: ReadonlySet<string>): Step[] {
   const backends = [...input.desired.servers].filter(([backend]) => only?.has(backend) !== false);
   return backends.flatMap(([backend, lines]) => {

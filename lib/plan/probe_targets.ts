@@ -2,14 +2,14 @@ import type { ProbeTarget } from "../util/probe.ts";
 import { comparable, type ComparableServer, paramKeywords } from "../config/server_line.ts";
 import { type Step, stepKey } from "./step.ts";
 
-/** A server that is to get requests and that nobody has seen healthy. */
+/** A server that is to get requests and has not passed a probe yet. */
 export interface Candidate {
   readonly key: string;
-  /** Undefined: only HAProxy's own check can tell, for it speaks TLS or HTTP/2. */
+  /** Undefined: only HAProxy's own check can tell, because the server speaks TLS or HTTP/2. */
   readonly target: ProbeTarget | undefined;
 }
 
-/** The servers among the steps that must be seen healthy first. One that is not checked is none of them. */
+/** The servers among the steps that must pass a probe first. A server without a check need not. */
 export function candidatesOf(
   steps: readonly Step[],
   pathOf: (backend: string, server: string) => string | undefined,

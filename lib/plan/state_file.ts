@@ -15,8 +15,8 @@ const COLUMNS = { admin: 6, userWeight: 7, initialWeight: 8 };
 /**
  * The server-state file for a reload to `config`: the health of every server that stays what it was, so that a server
  * whose check fails gets no request from the new worker, and a row that says "down" for every server that is unready.
- * Administrative state and weight are those of the new text. Another server with a new address has no row, for a row's
- * address wins over the configuration's.
+ * Administrative state and weight are those of the new text. A server with a new address has no row otherwise, because a
+ * row's address wins over the configuration's.
  */
 export function serverStateText(
   config: ConfigText,

@@ -1,7 +1,7 @@
 import type { ServerLine } from "../config/text.ts";
 import { comparable, type ComparableAddress } from "../config/server_line.ts";
 
-/** One change of one server, as data: what is to be done, and why, in words. */
+/** One change of one server as data: what to do, and why in words. */
 export type Step =
   | Of<"add", { readonly line: ServerLine }>
   /** A parameter changed that no command can change: the server is removed and added again. */

@@ -26,21 +26,21 @@ export interface AfterClock {
   readonly guardTimeMs: number;
 }
 
-/** What a pass leaves. */
+/** What a pass leaves to the next one. */
 export interface Next {
   readonly state: NodeState;
   readonly requeue: Requeue;
 }
 
-/** How often removed servers that still hold requests are asked again. */
+/** How often HAProxy is asked again about removed servers that still hold requests. */
 const PENDING = { minMs: 100, maxMs: 2_000 };
 
-/** While a base is refused, its template is looked at again: one that was mended is another text. */
+/** While a base is refused, its template is read again: a repaired template makes another text. */
 const LOOK_MS = 3_000;
 /** A last good copy that could not be kept is written again after this time. */
 const KEEP_AGAIN_MS = 3_000;
 
-/** What a pass leaves to the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
+/** Decides what a pass leaves to the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
 export function afterPass(pass: MadePass, before: NodeState, clock: AfterClock): Next {
   const { state, requeue } = afterOutcome(pass, withSeen(before, pass, clock), clock);
   const guard = afterGuard(pass, { inFile: isWritten(pass.outcome), timeMs: clock.guardTimeMs });
@@ -51,14 +51,14 @@ export function afterPass(pass: MadePass, before: NodeState, clock: AfterClock):
   };
 }
 
-/** A plan that was put off tells nothing new of what failed before. */
+/** A plan that was put off does not change the errors of the passes before. */
 function withErrors(state: NodeState, outcome: Outcome | undefined): NodeState {
   if (outcome === undefined) return state;
   if (outcome.kind !== "reached") return { ...state, applyError: failureOf(outcome) };
   return { ...state, applyError: undefined, lastGoodError: outcome.lastGoodError };
 }
 
-/** Whether the file holds what the pass wanted. */
+/** Whether the pass wrote the file that it wanted. */
 function isWritten(outcome: Outcome | undefined): boolean {
   return outcome?.kind === "reached" && outcome.observed.kind !== "starting";
 }
@@ -68,7 +68,7 @@ function earlier(requeue: Requeue, at: number | undefined): Requeue {
   return requeueAt(requeue.kind === "at" ? Math.min(requeue.at, at) : at);
 }
 
-/** Remembers what was seen, also if the plan is put off: the pass that makes it must not know less. */
+/** Remembers what the pass saw, also if its plan is put off: the pass that applies it must not know less. */
 function withSeen(before: NodeState, { observed, decision }: MadePass, clock: AfterClock): NodeState {
   const { running, baseText } = observed;
   const { workerPid } = observed.processes;
@@ -137,7 +137,7 @@ function afterReached(
   return { state: next, requeue: requeueAt(lookAgainAt(next, { decision, outcome, clock })) };
 }
 
-/** When what was reached has to be looked at again. */
+/** When the result has to be looked at again, in monotonic milliseconds; Infinity: not by itself. */
 function lookAgainAt(
   { refusedBase, pendingPasses }: NodeState,
   { decision, outcome, clock }: { decision: Decision; outcome: Reached; clock: AfterClock },

@@ -47,7 +47,7 @@ export function failureOf(outcome: Outcome): string | undefined {
   return outcome.reason;
 }
 
-/** What a plan is carried out for, and with. */
+/** The purpose of a plan, and the ports to carry it out with. */
 export interface ApplyOptions {
   /** What the plan was made from. */
   readonly input: PlanInput;
@@ -138,7 +138,7 @@ async function change(
   return { kind: "incomplete", reason };
 }
 
-/** What is left to do in the backends that were touched, by what HAProxy says of them now. */
+/** The steps that are left in the touched backends, by what HAProxy reports of them now. */
 async function lookAgain(steps: readonly Step[], { haproxy, input }: ApplyOptions) {
   const touched = [...new Set(steps.map(({ backend }) => backend))];
   const seen = await haproxy.observeBackends(touched);
@@ -160,7 +160,7 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
   const refused = await write(options);
   if (refused !== undefined) return refused;
   const unready = await round.unready();
-  // Health as it is now: what was seen at the last full look may be half a minute old.
+  // The health of now: the last full look may be half a minute old.
   const now = await haproxy.observe();
   await haproxy.writeServerState(
     serverStateText(input.desired, now.kind === "up" ? now.servers : new Map(), unready),
@@ -178,8 +178,8 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
 }
 
 /**
- * A reload whose text binds an address that somebody else holds fails late, and clients are refused for seconds
- * meanwhile: `haproxy -c` does not bind. So an address that is new is tried first.
+ * A reload fails late if another process has an address of the new text, and clients are refused for seconds meanwhile,
+ * because `haproxy -c` does not bind. So a new address is tried first.
  */
 async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promise<string | undefined> {
   if (runningBase === undefined) return undefined;
@@ -190,7 +190,7 @@ async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promi
   return undefined;
 }
 
-/** A restart of HAProxy must come up with what runs, not with what failed to load. */
+/** A restart of HAProxy must start the text that runs, not the text that failed to load. */
 async function putBack({ haproxy, input }: ApplyOptions, reason: string): Promise<Outcome> {
   const text = await haproxy.readLastGood() ?? input.file;
   if (text !== undefined) await (await haproxy.stageConfig(text)).commit();
@@ -210,6 +210,6 @@ async function verify(options: ApplyOptions): Promise<Outcome> {
   }
   return {
     kind: "failed",
-    reason: `HAProxy was reloaded and does not run what was asked for: ${missing.join("; ")}`,
+    reason: `HAProxy was reloaded and does not run the new configuration: ${missing.join("; ")}`,
   };
 }

@@ -8,7 +8,7 @@ import type { Observation } from "./observe.ts";
 import type { Decision } from "./pass.ts";
 import type { NodeState } from "./state.ts";
 
-/** What a decision is made from, besides the desired texts. */
+/** The input of a decision besides the desired texts. */
 export interface DecisionInput {
   readonly model: Model;
   readonly observed: Observation;
@@ -22,7 +22,7 @@ export interface DecisionInput {
   readonly now: number;
 }
 
-/** Plans what is desired. While a new base waits for its reload, endpoints follow on the last good one. */
+/** Plans the desired text. While a new base waits for its reload, servers follow on the last good one. */
 export function decide({ first, meanwhile }: DesiredTexts, input: DecisionInput): Decision {
   const whole = { desired: first, ...planned(first, input), reloadAt: undefined };
   const waitsUntil = whole.pace.kind === "later" ? whole.pace.at : undefined;
@@ -31,7 +31,7 @@ export function decide({ first, meanwhile }: DesiredTexts, input: DecisionInput)
   return part.plan.kind === "runtime" ? part : whole;
 }
 
-/** What a plan is made from in this pass. */
+/** The input of a plan in this pass. */
 export function planInput(
   desired: Desired,
   { model, observed, state, mode }: Pick<DecisionInput, "model" | "observed" | "state" | "mode">,
@@ -45,7 +45,7 @@ export function planInput(
   };
 }
 
-/** How many steps lead to a text that was reached already: others changed what HAProxy runs. Removals that go on do not count. */
+/** How many steps lead to a text that was reached before: another client changed HAProxy. Removals in progress do not count. */
 export function driftOf({ plan, desired }: Decision, { reachedText }: NodeState): number {
   if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
   if (reachedText !== joinConfig(desired.config)) return 0;

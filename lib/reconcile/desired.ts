@@ -30,13 +30,13 @@ export interface Desired {
 /** The texts that a pass may drive HAProxy to. */
 export interface DesiredTexts {
   readonly first: Desired;
-  /** What to go on with while `first` waits for its reload; undefined: there is nothing else. */
+  /** The text to use while `first` waits for its reload; undefined: there is no other. */
   readonly meanwhile: Desired | undefined;
 }
 
 /**
- * Renders the model, and chooses the base. A template that fails must not stop endpoints from following: the last good
- * base goes on with the servers of now.
+ * Renders the model, and chooses the base. A template that fails must not stop servers from following: the last good base
+ * is kept, with the servers of now.
  *
  * @throws {ControllerError} when the template fails and no good base is known
  */
@@ -66,8 +66,8 @@ export async function desire(
 }
 
 /**
- * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
- * template must not stop endpoints from following.
+ * Chooses the base. While the rendered one is refused, the last good one is kept, with the servers of now: a broken
+ * template must not stop servers from following.
  */
 export function chooseDesired(
   rendered: ConfigText,
@@ -80,7 +80,7 @@ export function chooseDesired(
   return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", pendingBackends: [] };
 }
 
-/** A backend that only disappears is no reason to reload: without servers it answers 503 to nobody, and may come back. */
+/** A backend that only disappears is no reason to reload: no frontend uses it any more, and it may come back. */
 function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   if (rendered.base === goodBase) return rendered;
   const names = new Set(
@@ -92,7 +92,7 @@ function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
 }
 
-/** What is known of the text that HAProxy was brought to. */
+/** The text that HAProxy was brought to. */
 export interface KnownText {
   readonly base: string;
   readonly servers: ServerLines;
@@ -101,7 +101,7 @@ export interface KnownText {
 }
 
 /**
- * What is wanted while the template cannot be rendered at all. The lines of servers that have not changed stay as the
+ * The configuration to run while the template cannot be rendered at all. The lines of servers that have not changed stay as the
  * template wrote them, as do the lines that it has of its own. Others are written as the embedded template does.
  */
 export function desiredWithoutTemplate(model: Model, known: KnownText): Desired {

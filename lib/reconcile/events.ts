@@ -9,7 +9,7 @@ import { countServers, serverKey } from "../registry/model.ts";
 import { failureOf, type Outcome } from "./apply.ts";
 import { lastObserved, type Pass } from "./pass.ts";
 
-/** What a pass did, in numbers and words. */
+/** A pass in numbers and words. */
 export interface PassSummary {
   readonly revision: number;
   readonly plan: Plan["kind"];
@@ -23,10 +23,10 @@ export interface PassSummary {
   readonly moreSteps: number;
 }
 
-/** What a pass changed, or found changed. Text in it comes from outside and is not escaped. */
+/** Something that a pass changed or found changed. Text in it comes from outside and is not escaped. */
 export type PassEvent =
   | Of<"plan-put-off", PassSummary & { reason: string }>
-  /** `goesOn`: all that was done is to ask removed servers again, which hold requests. */
+  /** `goesOn`: all steps only ask again about removed servers that hold requests. */
   | Of<"applied", PassSummary & { goesOn: boolean }>
   /** `startsOver`: the next pass leaves out what failed, at once. */
   | Of<"not-applied", PassSummary & { outcome: Outcome["kind"]; reason: string; startsOver: boolean }>
@@ -174,7 +174,7 @@ function baseEvents(before: Pass | undefined, after: Pass): PassEvent[] {
   return [{ kind: "base-refused", reason: now.reason, attempts: now.attempts, pendingBackends }];
 }
 
-/** The pass in which a base is refused still has the rendered one; the next goes on with the last good one. */
+/** The pass in which a base is refused still has the rendered one; the next pass has the last good one. */
 function pendingBackendsOf({ decision: { desired }, state: { goodBase } }: Pass): readonly string[] {
   if (desired.base === "last-good" || goodBase === undefined) return desired.pendingBackends;
   return missingBackends({ base: goodBase, servers: desired.config.servers });

@@ -13,7 +13,7 @@ export interface Decision {
   readonly desired: Desired;
   readonly plan: Plan;
   readonly pace: Pace;
-  /** When the rendered base may be loaded, if the pass goes on with the last good one until then. */
+  /** When the rendered base may be loaded, if the pass uses the last good one until then. */
   readonly reloadAt: number | undefined;
 }
 
@@ -28,7 +28,7 @@ export type Requeue =
  * it, counts it and shows it.
  */
 export interface Pass {
-  /** What the registry asks for, and what is held besides. */
+  /** What the registry asks for, with the servers that the guard holds. */
   readonly model: Model;
   readonly guard: GuardVerdict;
   readonly observed: Observation;

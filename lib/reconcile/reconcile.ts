@@ -13,7 +13,7 @@ import type { Decision, Pass } from "./pass.ts";
 import type { Admission, HaproxyPort } from "./ports.ts";
 import type { NodeState } from "./state.ts";
 
-/** What a pass works with. Times are monotonic milliseconds. */
+/** The ports and settings of a pass. Times are monotonic milliseconds. */
 export interface ReconcilePorts {
   readonly haproxy: HaproxyPort;
   readonly admission: Admission;
@@ -43,10 +43,10 @@ export interface PassStart {
 }
 
 /**
- * One pass, from whole state to whole state: looks at what HAProxy runs, builds the model of the snapshot, holds what may
- * not leave yet, chooses the text that this asks for, plans the difference, and applies it or puts it off.
+ * One pass, from whole state to whole state: it looks at what HAProxy runs, builds the model of the snapshot, holds
+ * servers that may not leave yet, chooses the text to run, plans the difference, and applies the plan or puts it off.
  *
- * @throws {ControllerError} when HAProxy cannot be asked, or the template fails and there is no good base to go on with
+ * @throws {ControllerError} when HAProxy cannot be asked, or the template fails and no good base is known
  */
 export async function reconcile(snapshot: Snapshot, start: PassStart, ports: ReconcilePorts): Promise<Pass> {
   const { state, quiet, full } = start;

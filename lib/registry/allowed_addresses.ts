@@ -11,7 +11,7 @@ export interface Network {
 
 /** One of the node's own listening addresses. */
 export interface Listener {
-  /** What it is for, as a reason names it. */
+  /** The flag that sets it, as reasons name it. */
   readonly flag: string;
   /** Undefined: on every address of the node. */
   readonly ip: string | undefined;
@@ -27,10 +27,10 @@ export interface Networks {
   readonly ownIps: readonly string[];
 }
 
-/** The policy of a node that says nothing: all but link-local. */
+/** The policy by default: all but link-local. */
 export const ANY_NETWORK: Networks = { allowed: undefined, listeners: [], ownIps: [] };
 
-// Nothing that speaks HTTP for others lives there; a cloud's metadata service, which hands out credentials, does.
+// No backend is there, but a cloud's metadata service is, which hands out credentials.
 const LINK_LOCAL: readonly Network[] = [
   { ip: "169.254.0.0", prefixLength: 16 },
   { ip: "fe80::", prefixLength: 10 },
@@ -121,7 +121,7 @@ function isLoopback(ip: Ip): boolean {
   return ip.range() === "loopback";
 }
 
-/** HAProxy asks DNS for it, where it may be anything; what it is meant to be is known. */
+/** HAProxy asks DNS for this name, and may get any address. It is meant to be the node itself. */
 function isLocalhost(name: string): boolean {
   return /(^|\.)localhost$/i.test(name);
 }

@@ -49,7 +49,7 @@ export interface Override {
   readonly revision: bigint;
 }
 
-/** What was read from a value, and how many of its fields this version does not know. */
+/** A value, and how many of its fields this version does not know. */
 export interface Known<T> {
   readonly value: T;
   readonly unknownFields: number;

@@ -44,7 +44,7 @@ export interface Refusal {
 /** Refusals by `<service>/<id>`. */
 export type Refusals = ReadonlyMap<string, Refusal>;
 
-/** What a model depends on besides the registry. */
+/** All that a model depends on besides the registry. */
 export interface ModelRules {
   readonly refusals?: Refusals;
   /** Default: all but link-local. */
@@ -60,8 +60,8 @@ export const EMPTY_MODEL: Model = {
   unknownFields: 0,
 };
 
-// Entries are immutable, so what was read from an entry holds as long as the entry itself: parsing 10,000 entries and
-// comparing their addresses takes longer than the rest of a pass.
+// Entries are immutable, so the result is right as long as the entry exists. Parsing 10,000 entries and comparing their
+// addresses in each pass would take longer than the rest of it.
 const entryReader = memoByText(
   (prefix) =>
     memoByObject((networks: Networks) =>
@@ -119,7 +119,7 @@ export function countServers(model: Model): number {
   return model.services.reduce((sum, service) => sum + service.servers.length, 0);
 }
 
-/** A server of a model; undefined when the model has none of this name. Few are asked for, so services are indexed when they are. */
+/** A server of a model; undefined when the model has none of this name. Services are indexed when they are asked for. */
 export function findServer({ services }: Model, service: string, id: string): Server | undefined {
   const found = services.find(({ name }) => name === service);
   return found && serversById(found).get(id);
