@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { type Address, canonicalIp, type Host, type Parsed } from "./address.ts";
+import { type Address, bad, canonicalIp, good, type Host, type Parsed } from "./address.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -11,7 +11,7 @@ export interface Network {
 
 /** One of the node's own listening addresses. */
 export interface Listener {
-  /** What it is for, as a reason names it. */
+  /** The flag that sets it, as reasons name it. */
   readonly flag: string;
   /** Undefined: on every address of the node. */
   readonly ip: string | undefined;
@@ -27,10 +27,10 @@ export interface Networks {
   readonly ownIps: readonly string[];
 }
 
-/** The policy of a node that says nothing: all but link-local. */
+/** The policy by default: all but link-local. */
 export const ANY_NETWORK: Networks = { allowed: undefined, listeners: [], ownIps: [] };
 
-// Nothing that speaks HTTP for others lives there; a cloud's metadata service, which hands out credentials, does.
+// No backend is there, but a cloud's metadata service is, which hands out credentials.
 const LINK_LOCAL: readonly Network[] = [
   { ip: "169.254.0.0", prefixLength: 16 },
   { ip: "fe80::", prefixLength: 10 },
@@ -41,10 +41,10 @@ export function parseNetworks(text: string): Parsed<readonly Network[]> {
   const networks: Network[] = [];
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const network = parseNetwork(part);
-    if (network === undefined) return { ok: false, reason: `holds no network such as 10.0.0.0/8: ${part}` };
+    if (network === undefined) return bad(`holds no network such as 10.0.0.0/8: ${part}`);
     networks.push(network);
   }
-  return networks.length === 0 ? { ok: false, reason: "names no network" } : { ok: true, value: networks };
+  return networks.length === 0 ? bad("names no network") : good(networks);
 }
 
 function parseNetwork(text: string): Network | undefined {
@@ -121,7 +121,7 @@ function isLoopback(ip: Ip): boolean {
   return ip.range() === "loopback";
 }
 
-/** HAProxy asks DNS for it, where it may be anything; what it is meant to be is known. */
+/** HAProxy asks DNS for this name, and may get any address. It is meant to be the node itself. */
 function isLocalhost(name: string): boolean {
   return /(^|\.)localhost$/i.test(name);
 }

@@ -1,13 +1,13 @@
+import { bad, type Parsed } from "./address.ts";
 import {
-  type EntryResult,
+  type Known,
   type Override,
-  type OverrideResult,
   parseEntry,
   parseOverride,
   type Rejection,
   type Server,
 } from "./entry.ts";
-import { memoByObject } from "../util/memo.ts";
+import { memoByObject, memoByText } from "../util/memo.ts";
 import { ANY_NETWORK, type Networks, objectionTo } from "./allowed_addresses.ts";
 import type { RawEntry, Snapshot } from "./snapshot.ts";
 
@@ -44,7 +44,7 @@ export interface Refusal {
 /** Refusals by `<service>/<id>`. */
 export type Refusals = ReadonlyMap<string, Refusal>;
 
-/** What a model depends on besides the registry. */
+/** All that a model depends on besides the registry. */
 export interface ModelRules {
   readonly refusals?: Refusals;
   /** Default: all but link-local. */
@@ -60,16 +60,25 @@ export const EMPTY_MODEL: Model = {
   unknownFields: 0,
 };
 
-/** Why a policy rejects a server, empty when it does not: comparing addresses takes longer than all else in a pass. */
-const judgements = memoByObject((networks: Networks) =>
-  memoByObject(({ address, check }: Server): string =>
-    objectionTo(address, check.kind === "on" ? check.port : undefined, networks) ?? ""
-  )
+// Entries are immutable, so the result is right as long as the entry exists. Parsing 10,000 entries and comparing their
+// addresses in each pass would take longer than the rest of it.
+const entryReader = memoByText(
+  (prefix) =>
+    memoByObject((networks: Networks) =>
+      memoByObject((raw: RawEntry): Parsed<Known<Server>> => {
+        const result = parseEntry(raw, prefix);
+        const reason = result.ok ? rejectionOf(result.value.value, networks) : undefined;
+        return reason === undefined ? result : bad(reason);
+      })
+    ),
+  1,
 );
+const overrideReader = memoByText((prefix) => memoByObject((raw: RawEntry) => parseOverride(raw, prefix)), 1);
 
-// Entries are immutable, so what was read from one holds as long as the entry itself.
-const parsedEntries = new WeakMap<RawEntry, EntryResult>();
-const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
+/** Why a server must not be at its address. */
+function rejectionOf({ address, check }: Server, networks: Networks): string | undefined {
+  return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+}
 
 /**
  * Builds the model of a snapshot. Overrides win over entries; refusals, and addresses that may not be registered, turn
@@ -80,12 +89,11 @@ export function buildModel(
   prefixes: Prefixes,
   { refusals = new Map(), networks = ANY_NETWORK }: ModelRules = {},
 ): Model {
-  const overrides = readOverrides(snapshot, prefixes.overrides);
-  const entries = readEntries(snapshot, prefixes.services, networks);
-  const servers = overridden(entries.servers, overrides.byServer);
-  const refused = refusals.size === 0
-    ? []
-    : servers.filter((server) => refusalOf(server, refusals) !== undefined);
+  const overrides = readAll(snapshot, prefixes.overrides, overrideReader(prefixes.overrides));
+  const entries = readAll(snapshot, prefixes.services, entryReader(prefixes.services)(networks));
+  const byServer = new Map(overrides.values.map((override) => [serverKey(override), override]));
+  const servers = overridden(entries.values, byServer);
+  const refused = refusals.size === 0 ? [] : servers.filter((server) => refusalOf(server, refusals));
   return {
     revision: snapshot.revision,
     services: groupByService(
@@ -96,7 +104,7 @@ export function buildModel(
       ...overrides.rejections,
       ...refused.map((server) => refusedEntry(server, prefixes.services, refusals)),
     ].sort((a, b) => compareBytes(a.key, b.key)),
-    overruled: overrides.byServer.size === 0 ? [] : overruled(entries.servers, overrides.byServer),
+    overruled: overruled(entries.values, byServer),
     unknownFields: entries.unknownFields + overrides.unknownFields,
   };
 }
@@ -111,7 +119,7 @@ export function countServers(model: Model): number {
   return model.services.reduce((sum, service) => sum + service.servers.length, 0);
 }
 
-/** A server of a model; undefined when the model has none of this name. Few are asked for, so services are indexed when they are. */
+/** A server of a model; undefined when the model has none of this name. Services are indexed when they are asked for. */
 export function findServer({ services }: Model, service: string, id: string): Server | undefined {
   const found = services.find(({ name }) => name === service);
   return found && serversById(found).get(id);
@@ -127,51 +135,30 @@ export function compareBytes(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function readEntries(snapshot: Snapshot, prefix: string, networks: Networks) {
-  const servers: Server[] = [];
-  const rejections: Rejection[] = [];
-  let unknownFields = 0;
-  for (const raw of snapshot.entries) {
-    if (!raw.key.startsWith(prefix)) continue;
-    const result = remembered(parsedEntries, raw, () => parseEntry(raw, prefix));
-    if (result.kind === "rejection") {
-      rejections.push(result.rejection);
-      continue;
-    }
-    const reason = judgements(networks)(result.server);
-    if (reason !== "") {
-      rejections.push({ key: raw.key, reason, revision: raw.modRevision });
-      continue;
-    }
-    servers.push(result.server);
-    unknownFields += result.unknownFields;
-  }
-  return { servers, rejections, unknownFields };
+interface ReadValues<T> {
+  readonly values: readonly T[];
+  readonly rejections: readonly Rejection[];
+  readonly unknownFields: number;
 }
 
-function readOverrides(snapshot: Snapshot, prefix: string) {
-  const byServer = new Map<string, Override>();
+/** Reads all entries below a prefix. */
+function readAll<T>(
+  { entries }: Snapshot,
+  prefix: string,
+  read: (raw: RawEntry) => Parsed<Known<T>>,
+): ReadValues<T> {
+  const values: T[] = [];
   const rejections: Rejection[] = [];
   let unknownFields = 0;
-  for (const raw of snapshot.entries) {
+  for (const raw of entries) {
     if (!raw.key.startsWith(prefix)) continue;
-    const result = remembered(parsedOverrides, raw, () => parseOverride(raw, prefix));
-    if (result.kind === "rejection") {
-      rejections.push(result.rejection);
-      continue;
-    }
-    byServer.set(serverKey(result.override), result.override);
-    unknownFields += result.unknownFields;
+    const result = read(raw);
+    if (result.ok) {
+      values.push(result.value.value);
+      unknownFields += result.value.unknownFields;
+    } else rejections.push({ key: raw.key, reason: result.reason, revision: raw.modRevision });
   }
-  return { byServer, rejections, unknownFields };
-}
-
-function remembered<T>(memory: WeakMap<RawEntry, T>, raw: RawEntry, parse: () => T): T {
-  const known = memory.get(raw);
-  if (known !== undefined) return known;
-  const result = parse();
-  memory.set(raw, result);
-  return result;
+  return { values, rejections, unknownFields };
 }
 
 function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): readonly Server[] {
@@ -183,6 +170,7 @@ function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, O
 }
 
 function overruled(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): string[] {
+  if (overrides.size === 0) return [];
   return servers.filter(({ state }) => state !== "ready").map(serverKey)
     .filter((key) => overrides.get(key)?.state === "ready");
 }
