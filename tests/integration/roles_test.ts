@@ -131,7 +131,7 @@ Deno.test("a backend cannot register under another service, and says why", async
   await using backend = startRegister(place, "backend-api", { service: "api2", port: 8080 });
   await waitFor("the refusal", () => {
     return backend.lines.find((line) =>
-      /etcd refuses, serving on .*etcd refuses user backend-api: no permission to change \/services\/api2\//
+      /etcd refuses, retrying .*etcd refuses user backend-api: no permission to change \/services\/api2\//
         .test(
           line,
         )
