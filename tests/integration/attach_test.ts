@@ -147,7 +147,7 @@ Deno.test("attached: a drain is acknowledged when the server has no request, and
   await first.stop();
   await node.untilState("HAProxy to be away", ({ haproxy }) => haproxy.kind === "down");
   const late = await place.put("other", { address: other.address, state: "drain" });
-  // The status that tells of a later change would stand beside the revision, if that had been reached.
+  // The status of a later change would come with the revision, if that had been reached.
   await place.put("bad", "nonsense");
   const { applied } = await place.untilNode("a rejection", "lb1", ({ status }) => status?.rejections === 1);
   assert(applied !== undefined && applied < late, `revision ${applied} was published`);

@@ -210,7 +210,7 @@ Deno.test("health tells whether a controller lives", async () => {
   assertEquals(await controller(["health", ...bind], throughProxy), healthy);
 });
 
-Deno.test("secrets stand in no log, state or environment of HAProxy", async () => {
+Deno.test("secrets are in no log, state or environment of HAProxy", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   node.start({ env: { ETCD_PASSWORD: "correct-horse" }, args: ["--log-level", "debug"] });

@@ -115,7 +115,7 @@ async function assertAccepted(haproxy: string, text: string, path: string): Prom
   assertEquals(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
 }
 
-Deno.test("whatever the registry holds, HAProxy accepts the text, and nothing foreign stands in it", async () => {
+Deno.test("whatever the registry holds, HAProxy accepts the text, and nothing foreign is in it", async () => {
   const haproxy = requireProgram("haproxy");
   await using dir = await tempDir();
   const settings = {

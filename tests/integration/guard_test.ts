@@ -12,7 +12,7 @@ import { controllerCommand, type NodeState, type TestNode, testNode } from "../s
 
 const IDS = ["a", "b", "c", "d"];
 
-/** Registers under a lease that nobody renews; etcd may grant more than was asked for. */
+/** Registers under a lease that is not renewed; etcd may grant more than was asked for. */
 async function registerFor(etcd: EtcdCluster, { id, address, seconds }: {
   id: string;
   address: string;

@@ -31,7 +31,7 @@ Deno.test("createIdleLimit() lets the longest limit of any text count until no r
   assertEquals(seen, [10_000, 10_000, 10_000, 10_000, 2_000, undefined]);
 });
 
-Deno.test("createIdleLimit() goes on with the limit of the run before", async () => {
+Deno.test("createIdleLimit() keeps the limit of the run before", async () => {
   await using dir = await tempDir();
   const path = `${dir.path}/idle-limit`;
   const limitIn = (isAlone: boolean, base: string) =>

@@ -13,7 +13,7 @@ import { startUnread } from "../support/unread.ts";
 
 const LONG = { deadlineMs: 30_000 };
 
-/** Starts the program with a log that nobody reads. */
+/** Starts the program with a log that is not read. */
 function start(dir: string, args: readonly string[]): LocalProcess {
   const { command, args: before } = controllerCommand();
   return startUnread({ name: args[0] ?? "", command, args: [...before, ...args] }, { fifo: `${dir}/stderr` });
@@ -23,7 +23,7 @@ async function untilEnd(process: LocalProcess): Promise<number> {
   return (await waitFor("the end", () => process.exited, LONG)).code;
 }
 
-Deno.test("run: a log that nobody reads stops nothing: servers follow, and SIGTERM ends the node", async () => {
+Deno.test("run: a log that is not read stops nothing: servers follow, and SIGTERM ends the node", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using node = await testNode({ endpoints: etcd.endpoints });
   await using one = await startOrigin("one");
@@ -41,7 +41,7 @@ Deno.test("run: a log that nobody reads stops nothing: servers follow, and SIGTE
   assertEquals(await untilEnd(process), 0);
 });
 
-Deno.test("register: a log that nobody reads stops nothing: the key is kept, and SIGTERM removes it", async () => {
+Deno.test("register: a log that is not read stops nothing: the key is kept, and SIGTERM removes it", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using dir = await tempDir();
   const place = ["--service", "backend", "--id", "a", "--port", "8080", "--lease-ttl", "2"];
@@ -49,7 +49,7 @@ Deno.test("register: a log that nobody reads stops nothing: the key is kept, and
   await untilKeptAndRemoved(etcd, process, "/services/backend/a");
 });
 
-Deno.test("the example service: a log that nobody reads stops nothing either", async () => {
+Deno.test("the example service: a log that is not read stops nothing either", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using dir = await tempDir();
   const port = String(pickPort());
@@ -67,7 +67,7 @@ Deno.test("the example service: a log that nobody reads stops nothing either", a
   await untilKeptAndRemoved(etcd, process, `/services/backend/${Deno.hostname()}-${port}`);
 });
 
-Deno.test("a program that nobody reads ends with its code although it cannot say why", async () => {
+Deno.test("a program whose output is not read ends with its code although it cannot say why", async () => {
   await using dir = await tempDir();
   await using process = start(dir.path, ["run", "--no-such-option"]);
   assertEquals(await untilEnd(process), 2);

@@ -104,7 +104,7 @@ Deno.test("a node that was killed takes its keys over when it is back, and two n
   const { lease: ownLease } = await keyOf(place, "lb1/status");
   copy.start();
   await waitFor("the copy's lease", async () => (await keyOf(place, "lb1/status")).lease !== ownLease);
-  // Whoever puts next sees that the key is another's; with nothing to put it looks once in its lease's time.
+  // The next put finds that the key is another node's. Without a put, the node looks once in its lease's time.
   await place.put("two", "127.0.0.1:9");
   await waitFor("a second node", async () => (await place.nodes()).length === 2, { deadlineMs: 60_000 });
 });

@@ -9,7 +9,7 @@ const ARGS = ["--node-id", "lb1", "--node-ttl", "60s"];
 const ADDRESS = "127.0.0.1:9";
 /** No node allows it. */
 const REJECTED = "169.254.1.1:80";
-/** A revision that nobody waits for stands 5 s after the one before. */
+/** A revision that no client waits for is written 5 s after the one before. */
 const SOON_MS = 2_500;
 
 Deno.test("an urgent change for which HAProxy has nothing to do is published as soon as any other", async () => {

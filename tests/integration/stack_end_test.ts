@@ -102,7 +102,7 @@ Deno.test({
   },
 });
 
-/** Starts `up` with a full pipe as its standard output, which nobody reads. */
+/** Starts `up` with a full pipe as its standard output, which is not read. */
 function startUnread(dir: string): LocalProcess {
   const fifo = `${dir}/out`;
   const fill = `dd if=/dev/zero of=${fifo} bs=64K count=1 oflag=nonblock 2>/dev/null`;

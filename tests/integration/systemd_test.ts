@@ -20,7 +20,7 @@ async function run(...args: string[]): Promise<[boolean, string]> {
   return [success, success ? decoder.decode(stderr) : decoder.decode(stdout) + decoder.decode(stderr)];
 }
 
-/** The unit as it would stand on a machine, but for the program, which need not be installed. */
+/** The unit as it would be on a machine, except for the program, which need not be installed. */
 async function installUnit(dir: string): Promise<string> {
   const unit = await Deno.readTextFile(`${UNITS}etcd-haproxy.service`);
   const path = `${dir}/etcd-haproxy.service`;

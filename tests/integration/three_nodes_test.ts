@@ -173,7 +173,7 @@ Deno.test("a node that cannot start leaves what it had taken, and the others as 
   assertEquals(await answerOf(running), "one");
 });
 
-Deno.test("a node of which a part fails ends with its HAProxy, and the others go on", async () => {
+Deno.test("a node of which a part fails ends with its HAProxy, and the others continue", async () => {
   await using etcd = await startEtcdCluster({ members: 1 });
   await using origin = startOrigin("one");
   await etcd.put("/services/backend/one", origin.address);
@@ -202,7 +202,7 @@ Deno.test("a node of which a part fails ends with its HAProxy, and the others go
   assertEquals(await assertRejects(() => deadline(failing.ended, END_MS)), bug);
   assertEquals(await haproxies.left(), []);
   assertEquals(failing.takenPorts(), []);
-  // Whoever follows the events is told that they end.
+  // Clients that follow the events are told that they end.
   assertStringIncludes(await deadline(text, END_MS), "event: applied\n");
   isBroken = false;
   await deadline(failing.openAgain().then(runBriefly), END_MS);

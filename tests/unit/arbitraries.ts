@@ -15,7 +15,7 @@ const ipv4 = fc.tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255)
 );
 const ipv6 = fc.ipV6().filter((text) => !/^(ff|[0:.]*$)/i.test(text)).map((text) => `[${text}]`);
 
-/** A host that the contract allows, as it stands in `host:port`. */
+/** A host that the contract allows, as in `host:port`. */
 export const host = fc.oneof(hostName, ipv4, fc.constantFrom("[2001:db8::5]", "[::ffff:10.0.0.5]"));
 
 const port = fc.integer({ min: 1, max: 65_535 });

@@ -15,7 +15,7 @@ const at = (now: number, ...oldWorkers: number[]) => ({ now, oldWorkers, idleMs:
 const to = (revision: bigint, urgent = revision) => ({ revision, urgent });
 const state = ({ verified, blocked }: Verification) => [verified, blocked.map(({ revision }) => revision)];
 
-Deno.test("withApplied() verifies at once what no old worker stands in the way of", () => {
+Deno.test("withApplied() verifies at once what no old worker prevents", () => {
   const after = withApplied(NOTHING_VERIFIED, to(7n), at(0));
   assertEquals([after.verified, after.urgent, after.blocked], [7n, 7n, []]);
 });
@@ -56,12 +56,12 @@ Deno.test("withApplied() keeps one revision for all that wait for the same worke
   assertEquals(withLook(now, at(2)).urgent, 50n);
 });
 
-Deno.test("withApplied() lets a later revision stand for an earlier one", () => {
+Deno.test("withApplied() lets a later revision replace an earlier one", () => {
   const two = withApplied(withApplied(NOTHING_VERIFIED, to(7n), at(0, 100)), to(8n), at(1, 101));
   assertEquals(state(two), [7n, [8n]]);
 });
 
-Deno.test("withApplied() calls nothing urgent that an old worker stands in the way of", () => {
+Deno.test("withApplied() calls nothing urgent that an old worker prevents", () => {
   const one = withApplied(NOTHING_VERIFIED, to(7n), at(0));
   const two = withApplied(one, to(8n, 7n), at(1));
   const three = withApplied(two, to(9n), at(2, 100));
@@ -131,7 +131,7 @@ const passes: Record<
   "a pass that changed something": [{ plan: PLAN, outcome: reached() }, false, 9n],
   "a pass that found nothing to do": [{ outcome: reached() }, false, 9n],
   "a pass while HAProxy does not run: it will start with the file": [{ outcome: DOWN }, false, 9n],
-  "no pass while somebody else's HAProxy is away": [{ outcome: DOWN }, true, undefined],
+  "no pass while an attached HAProxy is away": [{ outcome: DOWN }, true, undefined],
   "no pass that was put off": [{ plan: PLAN }, false, undefined],
   "no pass that failed": [{ plan: PLAN, outcome: { kind: "failed", reason: "x" } }, false, undefined],
   "no pass before HAProxy is known": [

@@ -37,7 +37,7 @@ Deno.test("keptAway() asks about no backend whose servers all get requests", () 
   );
 });
 
-Deno.test("drainingServers() lists those that hold requests and get none", () => {
+Deno.test("drainingServers() lists servers that still have requests and get no new ones", () => {
   assertEquals(listed(pass(), { now: ["api/going", "api/drained", "api/ready"] }), [
     "api/drained",
     "api/going",

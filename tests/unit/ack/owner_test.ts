@@ -30,7 +30,7 @@ function found(instance: string, lease: string): FoundStatus {
 
 const owners: Record<string, [FoundStatus, Owner]> = {
   "this process's when there are none": [undefined, "this-process"],
-  "this process's when they stand under its lease": [found("another", LEASE), "this-process"],
+  "this process's when they are under its lease": [found("another", LEASE), "this-process"],
   "this node's when an earlier run put them": [found(OURS, "5"), "this-node"],
   "another's when another instance put them": [found("another", "5"), "another"],
   "another's when they cannot be read": [{ value: Uint8Array.of(0xff), lease: "5" }, "another"],

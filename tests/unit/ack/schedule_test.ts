@@ -68,7 +68,7 @@ const cases: Record<string, [Report, Published, PutStep]> = {
     published({ statusAt: 0 }),
     wait(),
   ],
-  "a revision that somebody may wait for, a quarter of a second after the last one": [
+  "a revision that a client may wait for, a quarter of a second after the last one": [
     report({ applied: 11n, urgent: 11n }),
     published({ appliedAt: NOW - 250 }),
     put({ applied: true }),
@@ -78,7 +78,7 @@ const cases: Record<string, [Report, Published, PutStep]> = {
     published({ appliedAt: NOW - 249 }),
     wait(NOW + 1),
   ],
-  "a revision that nobody waits for after five seconds": [
+  "a revision that no client waits for after five seconds": [
     report({ applied: 11n, urgent: 10n }),
     published({ appliedAt: NOW - 5_000 }),
     put({ applied: true }),
@@ -88,7 +88,7 @@ const cases: Record<string, [Report, Published, PutStep]> = {
     published({ appliedAt: NOW - 4_999 }),
     wait(NOW + 1),
   ],
-  "a revision that went backwards like one that somebody waits for": [
+  "a revision that went backwards like one that a client waits for": [
     report({ applied: 3n }),
     published({ appliedAt: NOW - 250 }),
     put({ applied: true }),
@@ -123,7 +123,7 @@ const cases: Record<string, [Report, Published, PutStep]> = {
     published({ statusAt: NOW - 1_000, status: { ...STATUS, draining: ["api/a"] } }),
     put({ status: true }),
   ],
-  "a revision that somebody may wait for along with a status that is due": [
+  "a revision that a client may wait for along with a status that is due": [
     report({ applied: 11n, urgent: 11n, drainingSince: new Map([["api/a", NOW]]) }, {
       revision: 11n,
       draining: ["api/a"],
@@ -131,7 +131,7 @@ const cases: Record<string, [Report, Published, PutStep]> = {
     published({ statusAt: NOW - 10_000 }),
     put({ applied: true, status: true }),
   ],
-  "no revision that nobody waits for along with it before its time": [
+  "no revision without a waiting client along with it before its time": [
     report({ applied: 11n, urgent: 10n }, { revision: 11n }),
     published({ appliedAt: NOW - 4_999, statusAt: NOW - 10_000 }),
     put({ status: true }),

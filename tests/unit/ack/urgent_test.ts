@@ -11,7 +11,7 @@ const DRAIN = { address: READY, state: "drain" };
 /** HAProxy may refuse it, or the node not allow its address: its entry can be read all the same. */
 const NOT_ALLOWED = "169.254.1.1:80";
 const UNREADABLE = "nonsense";
-/** Nobody has put it again. */
+/** It was not put again. */
 const KEPT = Symbol("kept");
 
 const at = (revision: bigint, ...entries: RawEntry[]): Snapshot => ({ revision, entries });
@@ -84,7 +84,7 @@ Deno.test("withSeen() misses no urgent change that can be seen, however many cha
     for (const { key, value, isSeen } of events) {
       revision += 1n;
       urgent.delete(key);
-      // Who came and went between two passes was served by nobody.
+      // A server that came and went between two passes was never served.
       if (value === undefined ? known.has(key) : value === DRAIN || key === OVERRIDE) {
         urgent.set(key, revision);
       }

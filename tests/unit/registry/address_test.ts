@@ -107,7 +107,7 @@ for (const [what, [text, reason]] of Object.entries(rejected)) {
   });
 }
 
-Deno.test("parseHost() takes an IPv6 address with and without brackets, for its port stands elsewhere", () => {
+Deno.test("parseHost() takes an IPv6 address with and without brackets, because its port is elsewhere", () => {
   const expected = { ok: true, value: { kind: "ipv6", text: "2001:db8::5" } } as const;
   assertEquals(parseHost("2001:db8::5"), expected);
   assertEquals(parseHost("[2001:db8::5]"), expected);

@@ -19,7 +19,7 @@ Deno.test("runtimeArchitecture() refuses a runtime of another version", () => {
 
 Deno.test("runtimeArchitecture() refuses what is no program", () => {
   assertThrows(
-    () => runtimeArchitecture(bytes("PK\x03\x04 a zip file that nobody unpacked"), "2.9.6"),
+    () => runtimeArchitecture(bytes("PK\x03\x04 a zip file, not unpacked"), "2.9.6"),
     Error,
     "Cannot use DENORT_BIN: it is no program for x86_64 or aarch64",
   );

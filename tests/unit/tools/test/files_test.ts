@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { findTestFiles } from "../../../../tools/test/files.ts";
 import { tempDir } from "../../../support/mod.ts";
 
-Deno.test("findTestFiles() finds tests below folders, without those that are left out", async () => {
+Deno.test("findTestFiles() finds tests below folders, without the ignored ones", async () => {
   await using dir = await tempDir();
   await Deno.mkdir(`${dir.path}/deep/apart`, { recursive: true });
   for (const name of ["a_test.ts", "deep/b_test.ts", "deep/help.ts", "deep/apart/c_test.ts"]) {

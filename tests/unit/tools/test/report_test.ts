@@ -30,7 +30,7 @@ const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
     </testsuite>
 </testsuites>`;
 
-Deno.test("readJunit() reads tests, without steps and those that a filter left out", () => {
+Deno.test("readJunit() reads tests, without steps and filtered tests", () => {
   const file = "./tests/a_test.ts";
   assertEquals(readJunit(REPORT), [
     { file, name: 'drains "web-1" > 10 s', seconds: 0.113, result: "failed" },
@@ -46,7 +46,7 @@ const job = (name: string, tests: readonly ReportedTest[], code = 0): JobResult 
   tests,
 });
 
-Deno.test("reportLines() names the slowest tests, those that were skipped, and those that failed", () => {
+Deno.test("reportLines() names the slowest, the skipped and the failed tests", () => {
   const jobs = [job("tests/a_test.ts", readJunit(REPORT), 1), job("tests/c_test.ts", [], 1)];
   assertEquals(reportLines(jobs), [
     "The 2 slowest tests:",
