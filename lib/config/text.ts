@@ -94,13 +94,13 @@ export const baseDigest = memoByText((base) => createHash("sha256").update(base)
 export const joinConfig = memoByObject(({ base, servers }: ConfigText): string => {
   const parts = partsOf(base).map(({ text, plain }) => {
     if (plain === undefined) return text;
-    return text + (servers.get(plain) ?? []).map((line) => `\n${lineText(line)}`).join("");
+    return text + (servers.get(plain) ?? []).map(lineText).join("");
   });
   return `${parts.join("\n\n")}\n${markLine(base)}\n`;
 });
 
-/** A server as a line of the text. */
-const lineText = memoByObject(({ name, params }: ServerLine) => `    server ${name} ${params}`);
+/** A server as a line of the text, behind the line before. */
+const lineText = memoByObject(({ name, params }: ServerLine) => `\n    server ${name} ${params}`);
 
 /** The server on a line of `joinConfig`'s text; lines count from 1. */
 export function serverAtLine(

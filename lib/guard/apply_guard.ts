@@ -1,8 +1,8 @@
 import { ControllerError } from "../util/errors.ts";
 import { guard, type GuardLimits, type GuardState, type GuardVerdict, missingServices } from "./guard.ts";
-import { type Model, type Refusals, serverKey } from "../registry/model.ts";
+import { type Model, refusalOf, type Refusals } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
-import { type Networks, objectionTo } from "../registry/allowed_addresses.ts";
+import { type Networks, objectionToServer } from "../registry/allowed_addresses.ts";
 import type { Observed, ObservedServers } from "../plan/observed.ts";
 import { filesAtStart, findFile, type NextFile, withNext } from "./known_files.ts";
 
@@ -89,9 +89,8 @@ export function withNextFile(verdict: GuardVerdict, next: NextFile): GuardVerdic
 function objections(seen: ObservedServers, refusals: Refusals, networks: Networks) {
   return (server: Server): string | undefined => {
     if (seen.get(server.service)?.get(server.id)?.up === false) return "its check has failed";
-    if (refusals.get(serverKey(server))?.revision === server.revision) return "HAProxy refuses it";
-    const { address, check } = server;
-    return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+    if (refusalOf(server, refusals) !== undefined) return "HAProxy refuses it";
+    return objectionToServer(server, networks);
   };
 }
 

@@ -1,5 +1,6 @@
 import ipaddr from "ipaddr.js";
 import { type Address, bad, canonicalIp, good, type Host, type Parsed } from "./address.ts";
+import type { Server } from "./entry.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -61,6 +62,11 @@ function parseNetwork(text: string): Network | undefined {
     : { ip: canonicalIp(base), prefixLength };
 }
 
+/** Why a server must not be where it is, or be checked there; undefined when it may. */
+export function objectionToServer({ address, check }: Server, networks: Networks): string | undefined {
+  return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+}
+
 /** Why a server must not be at this address, or be checked at this port of it; undefined when it may. */
 export function objectionTo(
   { host, port }: Address,
@@ -68,12 +74,8 @@ export function objectionTo(
   networks: Networks,
 ): string | undefined {
   for (const target of checkPort === undefined ? [port] : [port, checkPort]) {
-    const listener = networks.listeners.find((listener) =>
-      isAt(listener, { host, port: target }, networks.ownIps)
-    );
-    if (listener !== undefined) {
-      return `${host.text} port ${target} is this node's own listener (${listener.flag})`;
-    }
+    const own = networks.listeners.find((own) => isAt(own, { host, port: target }, networks.ownIps));
+    if (own !== undefined) return `${host.text} port ${target} is this node's own listener (${own.flag})`;
   }
   return networkObjection(host, networks);
 }
@@ -84,12 +86,13 @@ function networkObjection(host: Host, { allowed }: Networks): string | undefined
     return "host is a name, and only addresses can be compared with --server-networks";
   }
   const ip = plain(host.text);
+  const isIn = (networks: readonly Network[]) => networks.some((network) => holds(network, ip));
   if (allowed !== undefined) {
-    if (allowed.some((network) => holds(network, ip))) return undefined;
-    return `address ${host.text} is outside of --server-networks`;
+    return isIn(allowed) ? undefined : `address ${host.text} is outside of --server-networks`;
   }
-  if (!LINK_LOCAL.some((network) => holds(network, ip))) return undefined;
-  return `address ${host.text} is link-local, which only --server-networks can allow`;
+  return isIn(LINK_LOCAL)
+    ? `address ${host.text} is link-local, which only --server-networks can allow`
+    : undefined;
 }
 
 function isAt(listener: Listener, { host, port }: Address, ownIps: readonly string[]): boolean {

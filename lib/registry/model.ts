@@ -8,7 +8,7 @@ import {
   type Server,
 } from "./entry.ts";
 import { memoByObject, memoByText } from "../util/memo.ts";
-import { ANY_NETWORK, type Networks, objectionTo } from "./allowed_addresses.ts";
+import { ANY_NETWORK, type Networks, objectionToServer } from "./allowed_addresses.ts";
 import type { RawEntry, Snapshot } from "./snapshot.ts";
 
 /** A service and its servers, sorted by id. Never without a server. */
@@ -67,18 +67,13 @@ const entryReader = memoByText(
     memoByObject((networks: Networks) =>
       memoByObject((raw: RawEntry): Parsed<Known<Server>> => {
         const result = parseEntry(raw, prefix);
-        const reason = result.ok ? rejectionOf(result.value.value, networks) : undefined;
+        const reason = result.ok ? objectionToServer(result.value.value, networks) : undefined;
         return reason === undefined ? result : bad(reason);
       })
     ),
-  1,
+  8,
 );
-const overrideReader = memoByText((prefix) => memoByObject((raw: RawEntry) => parseOverride(raw, prefix)), 1);
-
-/** Why a server must not be at its address. */
-function rejectionOf({ address, check }: Server, networks: Networks): string | undefined {
-  return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
-}
+const overrideReader = memoByText((prefix) => memoByObject((raw: RawEntry) => parseOverride(raw, prefix)), 8);
 
 /**
  * Builds the model of a snapshot. Overrides win over entries; refusals, and addresses that may not be registered, turn
@@ -94,11 +89,10 @@ export function buildModel(
   const byServer = new Map(overrides.values.map((override) => [serverKey(override), override]));
   const servers = overridden(entries.values, byServer);
   const refused = refusals.size === 0 ? [] : servers.filter((server) => refusalOf(server, refusals));
+  const refusedServers = new Set(refused);
   return {
     revision: snapshot.revision,
-    services: groupByService(
-      refused.length === 0 ? servers : servers.filter((server) => !refused.includes(server)),
-    ),
+    services: groupByService(servers.filter((server) => !refusedServers.has(server))),
     rejections: [
       ...entries.rejections,
       ...overrides.rejections,
@@ -109,7 +103,7 @@ export function buildModel(
   };
 }
 
-/** What names a server among all services. */
+/** The name of a server among all services. */
 export function serverKey(server: { readonly service: string; readonly id: string }): string {
   return `${server.service}/${server.id}`;
 }
@@ -135,18 +129,8 @@ export function compareBytes(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-interface ReadValues<T> {
-  readonly values: readonly T[];
-  readonly rejections: readonly Rejection[];
-  readonly unknownFields: number;
-}
-
 /** Reads all entries below a prefix. */
-function readAll<T>(
-  { entries }: Snapshot,
-  prefix: string,
-  read: (raw: RawEntry) => Parsed<Known<T>>,
-): ReadValues<T> {
+function readAll<T>({ entries }: Snapshot, prefix: string, read: (raw: RawEntry) => Parsed<Known<T>>) {
   const values: T[] = [];
   const rejections: Rejection[] = [];
   let unknownFields = 0;
@@ -165,7 +149,10 @@ function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, O
   if (overrides.size === 0) return servers;
   return servers.map((server) => {
     const override = overrides.get(serverKey(server));
-    return override === undefined ? server : withOverride(server, override);
+    if (override === undefined) return server;
+    const { state = server.state, weight = server.weight } = override;
+    const revision = override.revision > server.revision ? override.revision : server.revision;
+    return { ...server, state, weight, revision };
   });
 }
 
@@ -175,34 +162,20 @@ function overruled(servers: readonly Server[], overrides: ReadonlyMap<string, Ov
     .filter((key) => overrides.get(key)?.state === "ready");
 }
 
-function withOverride(server: Server, override: Override): Server {
-  return {
-    ...server,
-    state: override.state ?? server.state,
-    weight: override.weight ?? server.weight,
-    revision: override.revision > server.revision ? override.revision : server.revision,
-  };
-}
-
-function refusalOf(server: Server, refusals: Refusals): Refusal | undefined {
+/** Why HAProxy refused a server as it is now; undefined when it did not. */
+export function refusalOf(server: Server, refusals: Refusals): string | undefined {
   const refusal = refusals.get(serverKey(server));
-  return refusal?.revision === server.revision ? refusal : undefined;
+  return refusal?.revision === server.revision ? refusal.reason : undefined;
 }
 
 function refusedEntry(server: Server, prefix: string, refusals: Refusals): Rejection {
-  const reason = refusalOf(server, refusals)?.reason ?? "refused";
+  const reason = refusalOf(server, refusals) ?? "refused";
   return { key: `${prefix}${serverKey(server)}`, reason, revision: server.revision };
 }
 
 /** The services of servers, each sorted. */
 export function groupByService(servers: readonly Server[]): Service[] {
-  const byName = new Map<string, Server[]>();
-  for (const server of servers) {
-    const group = byName.get(server.service);
-    if (group === undefined) byName.set(server.service, [server]);
-    else group.push(server);
-  }
-  return [...byName]
+  return [...Map.groupBy(servers, ({ service }) => service)]
     .map(([name, group]) => ({ name, servers: sortById(group) }))
     .sort((a, b) => compareBytes(a.name, b.name));
 }
