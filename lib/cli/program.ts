@@ -4,6 +4,7 @@ import { ControllerError } from "../util/errors.ts";
 import { escapeLines, escapeText } from "../util/escape.ts";
 import { defaultText, type Flag, type RawValue } from "../util/flag.ts";
 import { stderrLines } from "../util/stderr.ts";
+import { VERSION } from "../util/version.ts";
 import { COMMANDS, TOPICS } from "./commands.ts";
 
 const USAGE_EXIT = 2;
@@ -19,6 +20,7 @@ export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): P
     .description(
       "HAProxy that follows etcd: backends register in etcd, HAProxy serves them, no request is dropped",
     )
+    .version(VERSION, "-V, --version", "print the version")
     .helpCommand("help [command]", "print help for a command")
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${operandsOf(command)}` })
     .configureOutput({ writeErr: () => {} })
@@ -41,7 +43,7 @@ export async function runProgram(args: readonly string[], wrap?: WrapHaproxy): P
     await program.parseAsync([...args], { from: "user" });
     return code;
   } catch (error) {
-    return await explain(error);
+    return await explain(error, args);
   }
 }
 
@@ -59,10 +61,10 @@ function commandOption(flag: Flag<unknown>): Option {
 }
 
 /** Prints one line about an error and returns the exit code. A bug is thrown again, for its stack trace. */
-async function explain(error: unknown): Promise<number> {
+async function explain(error: unknown, args: readonly string[]): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    await say(commanderText(error));
+    await say(commanderText(error, args));
     return USAGE_EXIT;
   }
   if (!(error instanceof ControllerError)) throw error;
@@ -71,10 +73,15 @@ async function explain(error: unknown): Promise<number> {
 }
 
 /** Its suggestions come on a line of their own: `error: unknown command 'statu'\n(Did you mean status?)`. */
-function commanderText({ code, message }: CommanderError): string {
-  if (code === "commander.help") return "no command given (see etcd-haproxy help)";
+function commanderText({ code, message }: CommanderError, [first, ...others]: readonly string[]): string {
+  const help = " (see etcd-haproxy help)";
+  if (code === "commander.help") {
+    return first === "help"
+      ? `unknown command '${escapeText(others.join(" "))}'${help}`
+      : `no command given${help}`;
+  }
   const [, what = "", suggestion] = /^(?:error: )?(.*?)\.?(?:\n\(Did (.*)\))?$/s.exec(message) ?? [];
-  return `${escapeText(what)}${suggestion ? `: did ${suggestion}` : " (see etcd-haproxy help)"}`;
+  return `${escapeText(what)}${suggestion ? `: did ${suggestion}` : help}`;
 }
 
 /** Writes the last line of the program. It does not wait for a reader. */

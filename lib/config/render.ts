@@ -62,9 +62,9 @@ export function compileTemplate(text: string): Template {
     const compiled = eta.compile(text);
     return (data) => compiled.call(eta, data);
   } catch (error) {
-    throw new ControllerError("operator", `Cannot compile the template: ${messageOf(error)}`, {
-      cause: error,
-    });
+    // Below such a line eta shows the program that it made of the template.
+    const [reason] = messageOf(error).split(/; =+; /);
+    throw new ControllerError("operator", `Cannot compile the template: ${reason}`, { cause: error });
   }
 }
 

@@ -26,7 +26,8 @@ export async function stageFile(target: string, text: string): Promise<StagedFil
       await work();
     } catch (error) {
       await removeQuietly(path);
-      throw cannot(what, target, error);
+      // The path is another one each time: a reason that changes would be reported again and again.
+      throw cannot(what, target, error, messageOf(error).replaceAll(path, "its temporary file"));
     }
   };
   await orRemove("write", async () => {
@@ -92,8 +93,12 @@ function removeQuietly(path: string): Promise<void> {
   return Deno.remove(path).catch(() => {});
 }
 
-function cannot(what: string, path: string, error: unknown): ControllerError {
-  const message = messageOf(error);
+function cannot(
+  what: string,
+  path: string,
+  error: unknown,
+  message: string = messageOf(error),
+): ControllerError {
   // A file that is bind-mounted into a container cannot be replaced by a rename.
   const hint = /os error 16\b/.test(message)
     ? " (it is a mount point of its own: mount its directory instead)"

@@ -96,7 +96,7 @@ function lineSteps(
   // Nearly every server needs no step, so reasons are put into words only when they are needed.
   const origin = () => {
     const revision = revisionOf(backend, line.name);
-    return revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
+    return revision === undefined ? "the template asks for it" : `asked for at revision ${revision}`;
   };
   if (running === undefined) return [{ ...place, kind: "add", line, reason: origin() }];
   const desired = comparable(line);

@@ -24,7 +24,7 @@ export interface DeregisterOptions extends Pick<NodesWaitOptions, "server" | "no
 export async function deregister(options: DeregisterOptions): Promise<Deregistration> {
   const { limitMs, hurry, registration } = options;
   const startedAt = performance.now();
-  const elapsedMs = () => performance.now() - startedAt;
+  const elapsedMs = () => Math.round(performance.now() - startedAt);
   try {
     const told = tellNodes(options);
     if (told === undefined) return { kind: "unregistered" };

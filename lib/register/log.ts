@@ -67,7 +67,7 @@ function logDeregistration(end: Deregistration): void {
 export function deregistrationText(end: Deregistration): string {
   switch (end.kind) {
     case "acknowledged":
-      return `drained: acknowledged by ${end.nodes.join(", ")} after ${Math.round(end.tookMs)} ms`;
+      return `drained: acknowledged by ${end.nodes.join(", ")} after ${end.tookMs} ms`;
     case "unregistered":
       return "leaving at once: not registered";
     case "nobody":

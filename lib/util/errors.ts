@@ -19,5 +19,6 @@ export class ControllerError extends Error {
 /** The message of anything that was thrown, on one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, "; ").trim();
+  // Deno's advice to grant a permission is of no use to a compiled program.
+  return text.replace(/\s*\n\s*/g, "; ").replace(/, run again with the --allow-\S+ flag$/, "").trim();
 }

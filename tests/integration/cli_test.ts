@@ -189,7 +189,7 @@ Deno.test("diff prints what run would change, changes nothing, and tells it by i
   const { kvs: [two] } = JSON.parse(await etcd.etcdctl("get", "/services/backend/two", "-w", "json"));
   assertStringIncludes(
     differs.stdout,
-    `add server backend/two ${one.address} weight 100 check: entry of revision ${two.mod_revision}`,
+    `add server backend/two ${one.address} weight 100 check: asked for at revision ${two.mod_revision}`,
   );
   node.controller.resume();
   await node.untilServers("backend", ["one", "two"]);

@@ -16,7 +16,7 @@ Deno.test("the journal tells how a node starts and follows, and which entries ar
 
   const added = await untilEvent(node, { kind: "step", service: "backend", server: "one", action: "add" });
   await untilEvent(node, { kind: "applied" });
-  assertMatch(added.reason ?? "", /^entry of revision \d+$/);
+  assertMatch(added.reason ?? "", /^asked for at revision \d+$/);
   const kinds = (await eventsOf(node)).map(({ kind }) => kind);
   for (const kind of ["haproxy-up", "registry-read", "etcd-watching", "step", "applied"]) {
     assert(kinds.includes(kind), `${kind} is missing among ${kinds}`);

@@ -81,6 +81,13 @@ const plugin: Deno.lint.Plugin = {
               report(node, "new Date()");
             }
           },
+          ImportDeclaration: (node) => {
+            if (node.importKind === "type" || node.specifiers.every(isTypeOnly)) return;
+            const { value } = node.source;
+            const target = targetOf(context.filename, value);
+            if (target !== undefined && !isPure(target)) report(node, `What lib/${target}.ts does`);
+            if (value.startsWith("node:") && !PURE_OF_NODE.has(value)) report(node, value);
+          },
         };
       },
     },
@@ -96,6 +103,13 @@ const EFFECTS: ReadonlySet<string> = new Set([
   "alert",
   "prompt",
 ]);
+
+/** Modules of Node that only compute. */
+const PURE_OF_NODE: ReadonlySet<string> = new Set(["node:buffer", "node:crypto", "node:path"]);
+
+function isTypeOnly(specifier: Deno.lint.ImportDeclaration["specifiers"][number]): boolean {
+  return specifier.type === "ImportSpecifier" && specifier.importKind === "type";
+}
 
 /** What prepares a process for etcd's client. */
 const PREPARING: ReadonlySet<string> = new Set(["etcd/process", "etcd/goaway", "etcd/tls"]);

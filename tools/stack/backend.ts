@@ -45,11 +45,11 @@ export class Backend {
     if (code !== 0) {
       throw new Error(`Cannot stop ${this.name} in order: it ended with ${signal ?? `code ${code}`}`);
     }
-    const drained = this.process.lines.find((line) => line.includes("acknowledged by"));
+    const drained = this.process.lines.join("\n").match(/acknowledged by .+ after \d+ ms/)?.[0];
     if (drained === undefined) {
       throw new Error(`Cannot stop ${this.name} in order: it stopped although no node had acknowledged`);
     }
-    return drained.replace(/^.*acknowledged by/, "acknowledged by");
+    return drained;
   }
 
   /** Ends it without warning, and waits for the end. */

@@ -195,7 +195,7 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
         backend: "s",
         server: "a",
         line: { name: "a", params: "10.0.0.5:80 weight 100 check" },
-        reason: "entry of revision 5",
+        reason: "asked for at revision 5",
       }],
     },
     outcome: reached({ pending: 2 }),
@@ -210,7 +210,7 @@ Deno.test("stateJson() shows the last plan with its steps, their reasons and how
     tookMs: 13,
     pace: { kind: "now" },
     outcome: "reached",
-    steps: ["reload: too many", "add server s/a 10.0.0.5:80 weight 100 check: entry of revision 5"],
+    steps: ["reload: too many", "add server s/a 10.0.0.5:80 weight 100 check: asked for at revision 5"],
     pendingRemovals: 2,
     driftRepairs: 1,
   });

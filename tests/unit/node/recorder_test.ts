@@ -176,7 +176,7 @@ for (const [what, [hear, events]] of Object.entries(health)) {
 Deno.test("createRecorder() tells again that a server is down which was added anew meanwhile", () => {
   const { recorder, kinds } = recording();
   const add: Step = {
-    ...{ kind: "add", backend: "backend", server: "a", reason: "entry of revision 9" },
+    ...{ kind: "add", backend: "backend", server: "a", reason: "asked for at revision 9" },
     line: { name: "a", params: "10.0.0.6:80" },
   };
   recorder.onPass(seeing(true));

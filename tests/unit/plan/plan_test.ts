@@ -52,12 +52,12 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
   "adds a server that does not run": [
     { a: LINE },
     [],
-    ["add server b/a 10.0.0.5:8080 weight 100 check: entry of revision 812"],
+    ["add server b/a 10.0.0.5:8080 weight 100 check: asked for at revision 812"],
   ],
   "adds a server without check, in maintenance": [
     { a: "10.0.0.5:8080 disabled id 7" },
     [],
-    ["add server b/a 10.0.0.5:8080 weight 1 disabled: entry of revision 812"],
+    ["add server b/a 10.0.0.5:8080 weight 1 disabled: asked for at revision 812"],
   ],
   "adds a server that stands in the template alone": [
     { fixed: LINE },
@@ -82,12 +82,12 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
   "moves a server to another address": [
     { a: LINE.replace("10.0.0.5", "10.0.0.6") },
     [observed("a")],
-    ["address server b/a 10.0.0.6 port 8080: it is at 10.0.0.5 port 8080, entry of revision 812"],
+    ["address server b/a 10.0.0.6 port 8080: it is at 10.0.0.5 port 8080, asked for at revision 812"],
   ],
   "moves a server to another port": [
     { a: LINE.replace("8080", "81") },
     [observed("a")],
-    ["address server b/a 10.0.0.5 port 81: it is at 10.0.0.5 port 8080, entry of revision 812"],
+    ["address server b/a 10.0.0.5 port 81: it is at 10.0.0.5 port 8080, asked for at revision 812"],
   ],
   "leaves an IPv6 address that is only spelled otherwise": [
     { a: LINE.replace("10.0.0.5", "[2001:DB8:0::5]") },
@@ -97,30 +97,30 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
   "changes a weight": [
     { a: LINE.replace("weight 100", "weight 0") },
     [observed("a")],
-    ["weight server b/a 0: it has weight 100, entry of revision 812"],
+    ["weight server b/a 0: it has weight 100, asked for at revision 812"],
   ],
   "puts a server into maintenance": [
     { a: `${LINE} disabled` },
     [observed("a")],
-    ["maint server b/a: entry of revision 812"],
+    ["maint server b/a: asked for at revision 812"],
   ],
   "readmits a server from maintenance": [
     { a: LINE },
     [observed("a", { maint: true, up: false })],
-    ["ready server b/a: it is in maint, entry of revision 812"],
+    ["ready server b/a: it is in maint, asked for at revision 812"],
   ],
   "readmits a server that was left draining by hand, or by a removal that came too early": [
     { a: LINE },
     [observed("a", { draining: true })],
-    ["ready server b/a: it is in drain, entry of revision 812"],
+    ["ready server b/a: it is in drain, asked for at revision 812"],
   ],
   "changes all that differs of one server, its readiness last": [
     { a: LINE.replace("10.0.0.5:8080 weight 100", "10.0.0.6:81 weight 7") },
     [observed("a", { maint: true, up: false })],
     [
-      "address server b/a 10.0.0.6 port 81: it is at 10.0.0.5 port 8080, entry of revision 812",
-      "weight server b/a 7: it has weight 100, entry of revision 812",
-      "ready server b/a: it is in maint, entry of revision 812",
+      "address server b/a 10.0.0.6 port 81: it is at 10.0.0.5 port 8080, asked for at revision 812",
+      "weight server b/a 7: it has weight 100, asked for at revision 812",
+      "ready server b/a: it is in maint, asked for at revision 812",
     ],
   ],
   "replaces a server whose parameters changed, by their id": [
@@ -128,7 +128,7 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
     [observed("a")],
     [
       "reload: server b/a: its parameters change, and it gets requests until then",
-      "replace server b/a 10.0.0.5:8080 weight 100 check: its parameters changed, entry of revision 812",
+      "replace server b/a 10.0.0.5:8080 weight 100 check: its parameters changed, asked for at revision 812",
     ],
   ],
   "leaves the id of a server whose line has none": [{ a: "10.0.0.5:8080 weight 100" }, [observed("a")], []],
@@ -140,7 +140,7 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
     [observed("z")],
     [
       "remove server b/z: no entry asks for it",
-      "add server b/a 10.0.0.5:8080 weight 100 check: entry of revision 812",
+      "add server b/a 10.0.0.5:8080 weight 100 check: asked for at revision 812",
       "add server b/c 10.0.0.5:8080 weight 100 check: the template asks for it",
     ],
   ],
@@ -158,7 +158,7 @@ const reloads: Record<string, [input: PlanInput, plan: string[]]> = {
     inputOf({ a: LINE }, [], { observed: { kind: "up", base: "0123456789abcdef", servers: new Map() } }),
     [
       `reload: HAProxy runs base 0123456789ab, wanted is ${baseDigest(configOf({}).base).slice(0, 12)}`,
-      "add server b/a 10.0.0.5:8080 weight 100 check: entry of revision 812",
+      "add server b/a 10.0.0.5:8080 weight 100 check: asked for at revision 812",
     ],
   ],
   "a worker that was not started from our text": [
@@ -175,21 +175,21 @@ const reloads: Record<string, [input: PlanInput, plan: string[]]> = {
     inputOf({ a: LINE }, [observed("a", { weight: 3 })], { mode: "reload" }),
     [
       "reload: changes at run time are switched off",
-      "weight server b/a 100: it has weight 3, entry of revision 812",
+      "weight server b/a 100: it has weight 3, asked for at revision 812",
     ],
   ],
   "a new server with a name": [
     inputOf({ a: NAME }, []),
     [
       "reload: server b/a: its address is not an IP address and a port",
-      "add server b/a web.example:80 weight 100 check: entry of revision 812",
+      "add server b/a web.example:80 weight 100 check: asked for at revision 812",
     ],
   ],
   "a server whose name changes": [
     inputOf({ a: NAME.replace("web", "shop") }, [resolved]),
     [
       "reload: server b/a: a name is resolved at a reload only",
-      "address server b/a shop.example port 80: it is at web.example port 80, entry of revision 812",
+      "address server b/a shop.example port 80: it is at web.example port 80, asked for at revision 812",
     ],
   ],
   "a server with a name that goes": [
@@ -203,7 +203,7 @@ const reloads: Record<string, [input: PlanInput, plan: string[]]> = {
     inputOf({ a: `${LINE} max-reuse 5` }, []),
     [
       "reload: server b/a: its parameter max-reuse is not for servers that are added at run time",
-      "add server b/a 10.0.0.5:8080 weight 100 check: entry of revision 812",
+      "add server b/a 10.0.0.5:8080 weight 100 check: asked for at revision 812",
     ],
   ],
 };
@@ -220,7 +220,7 @@ Deno.test("plan() looks at the name of a server that has one, not at what it res
 
 Deno.test("plan() changes the weight of a server that has a name without a reload", () => {
   assertEquals(described({ a: NAME.replace("weight 100", "weight 5") }, [resolved]), [
-    "weight server b/a 5: it has weight 100, entry of revision 812",
+    "weight server b/a 5: it has weight 100, asked for at revision 812",
   ]);
 });
 

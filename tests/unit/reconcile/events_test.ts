@@ -15,7 +15,7 @@ type Two = [before: Pass | undefined, after: Pass];
 
 const LINE = { name: "a", params: "10.0.0.5:80 weight 100" };
 const PLACE = { backend: "backend", server: "a" };
-const ADD: Step = { ...PLACE, kind: "add", line: LINE, reason: "entry of revision 9" };
+const ADD: Step = { ...PLACE, kind: "add", line: LINE, reason: "asked for at revision 9" };
 const REMOVE = { ...PLACE, kind: "remove", isMaint: false, isDraining: false, isName: false } as const;
 const removal = (changes: { isMaint?: boolean; isDraining?: boolean }): Step => ({
   ...REMOVE,
@@ -208,7 +208,7 @@ const addEvent = {
   action: "add",
   reason: ADD.reason,
 } as const;
-const ADD_TEXT = "add server backend/a 10.0.0.5:80 weight 100: entry of revision 9";
+const ADD_TEXT = "add server backend/a 10.0.0.5:80 weight 100: asked for at revision 9";
 const PUT_OFF = { kind: "later", at: undefined, reason: "changes are still coming", crowded: false } as const;
 const loaded = { kind: "reload", cause: "base-changed", reason: "another base", result: "loaded" } as const;
 const withAdd = { ...SUMMARY, steps: [ADD_TEXT] };

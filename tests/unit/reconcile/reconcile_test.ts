@@ -18,9 +18,9 @@ Deno.test("reconcile() adds, changes and removes servers without a reload", asyn
   const { plan, outcome, requeue } = await world.pass();
   assertEquals(describePlan(plan), [
     "remove server backend/b: no entry asks for it",
-    "address server backend/a 10.0.0.7 port 80: it is at 10.0.0.5 port 80, entry of revision 3",
-    "weight server backend/a 7: it has weight 100, entry of revision 3",
-    "add server backend/c 10.0.0.8:80 weight 100 check: entry of revision 4",
+    "address server backend/a 10.0.0.7 port 80: it is at 10.0.0.5 port 80, asked for at revision 3",
+    "weight server backend/a 7: it has weight 100, asked for at revision 3",
+    "add server backend/c 10.0.0.8:80 weight 100 check: asked for at revision 4",
   ]);
   assertEquals([outcome?.kind, requeue.kind], ["reached", "when-changed"]);
   assertEquals(world.servers, ["backend/a 10.0.0.7:80 weight 7 ready up", upAt("c", "10.0.0.8:80")]);
