@@ -13,8 +13,8 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * For how long a client of a configuration may stay idle, and then take to send a request, before it is disconnected, in
- * milliseconds: the longest of all places that accept clients. Undefined: as long as it likes.
+ * How long a client may stay idle, and then take to send a request, before it is disconnected, in milliseconds. The longest
+ * time of all frontends counts. Undefined: without a limit.
  */
 export function idleLimitMs(text: string): number | undefined {
   const limits = [...defaultsOf(sectionsOf(text))]
@@ -27,14 +27,14 @@ export function idleLimitMs(text: string): number | undefined {
 
 const limitOf = memoByText((base) => ({ ms: idleLimitMs(base) ?? Infinity }), 8);
 
-/** The longest limit of several bases; infinite where one has none. */
+/** The longest limit of several bases; Infinity when one has none. */
 export function longestIdleMs(bases: readonly string[]): number {
   return Math.max(0, ...bases.map((base) => limitOf(base).ms));
 }
 
 /**
- * The time of a request begins with its first byte, when that of keep-alive may be all but over, so they add up. One
- * falls back on another where it is not set (configuration manual, "timeout http-keep-alive").
+ * The time of a request begins with its first byte, when the time of keep-alive may be nearly over, so they add up. Each
+ * has another one as default (configuration manual, "timeout http-keep-alive").
  */
 function sectionLimitMs(section: Section, defaults: Section | undefined): number | undefined {
   const lines = [...defaults?.lines ?? [], ...section.lines].map(configWords);
@@ -48,7 +48,7 @@ function sectionLimitMs(section: Section, defaults: Section | undefined): number
   return Number.isFinite(limit) ? limit : undefined;
 }
 
-/** A time of the configuration; 0 means that it never ends. What cannot be read is taken for the same. */
+/** A time of the configuration; 0 means that it never ends. A time that cannot be read counts as 0. */
 function timeMs(value: string): number {
   const match = /^(\d+)(us|ms|s|m|h|d)?$/.exec(value);
   const ms = Number(match?.[1] ?? 0) * (UNITS_MS[match?.[2] ?? "ms"] ?? 0);

@@ -1,7 +1,6 @@
 /**
  * Splits one line of HAProxy's configuration into words, with quotes and escapes read as in the configuration manual,
- * section 2.2 ("Quoting and escaping"); `#` outside of both starts a comment. Environment variables are left as they are
- * written.
+ * section 2.2 ("Quoting and escaping"). A `#` outside of both starts a comment. Environment variables are not replaced.
  */
 export function configWords(line: string): string[] {
   // Most lines have neither quotes nor escapes, and a large file has many lines.
@@ -50,7 +49,7 @@ function scan(line: string): Scanned {
 
 const CONTROLS: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
 
-/** An escape that means nothing keeps its backslash. */
+/** An unknown escape keeps its backslash. */
 function readEscape(line: string, at: number, quote: string): { text: string; length: number } {
   const next = line.charAt(at + 1);
   const literal = quote === '"' ? /^[ #"'\\$]$/ : /^[ #"'\\]$/;
@@ -61,7 +60,11 @@ function readEscape(line: string, at: number, quote: string): { text: string; le
   return control === undefined ? { text: "\\", length: 1 } : { text: control, length: 2 };
 }
 
-/** Quotes text as one word of HAProxy's configuration, whatever it holds but line breaks and NUL, which no word can hold. */
+/**
+ * Quotes text as one word of HAProxy's configuration.
+ *
+ * @throws {TypeError} when the text holds a line break or NUL, which no word can hold
+ */
 export function quoteWord(text: string): string {
   if (/[\0\n\r]/.test(text)) {
     throw new TypeError("Cannot quote a word for HAProxy: it holds a line break or NUL");

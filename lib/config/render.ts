@@ -40,7 +40,7 @@ export interface TemplateData {
 export interface TemplateService {
   readonly name: string;
   readonly servers: readonly TemplateServer[];
-  /** The path of the HTTP check, where the servers of the service that name one name the same. */
+  /** The path of the HTTP check, if all servers of the service that have one have the same. */
   readonly checkPath: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export function compileTemplate(text: string): Template {
 }
 
 /**
- * Renders a model. Equal arguments give equal text: the model is sorted, and neither times nor revisions go in.
+ * Renders a model. Equal arguments give equal text: the model is sorted, and the text holds no times or revisions.
  *
  * @throws {ControllerError} (operator) when the template fails
  */

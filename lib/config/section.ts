@@ -1,6 +1,6 @@
 import { configWords } from "./line.ts";
 
-/** A run of lines that starts with a section keyword; the lines before the first section are one without keyword. */
+/** Lines that start with a section keyword. The lines before the first section are a section without keyword. */
 export interface Section {
   readonly keyword: string;
   /** Empty where the section has none. */
@@ -82,7 +82,7 @@ function whyNotDynamic(lines: readonly (readonly string[])[]): string | undefine
   return `balance ${balance} takes dynamic servers only with hash-type consistent`;
 }
 
-/** The `frontend`, `backend` and `listen` sections of a text, each with the `defaults` section that it inherits from, if any. */
+/** The `frontend`, `backend` and `listen` sections, each with the `defaults` section that it inherits from, if any. */
 export function defaultsOf(sections: readonly Section[]): Map<Section, Section | undefined> {
   const found = new Map<Section, Section | undefined>();
   const named = new Map<string, Section>();
@@ -117,7 +117,7 @@ function inheritsFrom(section: Section): string | undefined {
 
 /**
  * The addresses that one text binds and another does not, as they are written. An address on a port that was bound
- * before is left out: HAProxy itself is in its way, and makes room for it.
+ * before is left out: HAProxy itself has it, and releases it.
  */
 export function addedBinds(before: string, after: string): string[] {
   const known = new Set([...bindsOf(before)].map(portOf));

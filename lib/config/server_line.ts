@@ -110,9 +110,9 @@ function numberOf(value: string | undefined): number | undefined {
 
 /**
  * Gives every line without `id` one that is derived from the server's name and from those of its parameters that a
- * running server does not show (checks, maxconn, TLS ...). `show servers state` prints the id, so a worker can be asked
- * whether it runs the parameters of the file. Besides, hashing algorithms place a server by its id: derived from names,
- * every node places it alike.
+ * running server does not show (checks, maxconn, TLS ...). `show servers state` prints the id, and so tells whether a
+ * worker runs the parameters of the file. Hashing algorithms also place a server by its id, and so every node places it
+ * alike.
  */
 export function withServerIds(servers: ServerLines): ServerLines {
   return new Map([...servers].map(([backend, lines]) => [backend, withIds(lines)]));

@@ -28,9 +28,9 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   "defaults": [
     ...["mode http", "timeout connect 2s", "timeout client 60s", "timeout server 60s", "timeout tunnel 1h"],
     ...["timeout queue 5s", "timeout http-request 5s", "timeout http-keep-alive 2s", "option forwardfor"],
-    "# A worker that is being replaced closes an idle connection only after it has answered on it once more\\.",
+    "# A replaced worker answers once more on an idle connection before it closes it\\.",
     "option idle-close-on-response",
-    "# Most servers of a service may be gone before anybody noticed: tries are many, each on another server\\.",
+    "# Most servers of a service may be gone before a check fails, so there are many tries, each on another server\\.",
     ...["option redispatch 1", "retries 10"],
     ...[
       "retry-on conn-failure empty-response",
