@@ -88,10 +88,13 @@ export function createCalls(renewal: RenewableConnections): Calls {
 
   return {
     exec: <T>(service: Service, method: string, payload: unknown, options?: CallOptions) => {
+      // A deadline is a moment, but each attempt needs its time.
+      const { deadline } = options ?? {};
+      const attemptMs = deadline === undefined ? CALL_DEADLINE_MS : Number(deadline) - Date.now();
       const use: Call<T>["use"] = ({ client, metadata }) => {
         const { promise, resolve, reject } = Promise.withResolvers<T>();
         const methods = client as unknown as UnaryMethods<T>;
-        const bounds = { deadline: Date.now() + CALL_DEADLINE_MS, ...options };
+        const bounds = { ...options, deadline: Date.now() + attemptMs };
         methods[method]?.(payload, metadata, bounds, (error, answer) => {
           if (error === null) resolve(answer);
           else reject(castGrpcError(error));
