@@ -1,4 +1,4 @@
-import { listenForSignals } from "../lib/cli/signals.ts";
+import { listenForStop } from "../lib/cli/signals.ts";
 import { prepareProcess } from "../lib/etcd/process.ts";
 import { ControllerError } from "../lib/util/errors.ts";
 import { configureLog, flushLog, log } from "../lib/util/log.ts";
@@ -10,7 +10,7 @@ async function main(): Promise<number> {
   prepareProcess();
   await configureLog({ format: "text", level: "info" });
   try {
-    await runService(parseBackendOptions(Deno.env.toObject(), Deno.hostname()), listenForSignals());
+    await runService(parseBackendOptions(Deno.env.toObject(), Deno.hostname()), listenForStop());
     return 0;
   } catch (error) {
     if (!(error instanceof ControllerError)) throw error;

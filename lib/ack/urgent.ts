@@ -43,6 +43,7 @@ function isUrgentChange(before: RawEntry | undefined, now: RawEntry, prefixes: P
 /** The address that an entry asks requests for, or "nowhere"; undefined: it cannot be read. */
 function destination(entry: RawEntry, { services }: Prefixes): string | undefined {
   const result = parseEntry(entry, services);
-  if (result.kind === "rejection") return undefined;
-  return isAskedFor(result.server) ? formatAddress(result.server.address) : "nowhere";
+  if (!result.ok) return undefined;
+  const { value: server } = result.value;
+  return isAskedFor(server) ? formatAddress(server.address) : "nowhere";
 }

@@ -1,6 +1,6 @@
 import { prepareProcess } from "../etcd/process.ts";
 import { type NodeSettings, openNode, type WrapHaproxy } from "../node/node.ts";
-import { listenForSignals } from "./signals.ts";
+import { listenForStop } from "./signals.ts";
 
 /**
  * `etcd-haproxy run`: keeps this node's HAProxy in step with etcd until SIGTERM or SIGINT. SIGHUP asks for a pass that
@@ -18,5 +18,6 @@ export async function run(
     path: Deno.env.get("PATH") ?? "",
     wrapHaproxy,
   });
-  await node.run(listenForSignals(node.resync));
+  Deno.addSignalListener("SIGHUP", node.resync);
+  await node.run(listenForStop());
 }

@@ -6,7 +6,7 @@ import { parseNodes } from "../ack/keys.ts";
 import { nodesTable } from "./nodes_table.ts";
 import { createBell } from "../util/bell.ts";
 import { sleep } from "../util/time.ts";
-import { listenForSignals } from "./signals.ts";
+import { listenForStop } from "./signals.ts";
 
 /** Changes that come together are shown once. */
 const QUIET_MS = 100;
@@ -17,7 +17,7 @@ const NO_TICK_MS = 3_600_000;
 
 /** Shows all nodes at every change until SIGINT or SIGTERM: on a terminal in place, else one table below the other. */
 export async function watchNodes(client: EtcdClient, nodesPrefix: string): Promise<number> {
-  const { stop } = listenForSignals();
+  const { stop } = listenForStop();
   const isTerminal = Deno.stdout.isTerminal();
   const show = isTerminal ? showInPlace : createChangeLog();
   const bell = createBell();

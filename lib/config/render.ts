@@ -8,7 +8,7 @@ import { memoByObject } from "../util/memo.ts";
 import type { Model, Service } from "../registry/model.ts";
 import { serverParams, withServerIds } from "./server_line.ts";
 
-/** What the text depends on besides the model. */
+/** All that the text depends on besides the model. */
 export interface RenderSettings {
   /** A `bind` line's words for traffic, such as `127.0.0.1:8001` or `[::]:80 v4v6`. */
   readonly bind: string;
@@ -24,7 +24,7 @@ export interface RenderSettings {
 /** A template that is ready to render. */
 export type Template = (data: TemplateData) => string;
 
-/** What a template sees as `it`. */
+/** The data of a template, which it knows as `it`. */
 export interface TemplateData {
   readonly services: readonly TemplateService[];
   readonly bind: string;
@@ -111,7 +111,7 @@ function commonCheckPath(service: Service): string | undefined {
 
 const serverLine = memoByObject((server: TemplateServer) => `server ${server.id} ${serverParams(server)}`);
 
-/** What the controller needs of every configuration, whatever its template. */
+/** The sections that the controller needs in every configuration. */
 function ownSections(settings: RenderSettings): string {
   return [
     "resolvers etcd-haproxy",

@@ -6,7 +6,7 @@ import { effectiveWeight, type Server } from "../registry/entry.ts";
 import { memoByObject } from "../util/memo.ts";
 
 /**
- * What stands behind the name in a server's line. Every parameter is written out, for `add server` does not apply
+ * The words behind the name in a server's line. Every parameter is written out, because `add server` does not apply
  * `default-server` (management manual, "add server").
  */
 export const serverParams = memoByObject((server: Server): string => {
@@ -30,8 +30,8 @@ export const serverParams = memoByObject((server: Server): string => {
 function checkParams({ check }: Server): string[] {
   if (check.kind === "off") return [];
   const port = check.port === undefined ? [] : [`port ${check.port}`];
-  // A server that refuses three connections in a row is out at once, not when a check finds it: a node that does not hear
-  // of leaving servers would else try one after the other until a request has no more tries.
+  // A server that refuses three connections in a row is out at once, not when a check fails. Else a node that does not
+  // hear of leaving servers would try one after the other, until a request has no tries left.
   const errors = "observe layer4 error-limit 3 on-error mark-down";
   return ["check", ...port, "inter 2s fastinter 500ms downinter 1s rise 2 fall 3", errors];
 }
@@ -44,7 +44,7 @@ function tlsParams({ tls, proto }: Server): string[] {
   return ["ssl", ...verify, ...name, ...verifyHost, ...(proto === "h2" ? ["alpn h2"] : [])];
 }
 
-/** What can be compared between a server's line and a running server. */
+/** The fields that a server's line and a running server have in common. */
 export interface ComparableServer {
   /** Undefined where the line has a form that a running server does not show: a socket, a variable. */
   readonly address: ComparableAddress | undefined;

@@ -6,7 +6,7 @@ import { isServerLine, judgeBackends, type Section, sectionsOf } from "./section
 /** One `server` line of a plain backend. */
 export interface ServerLine {
   readonly name: string;
-  /** All that stands behind the name: the same words serve the file and `add server`. */
+  /** All words behind the name. The file and `add server` use the same. */
   readonly params: string;
 }
 
@@ -45,8 +45,8 @@ export function splitConfig(text: string): ConfigText {
 }
 
 /**
- * The text of a base. Blank lines are in front of sections and nowhere else. What a template's loops leave behind would
- * otherwise make the base depend on the number of servers.
+ * The text of a base. Blank lines are in front of sections and nowhere else. Otherwise the blank lines of a template's
+ * loops would make the base depend on the number of servers.
  */
 export function baseText(sections: readonly Section[]): string {
   return `${paragraphsOf(sections).map(({ lines }) => lines.join("\n")).join("\n\n")}\n`;
@@ -77,7 +77,7 @@ function isComment(line: string): boolean {
   return /^\s*#/.test(line);
 }
 
-/** One object for equal lines, so that what is known of it is found again at the next pass. */
+/** One object for equal lines, so that the next pass finds the memos of it again. */
 const serverLine = memoByText((line): ServerLine => {
   const match = /^\s*server[ \t]+(\S+)[ \t]*(.*)$/.exec(withoutComment(line));
   return { name: match?.[1] ?? "", params: match?.[2] ?? "" };
@@ -94,15 +94,15 @@ export const baseDigest = memoByText((base) => createHash("sha256").update(base)
 export const joinConfig = memoByObject(({ base, servers }: ConfigText): string => {
   const parts = partsOf(base).map(({ text, plain }) => {
     if (plain === undefined) return text;
-    return text + (servers.get(plain) ?? []).map((line) => `\n${lineText(line)}`).join("");
+    return text + (servers.get(plain) ?? []).map(lineText).join("");
   });
   return `${parts.join("\n\n")}\n${markLine(base)}\n`;
 });
 
-/** A server as a line of the text. */
-const lineText = memoByObject(({ name, params }: ServerLine) => `    server ${name} ${params}`);
+/** A server as a line of the text, behind the line before. */
+const lineText = memoByObject(({ name, params }: ServerLine) => `\n    server ${name} ${params}`);
 
-/** The server that stands on a line of `joinConfig`'s text; lines count from 1. */
+/** The server on a line of `joinConfig`'s text; lines count from 1. */
 export function serverAtLine(
   { base, servers }: ConfigText,
   lineNumber: number,

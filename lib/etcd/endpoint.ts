@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { rootCertificates } from "node:tls";
 import { Etcd3, GRPCFailedPreconditionError, type ICallable, type IOptions } from "etcd3";
-import { noop } from "cockatiel";
 import type { Credentials } from "./credentials.ts";
 
 /** One attempt of a call may take this long; the next attempt goes to another endpoint. */
@@ -17,6 +16,16 @@ const GRPC_OPTIONS = {
   // Clients of one process would otherwise share a connection to the same endpoint.
   "grpc.use_local_subchannel_pool": 1,
   "grpc.enable_http_proxy": 0,
+};
+
+/** etcd3's retries and circuit breakers are policies. This one only makes the call: `calls.ts` decides what is tried again. */
+const NO_POLICY: NonNullable<NonNullable<IOptions["faultHandling"]>["global"]> = {
+  execute: async (call, signal = new AbortController().signal) => await call({ signal }),
+  onSuccess: () => ({ dispose: () => {} }),
+  onFailure: () => ({ dispose: () => {} }),
+  get _altReturn(): never {
+    throw new Error("this property exists for the type checker only");
+  },
 };
 
 /** One endpoint of etcd. */
@@ -40,7 +49,7 @@ export function openEndpoint(url: string, tls: Credentials["tls"]): Endpoint {
   const options: IOptions = {
     hosts: [url],
     ...(tls !== undefined && url.startsWith("https:") ? { credentials: tlsCredentials(tls) } : {}),
-    faultHandling: { host: () => noop, global: noop },
+    faultHandling: { host: () => NO_POLICY, global: NO_POLICY },
     grpcOptions: GRPC_OPTIONS,
   };
   const [calls, watches] = [new OpenEtcd3(options), new OpenEtcd3(options)];

@@ -1,26 +1,19 @@
 import { ControllerError } from "../util/errors.ts";
-import {
-  guard,
-  type GuardLimits,
-  type GuardState,
-  type HeldServer,
-  missingServices,
-  type ReleasedServer,
-} from "./guard.ts";
-import { type Model, type Refusals, serverKey } from "../registry/model.ts";
+import { guard, type GuardLimits, type GuardState, type GuardVerdict, missingServices } from "./guard.ts";
+import { type Model, refusalOf, type Refusals } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
-import { type Networks, objectionTo } from "../registry/allowed_addresses.ts";
+import { type Networks, objectionToServer } from "../registry/allowed_addresses.ts";
 import type { Observed, ObservedServers } from "../plan/observed.ts";
 import { filesAtStart, findFile, type NextFile, withNext } from "./known_files.ts";
 
-/** What outlives the process: a restart must not begin a new window, and must know what is served. */
+/** The part that outlives the process: a restart must not begin a new window, and must know which servers are served. */
 export type GuardRecord = Pick<GuardState, "departures" | "missingSince" | "files">;
 
-/** What the guard needs of the world. */
+/** The guard's limits and its record. */
 export interface GuardPort {
   /** Undefined: the guard is off. */
   readonly limits: GuardLimits | undefined;
-  /** What an earlier run left. Never rejects. */
+  /** The record of an earlier run. Never rejects. */
   load(): Promise<GuardRecord>;
   /** Keeps a record for the next run. Never rejects: a full disk must not stop a pass. */
   save(record: GuardRecord): Promise<void>;
@@ -38,7 +31,7 @@ export interface GuardedHaproxy {
 export interface GuardBasis {
   /** What the guard knew when the pass began. */
   readonly state: GuardState;
-  /** What HAProxy does not take must not be held. */
+  /** A server that HAProxy refuses must not be held. */
   readonly refusals: Refusals;
   readonly running: Observed;
   /** The configuration file; undefined when there is none. */
@@ -52,47 +45,30 @@ export interface GuardPorts {
   readonly now: () => number;
 }
 
-/** How soon what is held is looked at again: its check may have failed meanwhile. */
+/** How soon held servers are looked at again: their check may have failed meanwhile. */
 const LOOK_AGAIN_MS = 500;
 
-/** What the guard decided. Times are monotonic milliseconds. */
-export interface GuardVerdict {
-  /** Servers that left the registry and are kept for a while. */
-  readonly held: readonly HeldServer[];
-  /** Servers that left the registry and are no longer kept. */
-  readonly released: readonly ReleasedServer[];
-  /** What the guard knows: after a start, also what the file and an earlier run tell. */
-  readonly known: GuardState;
-  readonly decidedAt: number;
-  /** When to look again; undefined when nothing is held. */
-  readonly lookAt: number | undefined;
-}
-
-/** Asks the guard what may leave: with what the file holds, and with the health that servers have now. */
+/** Asks the guard what may leave, with the servers in the file and the health that they have now. */
 export async function applyGuard(
   registry: Model,
   basis: GuardBasis,
   ports: GuardPorts,
 ): Promise<{ readonly model: Model; readonly guard: GuardVerdict }> {
   const { limits } = ports.guard;
-  const known = limits === undefined ? basis.state : await withRecord(basis, ports);
-  const seen = limits === undefined
-    ? new Map()
-    : await healthOf(missingServices(known, registry), basis.running, ports.haproxy);
-  const decidedAt = ports.now();
+  if (limits === undefined) {
+    const nothing = { held: [], released: [], known: basis.state, lookAt: undefined };
+    return { model: registry, guard: { ...nothing, decidedAt: ports.now() } };
+  }
+  const known = await withRecord(basis, ports);
+  const seen = await healthOf(missingServices(known, registry), basis.running, ports.haproxy);
+  const now = ports.now();
   const objection = objections(seen, basis.refusals, ports.networks);
-  const { model, held, released } = guard({
-    model: registry,
-    state: known,
-    objection,
-    now: decidedAt,
-    limits,
-  });
-  const lookAt = held.length === 0 ? undefined : decidedAt + LOOK_AGAIN_MS;
-  return { model, guard: { held, released, known, decidedAt, lookAt } };
+  const { model, held, released } = guard({ model: registry, state: known, objection, now, limits });
+  const lookAt = held.length === 0 ? undefined : now + LOOK_AGAIN_MS;
+  return { model, guard: { held, released, known, decidedAt: now, lookAt } };
 }
 
-/** After a start: what an earlier run put on record, as far as it is about the files that are there now. */
+/** After a start: the record of an earlier run, as far as it is about the files that are there now. */
 async function withRecord(
   { state, running, file }: GuardBasis,
   { guard, haproxy }: GuardPorts,
@@ -113,13 +89,12 @@ export function withNextFile(verdict: GuardVerdict, next: NextFile): GuardVerdic
 function objections(seen: ObservedServers, refusals: Refusals, networks: Networks) {
   return (server: Server): string | undefined => {
     if (seen.get(server.service)?.get(server.id)?.up === false) return "its check has failed";
-    if (refusals.get(serverKey(server))?.revision === server.revision) return "HAProxy refuses it";
-    const { address, check } = server;
-    return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+    if (refusalOf(server, refusals) !== undefined) return "HAProxy refuses it";
+    return objectionToServer(server, networks);
   };
 }
 
-/** What was seen in the last full look may be half a minute old. */
+/** The health of servers now. The last full look may be half a minute old. */
 async function healthOf(
   services: readonly string[],
   running: Observed,

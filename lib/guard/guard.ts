@@ -4,9 +4,9 @@ import { memoByObject } from "../util/memo.ts";
 import { compareBytes, type Model, serverKey, type Service } from "../registry/model.ts";
 import type { KnownFile } from "./known_files.ts";
 
-/** What the guard allows. */
+/** How many servers the guard lets go. */
 export interface GuardLimits {
-  /** The part of a service's servers that may leave without having been drained within `timeMs`; 0 to 1. */
+  /** The part of a service's servers that may leave undrained within `timeMs`; 0 to 1. */
   readonly share: number;
   /** Length of the window, and the longest time for which a server is held; in milliseconds. */
   readonly timeMs: number;
@@ -33,11 +33,11 @@ export interface GuardState {
   readonly files: readonly KnownFile[];
 }
 
-/** A server that left the registry and is kept for a while. */
+/** A server that left the registry and is held for a while. */
 export interface HeldServer {
   readonly server: Server;
   readonly since: number;
-  /** When it is let go at the latest. */
+  /** When it is released at the latest. */
   readonly until: number;
 }
 
@@ -46,28 +46,34 @@ export interface ReleasedServer {
   readonly server: Server;
   readonly since: number;
   readonly reason: string;
-  /** It was not drained before, so it counts among those that vanished. */
+  /** It was not drained before, so it counts as one that vanished. */
   readonly counts: boolean;
 }
 
-/** The model as it may be served now. */
+/** The model with the servers that are held, and what was decided of each server that left the registry. */
 export interface Guarded {
   readonly model: Model;
-  /** Servers that left the registry and are kept for a while. */
   readonly held: readonly HeldServer[];
-  /** Servers that left the registry and are no longer kept. */
   readonly released: readonly ReleasedServer[];
+}
+
+/** What the guard decided in a pass. Times are monotonic milliseconds. */
+export interface GuardVerdict extends Omit<Guarded, "model"> {
+  /** What the guard knew: after a start, also what an earlier run put on record. */
+  readonly known: GuardState;
+  readonly decidedAt: number;
+  /** When to look again; undefined when nothing is held. */
+  readonly lookAt: number | undefined;
 }
 
 export interface GuardInput {
   /** What the registry asks for. */
   readonly model: Model;
   readonly state: GuardState;
-  /** Why a server must not be held, such as a check that has failed; undefined: nothing is known against it. */
+  /** Why a server must not be held, such as a check that has failed; undefined when it may. */
   readonly objection: (server: Server) => string | undefined;
   readonly now: number;
-  /** Undefined: the guard is off. */
-  readonly limits: GuardLimits | undefined;
+  readonly limits: GuardLimits;
 }
 
 /** The state of a guard that knows nothing yet. */
@@ -80,42 +86,40 @@ export const INITIAL_GUARD: GuardState = {
 };
 
 /**
- * Holds what may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or more,
- * may leave without having been drained; what would leave beyond that stays in the model, each for `timeMs` at most. A
- * server goes at once when it was drained before, when its check has failed, or when its address stands in another
- * entry. See docs/adr/0001-mass-disappearance-guard.md.
+ * Holds servers that may not leave yet. Within any window of `timeMs` at most `share` of a service's servers, of two or
+ * more, may leave without having been drained. Others stay in the model, each for `timeMs` at most. A server goes at once
+ * when it was drained before, when its check has failed, or when another entry has its address. See
+ * docs/adr/0001-mass-disappearance-guard.md.
  */
 export function guard(input: GuardInput): Guarded {
-  const { model, state, limits } = input;
-  const missing = limits === undefined ? [] : missingServers(state.inFile ?? [], model);
-  if (limits === undefined || missing.length === 0) return { model, held: [], released: [] };
-  const verdicts = missing.map((service) => judge(service, { ...input, limits }));
+  const { model, state } = input;
+  const verdicts = missingServers(state, model).map((service) => judge(service, input));
   const held = verdicts.flatMap(({ held }) => held);
   return { model: withHeld(model, held), held, released: verdicts.flatMap(({ released }) => released) };
 }
 
-/** The services that miss servers which the file holds. */
-export function missingServices({ inFile }: GuardState, model: Model): string[] {
-  return missingServers(inFile ?? [], model).map(({ name }) => name);
+/** The services that lack servers which are in the file. */
+export function missingServices(state: GuardState, model: Model): string[] {
+  return missingServers(state, model).map(({ name }) => name);
 }
 
-/** Remembers what is held; `inFile` tells that the guarded model is in the file now. */
+/** What the guard knows after a pass; `inFile` tells that the guarded model is in the file now. */
 export function afterGuard(
-  state: GuardState,
-  { model, held, released }: Guarded,
-  { inFile, now, timeMs }: { inFile: boolean; now: number; timeMs: number },
+  { model, guard }: { readonly model: Model; readonly guard: GuardVerdict },
+  { inFile, timeMs }: { inFile: boolean; timeMs: number },
 ): GuardState {
+  const { known, held, released, decidedAt } = guard;
   const missing = [...held, ...inFile ? [] : released];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
-  if (!inFile) return { ...state, missingSince };
-  const recent = state.departures.filter(({ at }) => now - at < timeMs);
+  if (!inFile) return { ...known, missingSince };
+  const recent = known.departures.filter(({ at }) => decidedAt - at < timeMs);
   const left = released.filter(({ counts }) => counts)
-    .map(({ server: { service, id } }) => ({ service, id, at: now }));
+    .map(({ server: { service, id } }) => ({ service, id, at: decidedAt }));
   const departures = [...stillGone(recent, model), ...left];
-  return { ...state, inFile: model.services, departures, missingSince };
+  return { ...known, inFile: model.services, departures, missingSince };
 }
 
-/** Who came back has not left. */
+/** A server that came back has not left. */
 function stillGone(departures: readonly Departure[], { services }: Model): readonly Departure[] {
   if (departures.length === 0) return departures;
   const present = new Map(services.map(({ name, servers }) => [name, new Set(servers.map(({ id }) => id))]));
@@ -124,12 +128,12 @@ function stillGone(departures: readonly Departure[], { services }: Model): reado
 
 interface Missing {
   readonly name: string;
-  /** How many servers of the service the file holds. */
+  /** How many servers of the service are in the file. */
   readonly total: number;
   readonly servers: readonly Server[];
 }
 
-function missingServers(inFile: readonly Service[], { services }: Model): Missing[] {
+function missingServers({ inFile = [] }: GuardState, { services }: Model): Missing[] {
   const desired = new Map(services.map((service) => [service.name, service.servers]));
   return inFile.flatMap(({ name, servers }) => {
     const missing = without(servers, desired.get(name) ?? []);
@@ -147,13 +151,8 @@ function without(servers: readonly Server[], others: readonly Server[]): Server[
   });
 }
 
-type Verdict = Pick<Guarded, "held" | "released">;
-
-/** Who of one service may leave. Servers whose check has failed count, so that healthy ones do not follow them. */
-function judge(
-  { name, total, servers }: Missing,
-  input: GuardInput & { readonly limits: GuardLimits },
-): Verdict {
+/** Which servers of a service may leave. Those whose check has failed count, so that healthy ones do not follow them. */
+function judge({ name, total, servers }: Missing, input: GuardInput): Omit<Guarded, "model"> {
   const { model, state, now, limits } = input;
   const recent = state.departures.filter(({ service, at }) => service === name && now - at < limits.timeMs);
   const left = stillGone(recent, model).length;
@@ -168,7 +167,7 @@ function judge(
   const size = total + left;
   const gone = left + released.filter(({ counts }) => counts).length;
   const allowed = size < 2 ? 1 : Math.max(0, Math.floor(size * limits.share) - gone);
-  // Who has waited longest goes first.
+  // The server that was missing for longest goes first.
   candidates.sort((a, b) => a.since - b.since);
   const allowedOnes = candidates.slice(0, allowed)
     .map(({ server, since }) => ({ server, since, reason: "few enough leave", counts: true }));
@@ -179,11 +178,11 @@ function judge(
 function reasonToGo(
   server: Server,
   since: number,
-  { model, objection, now, limits }: GuardInput & { readonly limits: GuardLimits },
+  { model, objection, now, limits }: GuardInput,
 ): Pick<ReleasedServer, "reason" | "counts"> | undefined {
   if (!isAskedFor(server)) return { reason: "it was drained", counts: false };
   if (addressesOf(model).has(formatAddress(server.address))) {
-    return { reason: "its address stands in another entry", counts: false };
+    return { reason: "another entry has its address", counts: false };
   }
   const against = objection(server);
   if (against !== undefined) return { reason: against, counts: true };

@@ -8,7 +8,7 @@ export interface KnownFile {
   readonly services: readonly Service[];
 }
 
-/** What a pass is about to write. */
+/** The file that a pass is about to write. */
 export interface NextFile {
   readonly text: string;
   readonly services: readonly Service[];
@@ -43,7 +43,7 @@ export function withNext(
   return unique([good, current, { digest: digestOf(text), services }]);
 }
 
-/** Of the files on record, those that are there after a start. */
+/** The files on record that are still there after a start. */
 export function filesAtStart(
   files: readonly KnownFile[],
   { lastGood, onDisk }: { readonly lastGood: string | undefined; readonly onDisk: string | undefined },
@@ -51,7 +51,7 @@ export function filesAtStart(
   return unique([findFile(files, lastGood), findFile(files, onDisk)]);
 }
 
-/** What is known of a text; undefined when nothing is. */
+/** The file with this text; undefined when it is not known. */
 export function findFile(files: readonly KnownFile[], text: string | undefined): KnownFile | undefined {
   if (text === undefined || files.length === 0) return undefined;
   const digest = digestOf(text);

@@ -40,7 +40,7 @@ export function createGuardStore(
   path: string,
   { files, clocks, onError }: { files: RecordFiles; clocks: Clocks; onError: (message: string) => void },
 ): Pick<GuardPort, "load" | "save"> {
-  // Taken once, so that a clock that is set does not move what was recorded.
+  // Taken once, so that setting the clock does not move recorded times.
   const offset = clocks.wall() - clocks.monotonic();
   let written = { times: timesText(INITIAL_GUARD, offset), digests: new Set<string>() };
   let isFailing = false;
@@ -132,9 +132,7 @@ function parseRecord(text: string, clocks: Clocks): GuardRecord {
 function parseServer(key: string, value: string): Server {
   const raw = { key, value: new TextEncoder().encode(value), modRevision: 0n, hasLease: false };
   const result = parseEntry(raw, "");
-  if (result.kind === "rejection") {
-    throw new Error(`a server on record cannot be used: ${result.rejection.reason}`);
-  }
-  if (result.unknownFields > 0) throw new Error("a server on record has a field that is not known");
-  return result.server;
+  if (!result.ok) throw new Error(`a server on record cannot be used: ${result.reason}`);
+  if (result.value.unknownFields > 0) throw new Error("a server on record has a field that is not known");
+  return result.value.value;
 }

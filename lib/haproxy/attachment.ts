@@ -33,12 +33,9 @@ export async function attach(sockets: StateDir, ports: AttachPorts): Promise<Sup
     await runningBase(sockets) === undefined;
   if (origin !== "built-in" && !runsAnother) await ports.noteInherited();
 
-  let state: HaproxyState = { kind: "starting" };
-  const enter = (next: HaproxyState) => {
-    state = next;
-    ports.onState(next);
-  };
-  const run = async (signal: AbortSignal) => {
+  return async (signal) => {
+    /** What was told last: a master's process id, or that it is away. */
+    let told: number | "away" | undefined;
     let attempt = 0;
     let seenAt = -Infinity;
     while (!signal.aborted) {
@@ -46,17 +43,17 @@ export async function attach(sockets: StateDir, ports: AttachPorts): Promise<Sup
       let pauseMs = BACKOFF.minMs;
       if (typeof seen === "number") {
         [attempt, seenAt, pauseMs] = [0, performance.now(), POLL_MS];
-        if (state.kind !== "up" || state.pid !== seen) enter({ kind: "up", pid: seen, adopted: true });
+        if (told !== seen) ports.onState({ kind: "up", pid: seen, adopted: true });
+        told = seen;
       } else if (performance.now() - seenAt > AWAY_AFTER_MS) {
         pauseMs = backoffDelay({ ...BACKOFF, attempt: ++attempt, random: Math.random() });
-        // This is told once, not at each look.
-        if (state.kind !== "down") enter({ kind: "down", reason: seen, retryInMs: pauseMs });
+        if (told !== "away") ports.onState({ kind: "down", reason: seen, retryInMs: pauseMs });
+        told = "away";
       }
       await sleep(pauseMs, signal);
     }
-    enter({ kind: "stopped" });
+    ports.onState({ kind: "stopped" });
   };
-  return { state: () => state, run };
 }
 
 /** The process id of a master that has a worker, or why there is none. */

@@ -36,10 +36,11 @@ export async function prepareBoot(
   await removeFile(dir.stateFile);
   const skipped: string[] = [];
   const candidates = [
-    { origin: "disk", path: configPath, text: await readText(configPath) },
-    { origin: "last-good", path: dir.lastGood, text: await files.read(dir.lastGood) },
+    { origin: "disk", path: configPath, read: () => readText(configPath) },
+    { origin: "last-good", path: dir.lastGood, read: () => files.read(dir.lastGood) },
   ] as const;
-  for (const { origin, path, text } of candidates) {
+  for (const { origin, path, read } of candidates) {
+    const text = await read();
     if (text === undefined) continue;
     const result = await checkConfig(haproxy, path);
     if (result.kind === "valid") {

@@ -165,12 +165,8 @@ async function untilGone(pid: number, dir: StateDir): Promise<string> {
 /**
  * Whether the master or its worker answers. A zombie, or another process that got the same id, does not have the sockets.
  */
-async function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): Promise<boolean> {
-  try {
-    return (await showProcesses(masterSocket)).masterPid === pid;
-  } catch {
-    return await answers(runtimeSocket);
-  }
+function isHeard(pid: number, { masterSocket, runtimeSocket }: StateDir): Promise<boolean> {
+  return showProcesses(masterSocket).then(({ masterPid }) => masterPid === pid, () => answers(runtimeSocket));
 }
 
 /**

@@ -35,20 +35,12 @@ export async function reload(socketPath: string, masterPid: number | undefined):
     return await reloadBySignal(socketPath, masterPid);
   }
   const before = await showProcesses(socketPath);
-  const reply = await sendReload(socketPath);
+  // HAProxy 3.x answers when the reload is done; 2.6 closes the connection at once, or resets it.
+  const reply = await ask(socketPath, "reload", RELOAD_TIMEOUT_MS).catch(() => "");
   const after = await reloadEnd(socketPath, before);
   if (after.failedReloads <= before.failedReloads && !reply.includes("Success=0")) return { kind: "loaded" };
   const alerts = alertsIn(reply).join("; ");
   return { kind: "failed", reason: alerts || "HAProxy could not load the file (see its log lines)" };
-}
-
-/** HAProxy 3.x answers when the reload is done; 2.6 closes the connection at once, or resets it. */
-async function sendReload(socketPath: string): Promise<string> {
-  try {
-    return await ask(socketPath, "reload", RELOAD_TIMEOUT_MS);
-  } catch {
-    return "";
-  }
 }
 
 /**

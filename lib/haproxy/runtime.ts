@@ -79,12 +79,9 @@ export async function observeBackends(
 }
 
 /** The base that the worker was started from; undefined when it does not answer or was started from another text. */
-export async function runningBase(sockets: WorkerSockets): Promise<string | undefined> {
-  try {
-    return parseEnv(await askWorker(sockets, `show env ${BASE_VARIABLE}`), BASE_VARIABLE);
-  } catch {
-    return undefined;
-  }
+export function runningBase(sockets: WorkerSockets): Promise<string | undefined> {
+  const asked = askWorker(sockets, `show env ${BASE_VARIABLE}`);
+  return asked.then((reply) => parseEnv(reply, BASE_VARIABLE), () => undefined);
 }
 
 /**

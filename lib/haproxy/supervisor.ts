@@ -21,12 +21,8 @@ export interface Stopping {
   readonly hurry: AbortSignal;
 }
 
-/** Keeps one HAProxy running. */
-export interface Supervisor {
-  state(): HaproxyState;
-  /** Runs until the signal is aborted and HAProxy has stopped. Rejects only when the adoption is refused. */
-  run(signal: AbortSignal, stopping: Stopping): Promise<void>;
-}
+/** Keeps one HAProxy running until the signal is aborted and HAProxy has stopped. Rejects only when the adoption is refused. */
+export type Supervisor = (signal: AbortSignal, stopping: Stopping) => Promise<void>;
 
 /** When the cause of a failed start is gone, HAProxy must serve within 5 s. */
 const BACKOFF = { minMs: 100, maxMs: 3_000 };
@@ -34,16 +30,12 @@ const BACKOFF = { minMs: 100, maxMs: 3_000 };
 const STABLE_MS = 10_000;
 const KILL_AFTER_MS = 5_000;
 
-/** Creates a supervisor; nothing is started before `run()`. */
-export function createSupervisor(ports: SupervisorPorts): Supervisor {
-  let state: HaproxyState = { kind: "starting" };
-  const enter = (next: HaproxyState) => {
-    state = next;
-    ports.onState(next);
-  };
+/** Creates a supervisor; nothing is started before it is called. */
+export function createSupervisor({ adopt, start, untilReady, onState }: SupervisorPorts): Supervisor {
+  let isUp = false;
   /** Running requests finish (management manual, 4 "Stopping and restarting"). A master that is not up yet has none. */
   const stop = async (master: Master, { timeoutMs, hurry }: Stopping) => {
-    if (state.kind === "up") {
+    if (isUp) {
       master.signal("SIGUSR1");
       await resolvesWithin(master.ended, timeoutMs, hurry);
     }
@@ -55,33 +47,34 @@ export function createSupervisor(ports: SupervisorPorts): Supervisor {
     signal.addEventListener("abort", onStop, { once: true });
     if (signal.aborted) onStop();
     try {
-      const early = await Promise.race([ports.untilReady(master), master.ended]);
+      const early = await Promise.race([untilReady(master), master.ended]);
       if (early !== undefined) return early;
-      enter({ kind: "up", pid: master.pid, adopted: master.adopted });
+      isUp = true;
+      onState({ kind: "up", pid: master.pid, adopted: master.adopted });
       return await master.ended;
     } catch (error) {
       await end(master);
       return messageOf(error);
     } finally {
+      isUp = false;
       signal.removeEventListener("abort", onStop);
     }
   };
-  const run: Supervisor["run"] = async (signal, stopping) => {
-    const onWaiting = (reason: string) => enter({ kind: "starting", reason });
-    let found = await ports.adopt({ signal, onWaiting });
+  return async (signal, stopping) => {
+    const onWaiting = (reason: string) => onState({ kind: "starting", reason });
+    let found = await adopt({ signal, onWaiting });
     for (let attempt = 0; found !== undefined || !signal.aborted; found = undefined) {
       const since = performance.now();
-      const next = async () => await runOne(found ?? await ports.start(), signal, stopping);
+      const next = async () => await runOne(found ?? await start(), signal, stopping);
       const reason = await next().catch(messageOf);
       if (signal.aborted) continue;
       attempt = performance.now() - since > STABLE_MS ? 1 : attempt + 1;
       const retryInMs = backoffDelay({ ...BACKOFF, attempt, random: Math.random() });
-      enter({ kind: "down", reason, retryInMs });
+      onState({ kind: "down", reason, retryInMs });
       await sleep(retryInMs, signal);
     }
-    enter({ kind: "stopped" });
+    onState({ kind: "stopped" });
   };
-  return { state: () => state, run };
 }
 
 /** Sends SIGTERM, and SIGKILL to a master that ignores it. */

@@ -46,13 +46,15 @@ export async function openHaproxy(
   const dir = await attachedDir(stateDir.dir, options.attach);
   await claim(options);
   const { promise: tried, resolve: onTried } = Promise.withResolvers<void>();
-  const onState = (state: HaproxyState) => {
+  let state: HaproxyState = { kind: "starting" };
+  const onState = (next: HaproxyState) => {
+    state = next;
     recorder.onHaproxyState(state);
     if (state.kind !== "starting") onTried();
     if (state.kind === "up") trigger.ring();
   };
   const masters = masterPorts(options, { dir, recorder });
-  const supervisor = options.attach === undefined
+  const supervise = options.attach === undefined
     ? createSupervisor({ ...masters, onState })
     : await attach(dir, { ...masters, onState });
   const keeper = createStateKeeper(stateDir, (seen) => {
@@ -64,7 +66,7 @@ export async function openHaproxy(
   let isReloading = false;
   const liveness = createLiveness({
     dir,
-    state: supervisor.state,
+    state: () => state,
     isReloading: () => isReloading,
     canBeMade: () => recorder.facts().stateDirLost === undefined,
     onSockets: (sockets) => {
@@ -82,19 +84,19 @@ export async function openHaproxy(
     dir,
     files,
     keeper,
-    state: supervisor.state,
+    state: () => state,
     socketHealth: liveness.sockets,
     onReloading: (now) => isReloading = now,
   });
   return {
     port,
     dir,
-    state: supervisor.state,
+    state: () => state,
     served: async (signal) => void await resolvesWithin(tried, SERVE_FIRST_MS, signal),
     parts: (hurry) => [
       {
         name: "HAProxy",
-        run: (signal) => supervisor.run(signal, { timeoutMs: options.stopTimeoutMs, hurry }),
+        run: (signal) => supervise(signal, { timeoutMs: options.stopTimeoutMs, hurry }),
       },
       { name: "the check of HAProxy's sockets", run: liveness.run },
       { name: "the keeper of the state directory", run: keeper.run },

@@ -13,7 +13,7 @@ export interface ObservedServer {
   readonly draining: boolean;
   /** Whether HAProxy sends requests to it, as far as its health goes. */
   readonly up: boolean;
-  /** The row as HAProxy printed it, for the server-state file. In one piece, for thousands of rows are kept. */
+  /** The row as HAProxy printed it, for the server-state file. It is not split, because thousands of rows are kept. */
   readonly row: string;
 }
 
@@ -28,7 +28,7 @@ export type Observed =
   | { readonly kind: "down"; readonly reason: string }
   /** HAProxy runs, but its runtime socket is not there or answers something else. */
   | { readonly kind: "silent"; readonly reason: string }
-  /** The worker takes connections and says nothing, so it serves nobody; a reload would wait for it. */
+  /** The worker accepts connections and does not answer, so it serves no client; a reload would wait for it. */
   | { readonly kind: "stuck"; readonly reason: string }
   | {
     readonly kind: "up";

@@ -4,16 +4,16 @@ import { onlyAdds, type Plan } from "./plan.ts";
  * Whether a plan is applied now. `at` is when it may be at the earliest; undefined: when the registry is quiet. `crowded`
  * tells that the plan came within the plain interval after the last reload: only such reloads make the interval grow.
  */
-export type Pace =
-  | { readonly kind: "now" }
-  | {
-    readonly kind: "later";
-    readonly at: number | undefined;
-    readonly reason: string;
-    readonly crowded: boolean;
-  };
+export type Pace = { readonly kind: "now" } | Later;
 
-/** What is known of earlier reloads. Times are monotonic milliseconds. */
+interface Later {
+  readonly kind: "later";
+  readonly at: number | undefined;
+  readonly reason: string;
+  readonly crowded: boolean;
+}
+
+/** Earlier reloads. Times are monotonic milliseconds. */
 export interface ReloadHistory {
   /** When the last reload ended; undefined before the first. */
   readonly lastEndedAt: number | undefined;
@@ -39,9 +39,9 @@ export interface PaceInput {
 }
 
 /**
- * Decides when a plan is applied. What takes traffic from a server waits for the quiet window: a key that is deleted and
- * put again within it costs nobody a request. Reloads wait for the interval since the last one besides, which doubles up
- * to 30 s while each comes right after the last, and for old workers to end.
+ * Decides when a plan is applied. A plan that takes traffic from a server waits for the quiet window, so that a key which
+ * is deleted and put again within it costs no request. A reload also waits for old workers to end, and for the interval
+ * since the last reload. The interval doubles up to 30 s while each reload comes right after the last.
  */
 export function pace(input: PaceInput): Pace {
   const { plan, now, quiet, oldWorkers } = input;
@@ -49,14 +49,9 @@ export function pace(input: PaceInput): Pace {
   if (plan.kind === "runtime" && onlyAdds(plan.steps)) return { kind: "now" };
   if (!quiet) return { kind: "later", at: undefined, reason: "changes are still coming", crowded: false };
   if (plan.kind === "runtime") return { kind: "now" };
-  const earliest = earliestReload(input);
-  if (now < earliest) {
-    return {
-      kind: "later",
-      at: earliest,
-      reason: "the last reload is too recent",
-      crowded: isCrowded(input),
-    };
+  const at = earliestReload(input);
+  if (now < at) {
+    return { kind: "later", at, reason: "the last reload is too recent", crowded: isCrowded(input) };
   }
   if (oldWorkers <= MAX_OLD_WORKERS) return { kind: "now" };
   const reason = `${oldWorkers} old workers still live`;

@@ -4,11 +4,11 @@ import { type ReloadCause, reloadReason } from "./reload.ts";
 import { comparable, type ComparableAddress, type ComparableServer } from "../config/server_line.ts";
 import { describeStep, type Step } from "./step.ts";
 
-/** What a pass does. Data only: it can be printed, compared and tested. */
+/** What a pass is to do, as data that can be printed, compared and tested. */
 export type Plan =
-  /** HAProxy runs what is desired, and the file says the same. */
+  /** HAProxy runs the desired text, and the file holds the same. */
   | { readonly kind: "nothing" }
-  /** Only the file is written: HAProxy runs what is wanted already, or does not run at all. */
+  /** Only the file is written: HAProxy runs the desired text already, or does not run at all. */
   | { readonly kind: "write"; readonly reason: string }
   /** The file is written, and the steps are made while HAProxy runs. */
   | { readonly kind: "runtime"; readonly steps: readonly Step[] }
@@ -19,19 +19,19 @@ export type Plan =
     readonly steps: readonly Step[];
   };
 
-/** What a plan is made from. */
+/** The input of a plan. */
 export interface PlanInput {
   readonly desired: ConfigText;
   readonly observed: Observed;
-  /** The file as it stands on disk; undefined when there is none. */
+  /** The text of the file on disk; undefined when there is none. */
   readonly file: string | undefined;
   /** The revision at which the registry last changed a server; undefined when it knows no such server. */
   readonly revisionOf: (backend: string, server: string) => bigint | undefined;
-  /** `reload`: never change anything at run time; `reload-once`: not this time, for steps just had no effect. */
+  /** `reload`: never change anything at run time; `reload-once`: not this time, because steps just had no effect. */
   readonly mode: "auto" | "reload" | "reload-once";
 }
 
-/** Compares what is wanted with what HAProxy runs, never with the file: a file may have been written and not loaded. */
+/** Compares the desired text with what HAProxy runs, never with the file: a file may be written and not loaded. */
 export function plan(input: PlanInput): Plan {
   const { desired, observed, file } = input;
   if (observed.kind === "starting") return { kind: "nothing" };
@@ -49,18 +49,17 @@ export function plan(input: PlanInput): Plan {
 export function describePlan(plan: Plan, most = Infinity): string[] {
   if (plan.kind === "nothing") return [];
   if (plan.kind === "write") return [`write the file: ${plan.reason}`];
-  const steps = plan.steps.slice(0, most).map(describeStep);
-  return plan.kind === "reload" ? [`reload: ${plan.reason}`, ...steps].slice(0, most) : steps;
+  const first = plan.kind === "reload" ? [`reload: ${plan.reason}`] : [];
+  return [...first, ...plan.steps.slice(0, most - first.length).map(describeStep)];
 }
 
 /** How many lines `describePlan()` has for a plan. */
 export function countLines(plan: Plan): number {
-  if (plan.kind === "nothing") return 0;
-  if (plan.kind === "write") return 1;
-  return plan.steps.length + (plan.kind === "reload" ? 1 : 0);
+  const steps = plan.kind === "runtime" || plan.kind === "reload" ? plan.steps.length : 0;
+  return steps + (plan.kind === "write" || plan.kind === "reload" ? 1 : 0);
 }
 
-/** Whether steps only take traffic to more servers, so that nobody is harmed if they turn out to be too early. */
+/** Whether steps only bring traffic to more servers, which does no harm if it is too early. */
 export function onlyAdds(steps: readonly Step[]): boolean {
   return steps.every(({ kind }) => kind === "add" || kind === "ready");
 }
@@ -69,52 +68,36 @@ function writePlan({ desired, file }: PlanInput, reason: string): Plan {
   return file === joinConfig(desired) ? { kind: "nothing" } : { kind: "write", reason };
 }
 
-/** The steps from what HAProxy runs to what is desired, in some backends only if they are named. */
+/** The steps from what HAProxy runs to the desired lines; `only`: in these backends. */
 export function serverSteps(input: PlanInput, running: ObservedServers, only?: ReadonlySet<string>): Step[] {
-  return [...input.desired.servers].flatMap(([backend, lines]) => {
-    if (only?.has(backend) === false) return [];
+  const backends = [...input.desired.servers].filter(([backend]) => only?.has(backend) !== false);
+  return backends.flatMap(([backend, lines]) => {
     const observed = running.get(backend) ?? new Map<string, ObservedServer>();
-    const steps = lines.flatMap((line) =>
-      lineSteps(input, { backend, line, running: observed.get(line.name) })
-    );
-    return [...removals(backend, lines, observed), ...steps];
+    const names = new Set(lines.map(({ name }) => name));
+    const gone = [...observed.values()].filter(({ name }) => !names.has(name));
+    return [
+      ...gone.map((server) => removal(backend, server)),
+      ...lines.flatMap((line) => lineSteps(input, { backend, line, running: observed.get(line.name) })),
+    ];
   });
 }
 
-function removals(
-  backend: string,
-  lines: readonly ServerLine[],
-  observed: ReadonlyMap<string, ObservedServer>,
+function removal(backend: string, { name, maint, draining, fqdn }: ObservedServer): Step {
+  const reason = maint || draining ? "no entry asks for it, connections may be left" : "no entry asks for it";
+  const flags = { isMaint: maint, isDraining: draining, isName: fqdn !== undefined };
+  return { kind: "remove", backend, server: name, ...flags, reason };
+}
+
+function lineSteps(
+  { revisionOf }: PlanInput,
+  { backend, line, running }: { backend: string; line: ServerLine; running: ObservedServer | undefined },
 ): Step[] {
-  const desired = new Set(lines.map(({ name }) => name));
-  return [...observed.values()].filter(({ name }) => !desired.has(name)).map((server) =>
-    removal(backend, server)
-  );
-}
-
-function removal(backend: string, running: ObservedServer): Step {
-  const { name, maint, draining, fqdn } = running;
-  return {
-    kind: "remove",
-    backend,
-    server: name,
-    isMaint: maint,
-    isDraining: draining,
-    isName: fqdn !== undefined,
-    reason: maint || draining ? "no entry asks for it, connections may be left" : "no entry asks for it",
-  };
-}
-
-interface Pair {
-  readonly backend: string;
-  readonly line: ServerLine;
-  readonly running: ObservedServer | undefined;
-}
-
-function lineSteps(input: PlanInput, pair: Pair): Step[] {
-  const { backend, line, running } = pair;
   const place = { backend, server: line.name };
-  const origin = () => originOf(input, place);
+  // Nearly every server needs no step, so reasons are put into words only when they are needed.
+  const origin = () => {
+    const revision = revisionOf(backend, line.name);
+    return revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
+  };
   if (running === undefined) return [{ ...place, kind: "add", line, reason: origin() }];
   const desired = comparable(line);
   if (desired.id !== undefined && desired.id !== running.id) {
@@ -124,15 +107,6 @@ function lineSteps(input: PlanInput, pair: Pair): Step[] {
   return changes(desired, running, { place, line, origin });
 }
 
-function originOf(
-  { revisionOf }: PlanInput,
-  { backend, server }: { backend: string; server: string },
-): string {
-  const revision = revisionOf(backend, server);
-  return revision === undefined ? "the template asks for it" : `entry of revision ${revision}`;
-}
-
-/** Nearly every server needs none, so reasons are put into words only for those that do. */
 function changes(
   desired: ComparableServer,
   running: ObservedServer,

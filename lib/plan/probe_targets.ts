@@ -2,14 +2,14 @@ import type { ProbeTarget } from "../util/probe.ts";
 import { comparable, type ComparableServer, paramKeywords } from "../config/server_line.ts";
 import { type Step, stepKey } from "./step.ts";
 
-/** A server that is to get requests and that nobody has seen healthy. */
+/** A server that is to get requests and has not passed a probe yet. */
 export interface Candidate {
   readonly key: string;
-  /** Undefined: only HAProxy's own check can tell, for it speaks TLS or HTTP/2. */
+  /** Undefined: only HAProxy's own check can tell, because the server speaks TLS or HTTP/2. */
   readonly target: ProbeTarget | undefined;
 }
 
-/** The servers among the steps that must be seen healthy first. One that is not checked is none of them. */
+/** The servers among the steps that must pass a probe first. A server without a check need not. */
 export function candidatesOf(
   steps: readonly Step[],
   pathOf: (backend: string, server: string) => string | undefined,
@@ -38,11 +38,8 @@ function targetOf(
   path: string | undefined,
 ): ProbeTarget | undefined {
   const options = paramKeywords(params);
-  if (address?.kind !== "ip" || options.has("ssl") || options.has("check-ssl")) return undefined;
-  if (
-    options.has("addr") || options.get("proto") === "h2" || options.has("send-proxy") ||
-    options.has("check-send-proxy")
-  ) {
+  if (address?.kind !== "ip" || options.get("proto") === "h2") return undefined;
+  if (["ssl", "check-ssl", "addr", "send-proxy", "check-send-proxy"].some((word) => options.has(word))) {
     return undefined;
   }
   return { host: address.host, port: Number(options.get("port") ?? address.port), path };

@@ -15,8 +15,8 @@ const COLUMNS = { admin: 6, userWeight: 7, initialWeight: 8 };
 /**
  * The server-state file for a reload to `config`: the health of every server that stays what it was, so that a server
  * whose check fails gets no request from the new worker, and a row that says "down" for every server that is unready.
- * Administrative state and weight are those of the new text. Another server with a new address has no row, for a row's
- * address wins over the configuration's.
+ * Administrative state and weight are those of the new text. A server with a new address has no row otherwise, because a
+ * row's address wins over the configuration's.
  */
 export function serverStateText(
   config: ConfigText,
@@ -53,7 +53,6 @@ function unreadyRow(place: { backend: string; server: string }, wanted: Comparab
   const { address, weight } = wanted;
   if (address?.kind !== "ip") return [];
   const failedCheck = "8 2 0 6";
-  return [
-    `0 ${place.backend} 0 ${place.server} ${address.host} 0 0 ${weight} ${weight} 0 ${failedCheck} 0 0 0 - ${address.port} - 0 0 - - 0`,
-  ];
+  const names = `0 ${place.backend} 0 ${place.server} ${address.host}`;
+  return [`${names} 0 0 ${weight} ${weight} 0 ${failedCheck} 0 0 0 - ${address.port} - 0 0 - - 0`];
 }

@@ -1,7 +1,7 @@
 import type { ServerLine } from "../config/text.ts";
 import { comparable, type ComparableAddress } from "../config/server_line.ts";
 
-/** One change of one server, as data: what is to be done, and why, in words. */
+/** One change of one server as data: what to do, and why in words. */
 export type Step =
   | Of<"add", { readonly line: ServerLine }>
   /** A parameter changed that no command can change: the server is removed and added again. */
@@ -24,6 +24,11 @@ export function stepKey(step: { readonly backend: string; readonly server: strin
   return `${step.backend}/${step.server}`;
 }
 
+/** Whether a step only asks a removed server again, which still holds requests. */
+export function isAskedAgain(step: Step): boolean {
+  return step.kind === "remove" && (step.isDraining || step.isMaint);
+}
+
 /** A step on one line. */
 export function describeStep(step: Step): string {
   return `${action(step)}: ${step.reason}`;
@@ -40,7 +45,5 @@ function action(step: Step): string {
 function summary(line: ServerLine): string {
   const { weight, maint, isChecked } = comparable(line);
   const address = line.params.split(" ", 1)[0] ?? "";
-  return [address, `weight ${weight}`, ...(isChecked ? ["check"] : []), ...(maint ? ["disabled"] : [])].join(
-    " ",
-  );
+  return `${address} weight ${weight}${isChecked ? " check" : ""}${maint ? " disabled" : ""}`;
 }

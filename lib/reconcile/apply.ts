@@ -9,28 +9,36 @@ import { findServer, type Model } from "../registry/model.ts";
 import { serverStateText } from "../plan/state_file.ts";
 import type { Step } from "../plan/step.ts";
 
-/** How far a plan got. `observed` is what HAProxy was seen to run afterwards. */
-export type Outcome =
-  /**
-   * HAProxy runs what is desired, or does not run and will start with it; so many removed servers still hold requests.
-   * `lastGoodError` tells why the last good copy could not be written, if it could not: what is served is not touched by that.
-   */
-  | {
-    readonly kind: "reached";
-    readonly observed: Observed;
-    readonly pending: number;
-    readonly lastGoodError?: string;
-  }
-  /** HAProxy does not take the text; nothing was changed. */
-  | { readonly kind: "refused"; readonly alerts: readonly Alert[] }
-  /** Steps were made at run time and did not have their effect; a reload is next. */
-  | { readonly kind: "incomplete"; readonly reason: string }
-  /** A reload was not tried, for it would have failed; nothing was changed. */
-  | { readonly kind: "vetoed"; readonly reason: string }
-  /** The reload failed, and the file that was there before is back. */
-  | { readonly kind: "reload-failed"; readonly reason: string }
-  /** Something else went wrong; HAProxy goes on as it was. */
-  | { readonly kind: "failed"; readonly reason: string };
+/** How far a plan got. */
+export type Outcome = Reached | Refused | Failed;
+
+/** HAProxy runs what is desired, or does not run and will start with it. */
+export interface Reached {
+  readonly kind: "reached";
+  /** What HAProxy was seen to run afterwards. */
+  readonly observed: Observed;
+  /** How many removed servers still hold requests. */
+  readonly pending: number;
+  /** Why the last good copy could not be written. That does not change what is served. */
+  readonly lastGoodError?: string;
+}
+
+/** HAProxy does not accept the text. Nothing was changed. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly alerts: readonly Alert[];
+}
+
+/**
+ * - `incomplete`: steps at run time had no effect, and a reload is next
+ * - `vetoed`: a reload would have failed, so it was not tried, and nothing was changed
+ * - `reload-failed`: the file that was there before is back
+ * - `failed`: something else went wrong, and HAProxy runs what it ran before
+ */
+export interface Failed {
+  readonly kind: "incomplete" | "vetoed" | "reload-failed" | "failed";
+  readonly reason: string;
+}
 
 /** Why an outcome is not the wanted one; undefined when it is. */
 export function failureOf(outcome: Outcome): string | undefined {
@@ -39,40 +47,31 @@ export function failureOf(outcome: Outcome): string | undefined {
   return outcome.reason;
 }
 
-/** What a plan is carried out for. */
-export interface ApplyInput {
+/** The purpose of a plan, and the ports to carry it out with. */
+export interface ApplyOptions {
   /** What the plan was made from. */
   readonly input: PlanInput;
   /** What the registry asks for: it tells how servers are probed. */
   readonly model: Model;
   /** The base that HAProxy runs now, if its text is known. */
   readonly runningBase: string | undefined;
-}
-
-export interface ApplyPorts {
   readonly haproxy: HaproxyPort;
   readonly admission: Admission;
   /** Waits between two looks at a worker that is starting. */
   readonly wait: (ms: number) => Promise<void>;
 }
 
-type ApplyOptions = ApplyInput & ApplyPorts;
-
 const VERIFY_LOOKS = 100;
 const VERIFY_EVERY_MS = 20;
-/** Steps that did not have their effect are planned again once. */
+/** Steps without effect are planned again once. */
 const RUNTIME_ROUNDS = 2;
 
 /** Carries out a plan, in the only order that is safe at any moment: check, write, tell HAProxy, verify. */
-export async function apply(
-  todo: Plan,
-  { input, model, runningBase }: ApplyInput,
-  { haproxy, admission, wait }: ApplyPorts,
-): Promise<Outcome> {
-  const options = { input, model, runningBase, haproxy, admission, wait };
+export async function apply(todo: Plan, options: ApplyOptions): Promise<Outcome> {
+  const { input, model, admission } = options;
   try {
-    if (todo.kind === "nothing") return await reached(options, options.input.observed);
-    if (todo.kind === "write") return await write(options) ?? await reached(options, options.input.observed);
+    if (todo.kind === "nothing") return await reached(options, input.observed);
+    if (todo.kind === "write") return await write(options) ?? await reached(options, input.observed);
     const pathOf = (backend: string, server: string) => checkPathOf(model, backend, server);
     const round = admission.begin(candidatesOf(todo.steps, pathOf));
     return todo.kind === "runtime" ? await change(todo.steps, round, options) : await reload(round, options);
@@ -119,9 +118,8 @@ async function change(
   options: ApplyOptions,
 ): Promise<Outcome> {
   const { haproxy, input } = options;
-  if (input.file !== joinConfig(input.desired)) {
-    await (await haproxy.stageConfig(joinConfig(input.desired))).commit();
-  }
+  const text = joinConfig(input.desired);
+  if (input.file !== text) await (await haproxy.stageConfig(text)).commit();
   const unready = await round.unready();
   const errors: string[] = [];
   let left = steps;
@@ -130,19 +128,17 @@ async function change(
     errors.push(...result.errors);
     const look = await lookAgain(steps, options);
     left = look.left;
-    const isDone = left.every(({ kind }) => kind === "remove");
-    if (isDone) round.confirm();
-    if (isDone) return await reached(options, look.observed, left.length);
+    if (left.some(({ kind }) => kind !== "remove")) continue;
+    round.confirm();
+    return await reached(options, look.observed, left.length);
   }
-  // Those that were added get no request until they are brought up.
+  // Servers that were added get no request until they are brought up.
   if (left.length < steps.length) round.confirm();
-  return {
-    kind: "incomplete",
-    reason: [`${left.length} steps had no effect`, ...errors.slice(0, 3)].join(": "),
-  };
+  const reason = [`${left.length} steps had no effect`, ...errors.slice(0, 3)].join(": ");
+  return { kind: "incomplete", reason };
 }
 
-/** What is left to do in the backends that were touched, by what HAProxy says of them now. */
+/** The steps that are left in the touched backends, by what HAProxy reports of them now. */
 async function lookAgain(steps: readonly Step[], { haproxy, input }: ApplyOptions) {
   const touched = [...new Set(steps.map(({ backend }) => backend))];
   const seen = await haproxy.observeBackends(touched);
@@ -164,7 +160,7 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
   const refused = await write(options);
   if (refused !== undefined) return refused;
   const unready = await round.unready();
-  // Health as it is now: what was seen at the last full look may be half a minute old.
+  // The health of now: the last full look may be half a minute old.
   const now = await haproxy.observe();
   await haproxy.writeServerState(
     serverStateText(input.desired, now.kind === "up" ? now.servers : new Map(), unready),
@@ -182,8 +178,8 @@ async function reload(round: AdmissionRound, options: ApplyOptions): Promise<Out
 }
 
 /**
- * A reload whose text binds an address that somebody else holds fails late, and clients are refused for seconds
- * meanwhile: `haproxy -c` does not bind. So an address that is new is tried first.
+ * A reload fails late if another process has an address of the new text, and clients are refused for seconds meanwhile,
+ * because `haproxy -c` does not bind. So a new address is tried first.
  */
 async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promise<string | undefined> {
   if (runningBase === undefined) return undefined;
@@ -194,7 +190,7 @@ async function bindProblem({ haproxy, input, runningBase }: ApplyOptions): Promi
   return undefined;
 }
 
-/** A restart of HAProxy must come up with what runs, not with what failed to load. */
+/** A restart of HAProxy must start the text that runs, not the text that failed to load. */
 async function putBack({ haproxy, input }: ApplyOptions, reason: string): Promise<Outcome> {
   const text = await haproxy.readLastGood() ?? input.file;
   if (text !== undefined) await (await haproxy.stageConfig(text)).commit();
@@ -214,6 +210,6 @@ async function verify(options: ApplyOptions): Promise<Outcome> {
   }
   return {
     kind: "failed",
-    reason: `HAProxy was reloaded and does not run what was asked for: ${missing.join("; ")}`,
+    reason: `HAProxy was reloaded and does not run the new configuration: ${missing.join("; ")}`,
   };
 }

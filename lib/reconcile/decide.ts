@@ -1,13 +1,14 @@
 import { joinConfig } from "../config/text.ts";
 import { type Pace, pace } from "../plan/pace.ts";
 import { type Plan, plan, type PlanInput } from "../plan/plan.ts";
+import { isAskedAgain } from "../plan/step.ts";
 import { findServer, type Model } from "../registry/model.ts";
 import type { Desired, DesiredTexts } from "./desired.ts";
 import type { Observation } from "./observe.ts";
 import type { Decision } from "./pass.ts";
 import type { NodeState } from "./state.ts";
 
-/** What a decision is made from, besides the desired texts. */
+/** The input of a decision besides the desired texts. */
 export interface DecisionInput {
   readonly model: Model;
   readonly observed: Observation;
@@ -21,21 +22,16 @@ export interface DecisionInput {
   readonly now: number;
 }
 
-/** Plans what is desired. While a new base waits for its reload, endpoints follow on the last good one. */
+/** Plans the desired text. While a new base waits for its reload, servers follow on the last good one. */
 export function decide({ first, meanwhile }: DesiredTexts, input: DecisionInput): Decision {
-  const whole = planned(first, input);
+  const whole = { desired: first, ...planned(first, input), reloadAt: undefined };
   const waitsUntil = whole.pace.kind === "later" ? whole.pace.at : undefined;
-  if (waitsUntil === undefined || meanwhile === undefined) {
-    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
-  }
-  const part = planned(meanwhile, input);
-  if (part.plan.kind !== "runtime") {
-    return { desired: first, plan: whole.plan, pace: whole.pace, reloadAt: undefined };
-  }
-  return { desired: meanwhile, plan: part.plan, pace: part.pace, reloadAt: waitsUntil };
+  if (waitsUntil === undefined || meanwhile === undefined) return whole;
+  const part = { desired: meanwhile, ...planned(meanwhile, input), reloadAt: waitsUntil };
+  return part.plan.kind === "runtime" ? part : whole;
 }
 
-/** What a plan is made from in this pass. */
+/** The input of a plan in this pass. */
 export function planInput(
   desired: Desired,
   { model, observed, state, mode }: Pick<DecisionInput, "model" | "observed" | "state" | "mode">,
@@ -49,11 +45,11 @@ export function planInput(
   };
 }
 
-/** How many steps lead to a text that was reached already: others changed what HAProxy runs. Removals that go on do not count. */
+/** How many steps lead to a text that was reached before: another client changed HAProxy. Removals in progress do not count. */
 export function driftOf({ plan, desired }: Decision, { reachedText }: NodeState): number {
   if (plan.kind !== "runtime" && plan.kind !== "reload") return 0;
   if (reachedText !== joinConfig(desired.config)) return 0;
-  return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint))).length;
+  return plan.steps.filter((step) => !isAskedAgain(step)).length;
 }
 
 function planned(desired: Desired, input: DecisionInput): { plan: Plan; pace: Pace } {

@@ -30,13 +30,13 @@ export interface Desired {
 /** The texts that a pass may drive HAProxy to. */
 export interface DesiredTexts {
   readonly first: Desired;
-  /** What to go on with while `first` waits for its reload; undefined: there is nothing else. */
+  /** The text to use while `first` waits for its reload; undefined: there is no other. */
   readonly meanwhile: Desired | undefined;
 }
 
 /**
- * Renders the model, and chooses the base. A template that fails must not stop endpoints from following: the last good
- * base goes on with the servers of now.
+ * Renders the model, and chooses the base. A template that fails must not stop servers from following: the last good base
+ * is kept, with the servers of now.
  *
  * @throws {ControllerError} when the template fails and no good base is known
  */
@@ -55,7 +55,7 @@ export async function desire(
     const rendered = await render(model);
     const first = chooseDesired(rendered, { goodBase, refusedBase: state.refusedBase }, now());
     const isSame = goodBase === undefined || goodBase === first.config.base;
-    return { first, meanwhile: isSame ? undefined : desiredMeanwhile(rendered, goodBase) };
+    return { first, meanwhile: isSame ? undefined : onLastGood(goodBase, rendered.servers) };
   } catch (error) {
     if (!(error instanceof ControllerError) || goodBase === undefined) throw error;
     const { servers } = splitConfig(state.reachedText ?? observed.file ?? "");
@@ -66,8 +66,8 @@ export async function desire(
 }
 
 /**
- * Chooses the base. While the rendered one is refused, the last good one goes on with the servers of now: a broken
- * template must not stop endpoints from following.
+ * Chooses the base. While the rendered one is refused, the last good one is kept, with the servers of now: a broken
+ * template must not stop servers from following.
  */
 export function chooseDesired(
   rendered: ConfigText,
@@ -80,12 +80,7 @@ export function chooseDesired(
   return { config: keepEmptyBackends(rendered, goodBase), base: "rendered", pendingBackends: [] };
 }
 
-/** What is wanted while the rendered base waits for its reload. */
-export function desiredMeanwhile(rendered: ConfigText, goodBase: string): Desired {
-  return onLastGood(goodBase, rendered.servers);
-}
-
-/** A backend that only disappears is no reason to reload: without servers it answers 503 to nobody, and may come back. */
+/** A backend that only disappears is no reason to reload: no frontend uses it any more, and it may come back. */
 function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   if (rendered.base === goodBase) return rendered;
   const names = new Set(
@@ -97,7 +92,7 @@ function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
 }
 
-/** What is known of the text that HAProxy was brought to. */
+/** The text that HAProxy was brought to. */
 export interface KnownText {
   readonly base: string;
   readonly servers: ServerLines;
@@ -106,54 +101,47 @@ export interface KnownText {
 }
 
 /**
- * What is wanted while the template cannot be rendered at all. Lines of servers that have not changed stay as the template
- * wrote them, as do those that it had of its own; others are written as the embedded template does.
+ * The configuration to run while the template cannot be rendered at all. The lines of servers that have not changed stay as the
+ * template wrote them, as do the lines that it has of its own. Others are written as the embedded template does.
  */
 export function desiredWithoutTemplate(model: Model, known: KnownText): Desired {
-  const services = new Map(model.services.map(({ name, servers }) => [name, servers]));
-  const before = known.services && new Map(known.services.map(({ name, servers }) => [name, servers]));
-  const backends = new Set([...known.servers.keys(), ...services.keys()]);
+  const [now, before] = [serversByName(model.services), known.services && serversByName(known.services)];
+  const backends = new Set([...known.servers.keys(), ...now.keys()]);
   const lines = [...backends].map((name) => {
-    // Without knowing what the registry asked for, only backends that are no services are surely the template's own.
-    const registered = before === undefined ? undefined : before.get(name) ?? [];
-    const isOwn = (line: ServerLine) =>
-      registered === undefined ? !services.has(name) : registered.every(({ id }) => id !== line.name);
-    const place = { lines: known.servers.get(name) ?? [], servers: services.get(name) ?? [], registered };
-    return [name, linesWithoutTemplate(place, isOwn)] as const;
+    const place = { lines: known.servers.get(name) ?? [], servers: now.get(name) };
+    return [
+      name,
+      linesWithoutTemplate(place, before && new Map(before.get(name)?.map((s) => [s.id, s]))),
+    ] as const;
   });
   return onLastGood(known.base, withServerIds(new Map(lines)));
 }
 
-interface Place {
-  readonly lines: readonly ServerLine[];
-  readonly servers: readonly Server[];
-  readonly registered: readonly Server[] | undefined;
+function serversByName(services: readonly Service[]): ReadonlyMap<string, readonly Server[]> {
+  return new Map(services.map(({ name, servers }) => [name, servers]));
 }
 
+/** The lines of one backend; `before` has the servers that were written for the registry, if they are known. */
 function linesWithoutTemplate(
-  { lines, servers, registered }: Place,
-  isOwn: (line: ServerLine) => boolean,
+  { lines, servers }: { lines: readonly ServerLine[]; servers: readonly Server[] | undefined },
+  before: ReadonlyMap<string, Server> | undefined,
 ): ServerLine[] {
-  const desired = new Map(servers.map((server) => [server.id, server]));
-  const before = new Map(registered?.map((server) => [server.id, server]));
+  const desired = new Map(servers?.map((server) => [server.id, server]));
+  // If they are not known, only backends that are no services are surely the template's own.
+  const isOwn = (line: ServerLine) => before === undefined ? servers === undefined : !before.has(line.name);
   const kept = lines.flatMap((line) => {
     const server = desired.get(line.name);
+    desired.delete(line.name);
     if (server === undefined) return isOwn(line) ? [line] : [];
-    return [lineWithoutTemplate(server, { line, before: before.get(server.id) })];
+    return [isWrittenFor(line, server, before?.get(line.name)) ? line : embeddedLine(server)];
   });
-  const names = new Set(lines.map(({ name }) => name));
-  return [...kept, ...servers.filter(({ id }) => !names.has(id)).map(embeddedLine)];
+  return [...kept, ...[...desired.values()].map(embeddedLine)];
 }
 
-function lineWithoutTemplate(
-  server: Server,
-  { line, before }: { line: ServerLine; before: Server | undefined },
-): ServerLine {
-  const written = embeddedLine(server);
-  const isSame = before === undefined
-    ? placeOf(line) === placeOf(written)
-    : serverParams(before) === serverParams(server);
-  return isSame ? line : written;
+/** Whether a line is right for a server as it is now. */
+function isWrittenFor(line: ServerLine, server: Server, before: Server | undefined): boolean {
+  if (before === undefined) return placeOf(line) === placeOf(embeddedLine(server));
+  return serverParams(before) === serverParams(server);
 }
 
 function embeddedLine(server: Server): ServerLine {
@@ -166,7 +154,8 @@ function placeOf(line: ServerLine): string {
   return JSON.stringify([address, weight, maint]);
 }
 
-function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
+/** The last good base with these servers. */
+export function onLastGood(base: string, servers: ConfigText["servers"]): Desired {
   const config = { base, servers };
   return { config: fitted(config), base: "last-good", pendingBackends: missingBackends(config) };
 }

@@ -1,15 +1,15 @@
 import { missingBackends } from "../config/text.ts";
+import type { HeldServer } from "../guard/guard.ts";
 import type { Observed, ObservedServer } from "../plan/observed.ts";
 import { countLines, describePlan, type Plan } from "../plan/plan.ts";
 import type { ReloadCause } from "../plan/reload.ts";
-import type { Step } from "../plan/step.ts";
+import { isAskedAgain, type Step } from "../plan/step.ts";
 import type { Rejection } from "../registry/entry.ts";
-import { countServers, type Model, serverKey } from "../registry/model.ts";
-import { memoByObject } from "../util/memo.ts";
+import { countServers, serverKey } from "../registry/model.ts";
 import { failureOf, type Outcome } from "./apply.ts";
 import { lastObserved, type Pass } from "./pass.ts";
 
-/** What a pass did, in numbers and words. */
+/** A pass in numbers and words. */
 export interface PassSummary {
   readonly revision: number;
   readonly plan: Plan["kind"];
@@ -23,55 +23,30 @@ export interface PassSummary {
   readonly moreSteps: number;
 }
 
-/** What a pass changed, or found changed. Text in it comes from outside and is not escaped. */
+/** Something that a pass changed or found changed. Text in it comes from outside and is not escaped. */
 export type PassEvent =
-  | ({ readonly kind: "plan-put-off"; readonly reason: string } & PassSummary)
-  /** `goesOn`: all that was done is to ask removed servers again, which hold requests. */
-  | ({ readonly kind: "applied"; readonly goesOn: boolean } & PassSummary)
+  | Of<"plan-put-off", PassSummary & { reason: string }>
+  /** `goesOn`: all steps only ask again about removed servers that hold requests. */
+  | Of<"applied", PassSummary & { goesOn: boolean }>
   /** `startsOver`: the next pass leaves out what failed, at once. */
-  | ({
-    readonly kind: "not-applied";
-    readonly outcome: Outcome["kind"];
-    readonly reason: string;
-    readonly startsOver: boolean;
-  } & PassSummary)
-  | {
-    readonly kind: "reload";
-    readonly cause: ReloadCause;
-    readonly reason: string;
-    readonly result: "loaded" | "failed" | "vetoed";
-  }
-  | {
-    readonly kind: "step";
-    readonly service: string;
-    readonly server: string;
-    readonly action: Step["kind"];
-    readonly reason: string;
-  }
-  | {
-    readonly kind: "rejected" | "rejection-gone";
-    readonly service: string;
-    readonly key: string;
-    readonly reason: string;
-    readonly revision: number;
-  }
-  | { readonly kind: "held"; readonly service: string; readonly server: string; readonly goesInMs: number }
-  | { readonly kind: "released"; readonly service: string; readonly server: string; readonly reason: string }
-  | {
-    readonly kind: "server-up" | "server-down";
-    readonly service: string;
-    readonly server: string;
-    readonly reason: string;
-  }
-  | {
-    readonly kind: "base-refused";
-    readonly reason: string;
-    readonly attempts: number;
-    readonly pendingBackends: readonly string[];
-  }
-  | { readonly kind: "base-accepted" }
-  | { readonly kind: "last-good-not-kept"; readonly reason: string }
-  | { readonly kind: "last-good-kept" };
+  | Of<"not-applied", PassSummary & { outcome: Outcome["kind"]; reason: string; startsOver: boolean }>
+  | Of<"reload", { cause: ReloadCause; reason: string; result: "loaded" | "failed" | "vetoed" }>
+  | Of<"step", Place & { action: Step["kind"]; reason: string }>
+  | Of<"rejected" | "rejection-gone", { service: string; key: string; reason: string; revision: number }>
+  | Of<"held", Place & { goesInMs: number }>
+  | Of<"released", Place & { reason: string }>
+  | Of<"server-up" | "server-down", Place & { reason: string }>
+  | Of<"base-refused", { reason: string; attempts: number; pendingBackends: readonly string[] }>
+  | Of<"base-accepted", unknown>
+  | Of<"last-good-not-kept", { reason: string }>
+  | Of<"last-good-kept", unknown>;
+
+type Of<K extends string, T> = { readonly kind: K } & Readonly<T>;
+
+interface Place {
+  readonly service: string;
+  readonly server: string;
+}
 
 /** How many steps a summary shows. */
 const SHOWN_STEPS = 20;
@@ -108,18 +83,12 @@ function outcomeEvent(pass: Pass, outcome: Outcome): PassEvent {
     return { kind: "applied", goesOn: isOnlyAskedAgain(pass.decision.plan), ...summary };
   }
   const startsOver = pass.requeue.kind === "at-once";
-  return {
-    kind: "not-applied",
-    outcome: outcome.kind,
-    reason: failureOf(outcome) ?? "",
-    startsOver,
-    ...summary,
-  };
+  const reason = failureOf(outcome) ?? "";
+  return { kind: "not-applied", outcome: outcome.kind, reason, startsOver, ...summary };
 }
 
 function isOnlyAskedAgain(plan: Plan): boolean {
-  return plan.kind === "runtime" &&
-    plan.steps.every((step) => step.kind === "remove" && (step.isDraining || step.isMaint));
+  return plan.kind === "runtime" && plan.steps.every(isAskedAgain);
 }
 
 function summaryOf({ model, decision: { plan }, outcome, drift, tookMs }: Pass): PassSummary {
@@ -138,14 +107,10 @@ function summaryOf({ model, decision: { plan }, outcome, drift, tookMs }: Pass):
 
 function stepEvents(plan: Plan): PassEvent[] {
   if (plan.kind !== "runtime" && plan.kind !== "reload") return [];
-  return plan.steps.filter((step) => !(step.kind === "remove" && (step.isDraining || step.isMaint)))
-    .map(({ kind, backend, server, reason }) => ({
-      kind: "step",
-      service: backend,
-      server,
-      action: kind,
-      reason,
-    }));
+  const fresh = plan.steps.filter((step) => !isAskedAgain(step));
+  return fresh.map(({ kind, backend: service, server, reason }) => {
+    return { kind: "step", service, server, action: kind, reason };
+  });
 }
 
 function reloadEvents(plan: Plan, outcome: Outcome): PassEvent[] {
@@ -155,21 +120,18 @@ function reloadEvents(plan: Plan, outcome: Outcome): PassEvent[] {
   return [{ kind: "reload", cause, reason, result }];
 }
 
-const rejectionsByKey = memoByObject(({ rejections }: Model) =>
-  new Map(rejections.map((rejection) => [rejection.key, rejection]))
-);
-const NO_REJECTIONS: ReadonlyMap<string, Rejection> = new Map();
-
 function rejectionEvents(before: Pass | undefined, after: Pass): PassEvent[] {
-  const old = before === undefined ? NO_REJECTIONS : rejectionsByKey(before.model);
-  const now = rejectionsByKey(after.model);
-  if (old.size === 0 && now.size === 0) return [];
+  const [old, now] = [rejectionsOf(before), rejectionsOf(after)];
   const fresh = [...now.values()].filter((rejection) => !isSame(old.get(rejection.key), rejection));
   const gone = [...old.values()].filter(({ key }) => !now.has(key));
   return [
     ...fresh.map((rejection) => rejectionEvent("rejected", rejection)),
     ...gone.map((rejection) => rejectionEvent("rejection-gone", rejection)),
   ];
+}
+
+function rejectionsOf(pass: Pass | undefined): ReadonlyMap<string, Rejection> {
+  return new Map(pass?.model.rejections.map((rejection) => [rejection.key, rejection]));
 }
 
 function isSame(old: Rejection | undefined, { revision, reason }: Rejection): boolean {
@@ -184,27 +146,24 @@ function rejectionEvent(
 }
 
 function guardEvents(before: Pass | undefined, after: Pass): PassEvent[] {
-  const { held, released } = after.guard;
-  const old = new Set(before?.guard.held.map(({ server }) => serverKey(server)));
-  if (old.size === 0 && held.length === 0) return [];
-  const now = new Set(held.map(({ server }) => serverKey(server)));
-  const fresh = held.filter(({ server }) => !old.has(serverKey(server)));
-  const reasons = new Map(released.map(({ server, reason }) => [serverKey(server), reason]));
-  const gone = (before?.guard.held ?? []).filter(({ server }) => !now.has(serverKey(server)));
+  const [old, now] = [heldOf(before), heldOf(after)];
+  const reasons = new Map(after.guard.released.map(({ server, reason }) => [serverKey(server), reason]));
+  const fresh = [...now].filter(([key]) => !old.has(key));
+  const gone = [...old].filter(([key]) => !now.has(key));
   return [
-    ...fresh.map(({ server, until }): PassEvent => ({
-      kind: "held",
-      service: server.service,
-      server: server.id,
-      goesInMs: Math.max(0, Math.round(until - after.endedAt)),
-    })),
-    ...gone.map(({ server }): PassEvent => ({
-      kind: "released",
-      service: server.service,
-      server: server.id,
-      reason: reasons.get(serverKey(server)) ?? "its entry is back",
-    })),
+    ...fresh.map(([, { server, until }]): PassEvent => {
+      const goesInMs = Math.max(0, Math.round(until - after.endedAt));
+      return { kind: "held", service: server.service, server: server.id, goesInMs };
+    }),
+    ...gone.map(([key, { server }]): PassEvent => {
+      const reason = reasons.get(key) ?? "its entry is back";
+      return { kind: "released", service: server.service, server: server.id, reason };
+    }),
   ];
+}
+
+function heldOf(pass: Pass | undefined): ReadonlyMap<string, HeldServer> {
+  return new Map(pass?.guard.held.map((held) => [serverKey(held.server), held]));
 }
 
 function baseEvents(before: Pass | undefined, after: Pass): PassEvent[] {
@@ -215,7 +174,7 @@ function baseEvents(before: Pass | undefined, after: Pass): PassEvent[] {
   return [{ kind: "base-refused", reason: now.reason, attempts: now.attempts, pendingBackends }];
 }
 
-/** The pass in which a base is refused still has the rendered one; the next goes on with the last good one. */
+/** The pass in which a base is refused still has the rendered one; the next pass has the last good one. */
 function pendingBackendsOf({ decision: { desired }, state: { goodBase } }: Pass): readonly string[] {
   if (desired.base === "last-good" || goodBase === undefined) return desired.pendingBackends;
   return missingBackends({ base: goodBase, servers: desired.config.servers });
@@ -233,26 +192,18 @@ function healthEvents(before: Pass | undefined, after: Pass): PassEvent[] {
 
 /** Which servers went up or down from one look at HAProxy to another. */
 export function healthBetween(before: Observed, after: Observed): PassEvent[] {
-  if (before.kind !== "up" || after.kind !== "up" || before.servers === after.servers) return [];
-  const events: PassEvent[] = [];
-  for (const [backend, servers] of after.servers) {
+  if (before.kind !== "up" || after.kind !== "up") return [];
+  // Most looks are at few backends, and the others are the same objects.
+  const changed = [...after.servers].filter(([backend, servers]) => before.servers.get(backend) !== servers);
+  return changed.flatMap(([backend, servers]) => {
     const old = before.servers.get(backend);
-    if (old === undefined || old === servers) continue;
-    for (const server of servers.values()) {
-      const event = healthEvent(backend, old.get(server.name), server);
-      if (event !== undefined) events.push(event);
-    }
-  }
-  return events;
+    return [...servers.values()].flatMap((server) => healthEvent(backend, old?.get(server.name), server));
+  });
 }
 
-/** One that is in maintenance is neither up nor down. */
-function healthEvent(
-  service: string,
-  old: ObservedServer | undefined,
-  now: ObservedServer,
-): PassEvent | undefined {
-  if (old === undefined || old.up === now.up || old.maint || now.maint) return undefined;
+/** A server in maintenance is neither up nor down. */
+function healthEvent(service: string, old: ObservedServer | undefined, now: ObservedServer): PassEvent[] {
+  if (old === undefined || old.up === now.up || old.maint || now.maint) return [];
   const kind = now.up ? "server-up" : "server-down";
-  return { kind, service, server: now.name, reason: "as HAProxy shows it" };
+  return [{ kind, service, server: now.name, reason: "as HAProxy shows it" }];
 }

@@ -3,7 +3,7 @@ import type { Observed, Processes } from "../plan/observed.ts";
 import type { HaproxyPort } from "./ports.ts";
 import type { NodeState } from "./state.ts";
 
-/** What a pass saw before it changed anything. */
+/** What a pass sees before it changes anything. */
 export interface Observation {
   readonly processes: Processes;
   /** All that the worker runs. */

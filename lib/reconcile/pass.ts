@@ -1,4 +1,4 @@
-import type { GuardVerdict } from "../guard/apply_guard.ts";
+import type { GuardVerdict } from "../guard/guard.ts";
 import type { Observed } from "../plan/observed.ts";
 import type { Pace } from "../plan/pace.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -13,7 +13,7 @@ export interface Decision {
   readonly desired: Desired;
   readonly plan: Plan;
   readonly pace: Pace;
-  /** When the rendered base may be loaded, if the pass goes on with the last good one until then. */
+  /** When the rendered base may be loaded, if the pass uses the last good one until then. */
   readonly reloadAt: number | undefined;
 }
 
@@ -28,7 +28,7 @@ export type Requeue =
  * it, counts it and shows it.
  */
 export interface Pass {
-  /** What the registry asks for, and what is held besides. */
+  /** What the registry asks for, with the servers that the guard holds. */
   readonly model: Model;
   readonly guard: GuardVerdict;
   readonly observed: Observation;
@@ -43,15 +43,6 @@ export interface Pass {
   /** Monotonic milliseconds. */
   readonly endedAt: number;
   readonly tookMs: number;
-}
-
-/** A pass as JSON: revisions are text, maps are objects, sets are lists. */
-export function passJson(pass: Pass): string {
-  return JSON.stringify(pass, (_key, value: unknown) => {
-    if (typeof value === "bigint") return String(value);
-    if (value instanceof Map) return Object.fromEntries(value);
-    return value instanceof Set ? [...value] : value;
-  });
 }
 
 /** What HAProxy was last seen to run. */

@@ -18,7 +18,7 @@ export type CheckResult = { readonly kind: "valid" } | {
 /** How a reload ended. */
 export type ReloadResult = { readonly kind: "loaded" } | { readonly kind: "failed"; readonly reason: string };
 
-/** A text that stands in a temporary file beside the one that it is meant to replace. */
+/** A text in a temporary file, beside the file that it is meant to replace. */
 export interface StagedFile {
   readonly path: string;
   /** Replaces the target atomically; after it both file and directory are on disk. */
@@ -26,7 +26,7 @@ export interface StagedFile {
   discard(): Promise<void>;
 }
 
-/** What HAProxy complained of while it was changed; what was reached is not for replies to say. */
+/** HAProxy's error replies to a change. They do not tell what was reached. */
 export interface ChangeResult {
   readonly errors: readonly string[];
 }
@@ -44,9 +44,9 @@ export interface HaproxyPort {
   readLastGood(): Promise<string | undefined>;
   stageConfig(text: string): Promise<StagedFile>;
   check(path: string): Promise<CheckResult>;
-  /** Makes steps while HAProxy runs; unready servers, given by key, get no request until they are seen healthy. */
+  /** Makes steps while HAProxy runs; unready servers, given by key, get no request until they passed a probe. */
   change(steps: readonly Step[], unready: ReadonlySet<string>): Promise<ChangeResult>;
-  /** Tries to bind an address for a moment; tells who is in the way, if somebody is. */
+  /** Tries to bind an address for a moment; returns what prevents it, if anything does. */
   tryBind(address: string): Promise<string | undefined>;
   /** Writes the server-state file, or removes it when there is no text. */
   writeServerState(text: string | undefined): Promise<void>;
@@ -66,20 +66,20 @@ export type HaproxyState =
 /** Whether one side of HAProxy answers. */
 export type SocketState =
   | { readonly kind: "answers" }
-  /** Its socket is not there, or is somebody else's; HAProxy itself may serve on. */
+  /** Its socket is missing, or belongs to another process; HAProxy itself may keep serving. */
   | { readonly kind: "lost"; readonly reason: string }
-  /** It takes connections and says nothing. */
+  /** It accepts connections and does not answer. */
   | { readonly kind: "stuck"; readonly reason: string };
 
-/** What a regular look at both sockets of HAProxy found: the worker, which serves, and the master, which reloads. */
+/** The state of both sockets of HAProxy: the worker's, which serves, and the master's, which reloads. */
 export interface SocketHealth {
   readonly worker: SocketState;
   readonly master: SocketState;
 }
 
-/** Lets servers serve when somebody has seen them healthy. */
+/** Lets servers get traffic once they passed a probe. */
 export interface Admission {
-  /** Starts to probe; what was still being probed for the same servers is dropped. */
+  /** Starts to probe; earlier probes of the same servers are dropped. */
   begin(candidates: readonly Candidate[]): AdmissionRound;
   /** How many servers are unready and still being probed. */
   probing(): number;
@@ -87,8 +87,8 @@ export interface Admission {
 
 /** The candidates of one pass. */
 export interface AdmissionRound {
-  /** Waits until all were probed, for a bounded time, and returns the keys of those that did not pass. */
+  /** Waits until all were probed, for a bounded time, and returns the keys of the servers that did not pass. */
   unready(): Promise<ReadonlySet<string>>;
-  /** They are known to HAProxy now: those that pass later are brought up. */
+  /** HAProxy knows the servers now: a server that passes later is brought up. */
   confirm(): void;
 }

@@ -1,10 +1,10 @@
 import { type ConfigText, joinConfig } from "../config/text.ts";
-import { applyGuard, type GuardPort, type GuardVerdict, withNextFile } from "../guard/apply_guard.ts";
-import type { GuardState } from "../guard/guard.ts";
+import { applyGuard, type GuardPort, withNextFile } from "../guard/apply_guard.ts";
+import { afterGuard, type GuardState, type GuardVerdict } from "../guard/guard.ts";
 import type { Networks } from "../registry/allowed_addresses.ts";
 import { buildModel, type Model, type Prefixes } from "../registry/model.ts";
 import type { Snapshot } from "../registry/snapshot.ts";
-import { afterPass, guardAfter } from "./after_pass.ts";
+import { afterPass } from "./after_pass.ts";
 import { apply, type Outcome } from "./apply.ts";
 import { decide, driftOf, planInput } from "./decide.ts";
 import { desire } from "./desired.ts";
@@ -13,7 +13,7 @@ import type { Decision, Pass } from "./pass.ts";
 import type { Admission, HaproxyPort } from "./ports.ts";
 import type { NodeState } from "./state.ts";
 
-/** What a pass works with. Times are monotonic milliseconds. */
+/** The ports and settings of a pass. Times are monotonic milliseconds. */
 export interface ReconcilePorts {
   readonly haproxy: HaproxyPort;
   readonly admission: Admission;
@@ -43,10 +43,10 @@ export interface PassStart {
 }
 
 /**
- * One pass, from whole state to whole state: looks at what HAProxy runs, builds the model of the snapshot, holds what may
- * not leave yet, chooses the text that this asks for, plans the difference, and applies it or puts it off.
+ * One pass, from whole state to whole state: it looks at what HAProxy runs, builds the model of the snapshot, holds
+ * servers that may not leave yet, chooses the text to run, plans the difference, and applies the plan or puts it off.
  *
- * @throws {ControllerError} when HAProxy cannot be asked, or the template fails and there is no good base to go on with
+ * @throws {ControllerError} when HAProxy cannot be asked, or the template fails and no good base is known
  */
 export async function reconcile(snapshot: Snapshot, start: PassStart, ports: ReconcilePorts): Promise<Pass> {
   const { state, quiet, full } = start;
@@ -91,10 +91,12 @@ async function carryOut(
   ports: ReconcilePorts,
 ): Promise<Outcome | undefined> {
   if (decision.pace.kind !== "now") return undefined;
-  const after = guardAfter({ model, guard }, { inFile: true, timeMs: guardTimeMs(ports.guard) });
+  const after = afterGuard({ model, guard }, { inFile: true, timeMs: guardTimeMs(ports.guard) });
   await putOnRecord(after, ports.guard);
   const input = planInput(decision.desired, { model, observed, state, mode: ports.mode });
-  return await apply(decision.plan, { input, model, runningBase: observed.baseText }, ports);
+  const { haproxy, admission, wait } = ports;
+  const runningBase = observed.baseText;
+  return await apply(decision.plan, { input, model, runningBase, haproxy, admission, wait });
 }
 
 /** The verdict with the file that the pass is about to write, if it is: a restart may find it. */

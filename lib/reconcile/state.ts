@@ -55,11 +55,11 @@ export const INITIAL_STATE: NodeState = {
   lastGoodError: undefined,
 };
 
-/** After a failed pass: whatever made it fail, the node is to be right again within 5 s of its end. */
+/** After a failed pass: the node must be right again within 5 s of the end of the fault. */
 const FAILURE_BACKOFF = { minMs: 500, maxMs: 3_000 };
 /**
- * Between attempts at a refused base. Checking or loading it costs HAProxy's work each time, and a human has to change
- * something: another text is tried at once. A veto costs nothing, and the address may be free at any moment.
+ * Between attempts at a refused base. Each check or load costs CPU, and an operator has to change something: another text
+ * is tried at once. A veto costs nothing, and the address may be free at any moment.
  */
 const BASE_BACKOFF = {
   refused: { minMs: 500, maxMs: 30_000 },
@@ -75,7 +75,7 @@ export function withRefusals(
   const revisions = new Map(
     model.services.flatMap(({ servers }) => servers.map((s) => [serverKey(s), s.revision])),
   );
-  // What was refused before stands among the rejections, under its whole key.
+  // Entries that were refused before are among the rejections, under their whole key.
   for (const { key, revision } of model.rejections) {
     revisions.set(key.split("/").slice(-2).join("/"), revision);
   }
@@ -96,7 +96,7 @@ export function withRefusedBase(
   return { ...state, refusedBase: { digest, reason, attempts, retryAt } };
 }
 
-/** Remembers that HAProxy runs this configuration; with a rendered base, whatever was refused before is over. */
+/** Remembers that HAProxy runs this configuration. With a rendered base, earlier refusals are over. */
 export function withVerified(state: NodeState, verified: { base: string; isRendered: boolean }): NodeState {
   const refusedBase = verified.isRendered ? undefined : state.refusedBase;
   return { ...state, goodBase: verified.base, refusedBase, failures: 0 };

@@ -118,8 +118,8 @@ function withValidEntry(options: RegisterOptions): RegisterOptions {
     { key, value: new TextEncoder().encode(value), modRevision: 0n, hasLease: true },
     "/",
   );
-  if (result.kind === "server") return options;
-  throw usage(`Cannot register ${JSON.stringify(`${service}/${id}`)}: ${result.rejection.reason}`);
+  if (result.ok) return options;
+  throw usage(`Cannot register ${JSON.stringify(`${service}/${id}`)}: ${result.reason}`);
 }
 
 function readHost(text: string, given: Given): Host {

@@ -12,45 +12,48 @@ export interface Address {
   readonly port: number;
 }
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | {
-  readonly ok: false;
-  readonly reason: string;
-};
+/** The value of a text, or why it cannot be read. */
+export type Parsed<T> = Good<T> | Bad;
+type Good<T> = { readonly ok: true; readonly value: T };
+type Bad = { readonly ok: false; readonly reason: string };
 
-const bad = (reason: string): { ok: false; reason: string } => ({ ok: false, reason });
+/** A result of reading. */
+export const good = <T>(value: T): Good<T> => ({ ok: true, value });
+/** A reason why something cannot be read. */
+export const bad = (reason: string): Bad => ({ ok: false, reason });
 
-/** Reads `host:port`; an IPv6 address stands in brackets. */
+/** Reads `host:port`, with an IPv6 address in brackets. */
 export function parseAddress(text: string): Parsed<Address> {
   const match = /^(\[[^\]]*\]|[^:[\]]*):([^:]*)$/.exec(text);
-  if (match === null) return bad("address is not host:port (an IPv6 address stands in brackets)");
+  if (match === null) return bad("address is not host:port (an IPv6 address needs brackets)");
   const host = parseHost(match[1] ?? "");
   if (!host.ok) return host;
   const port = parsePort(match[2] ?? "");
   if (!port.ok) return port;
-  return { ok: true, value: { host: host.value, port: port.value } };
+  return good({ host: host.value, port: port.value });
 }
 
-/** Reads a host without a port; an IPv6 address may stand in brackets. */
+/** Reads a host without a port. An IPv6 address may have brackets. */
 export function parseHost(text: string): Parsed<Host> {
   const bracketed = /^\[(.*)\]$/.exec(text);
   const inner = bracketed?.[1] ?? text;
   if (inner.includes(":")) return parseIpv6(inner);
-  if (bracketed !== null) return bad("only an IPv6 address stands in brackets");
+  if (bracketed !== null) return bad("only an IPv6 address can have brackets");
   if (looksNumeric(inner)) return parseIpv4(inner);
   if (!isHostName(inner)) {
     return bad("host is neither an IPv4 address, an IPv6 address in brackets nor a DNS name");
   }
-  return { ok: true, value: { kind: "name", text: inner } };
+  return good({ kind: "name", text: inner });
 }
 
 function parsePort(text: string): Parsed<number> {
   if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535) {
     return bad("port is not a number from 1 to 65535");
   }
-  return { ok: true, value: Number(text) };
+  return good(Number(text));
 }
 
-/** Text that resolvers read as a number (`127.1`, `0x7f000001`, `1.2.3.4`) can only be meant as an IPv4 address. */
+/** Resolvers read `127.1`, `0x7f000001` and `1.2.3.4` as numbers, so such a text can only mean an IPv4 address. */
 function looksNumeric(text: string): boolean {
   return /(^|\.)(0x[0-9a-f]*|[0-9]+)\.?$/i.test(text);
 }
@@ -79,7 +82,7 @@ function checked(host: Host): Parsed<Host> {
   const range = ipaddr.process(host.text).range();
   if (range === "unspecified") return bad("address is the unspecified address, which no server can have");
   if (range === "multicast" || range === "broadcast") return bad(`address is a ${range} address`);
-  return { ok: true, value: host };
+  return good(host);
 }
 
 function isHostName(text: string): boolean {
@@ -88,7 +91,7 @@ function isHostName(text: string): boolean {
   return text.split(".").every((label) => /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/.test(label));
 }
 
-/** One spelling for each IP address, so that what HAProxy prints can be compared with what a service wrote. */
+/** One spelling for each IP address, to compare what HAProxy prints with what a service wrote. */
 export function canonicalIp(text: string): string {
   return text.includes(":") ? canonicalIpv6(text) ?? text : text;
 }

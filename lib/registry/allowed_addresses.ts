@@ -1,5 +1,6 @@
 import ipaddr from "ipaddr.js";
-import { type Address, canonicalIp, type Host, type Parsed } from "./address.ts";
+import { type Address, bad, canonicalIp, good, type Host, type Parsed } from "./address.ts";
+import type { Server } from "./entry.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -11,7 +12,7 @@ export interface Network {
 
 /** One of the node's own listening addresses. */
 export interface Listener {
-  /** What it is for, as a reason names it. */
+  /** The flag that sets it, as reasons name it. */
   readonly flag: string;
   /** Undefined: on every address of the node. */
   readonly ip: string | undefined;
@@ -27,10 +28,10 @@ export interface Networks {
   readonly ownIps: readonly string[];
 }
 
-/** The policy of a node that says nothing: all but link-local. */
+/** The policy by default: all but link-local. */
 export const ANY_NETWORK: Networks = { allowed: undefined, listeners: [], ownIps: [] };
 
-// Nothing that speaks HTTP for others lives there; a cloud's metadata service, which hands out credentials, does.
+// No backend is there, but a cloud's metadata service is, which hands out credentials.
 const LINK_LOCAL: readonly Network[] = [
   { ip: "169.254.0.0", prefixLength: 16 },
   { ip: "fe80::", prefixLength: 10 },
@@ -41,10 +42,10 @@ export function parseNetworks(text: string): Parsed<readonly Network[]> {
   const networks: Network[] = [];
   for (const part of text.split(",").map((part) => part.trim()).filter((part) => part !== "")) {
     const network = parseNetwork(part);
-    if (network === undefined) return { ok: false, reason: `holds no network such as 10.0.0.0/8: ${part}` };
+    if (network === undefined) return bad(`holds no network such as 10.0.0.0/8: ${part}`);
     networks.push(network);
   }
-  return networks.length === 0 ? { ok: false, reason: "names no network" } : { ok: true, value: networks };
+  return networks.length === 0 ? bad("names no network") : good(networks);
 }
 
 function parseNetwork(text: string): Network | undefined {
@@ -61,6 +62,11 @@ function parseNetwork(text: string): Network | undefined {
     : { ip: canonicalIp(base), prefixLength };
 }
 
+/** Why a server must not be where it is, or be checked there; undefined when it may. */
+export function objectionToServer({ address, check }: Server, networks: Networks): string | undefined {
+  return objectionTo(address, check.kind === "on" ? check.port : undefined, networks);
+}
+
 /** Why a server must not be at this address, or be checked at this port of it; undefined when it may. */
 export function objectionTo(
   { host, port }: Address,
@@ -68,12 +74,8 @@ export function objectionTo(
   networks: Networks,
 ): string | undefined {
   for (const target of checkPort === undefined ? [port] : [port, checkPort]) {
-    const listener = networks.listeners.find((listener) =>
-      isAt(listener, { host, port: target }, networks.ownIps)
-    );
-    if (listener !== undefined) {
-      return `${host.text} port ${target} is this node's own listener (${listener.flag})`;
-    }
+    const own = networks.listeners.find((own) => isAt(own, { host, port: target }, networks.ownIps));
+    if (own !== undefined) return `${host.text} port ${target} is this node's own listener (${own.flag})`;
   }
   return networkObjection(host, networks);
 }
@@ -84,12 +86,13 @@ function networkObjection(host: Host, { allowed }: Networks): string | undefined
     return "host is a name, and only addresses can be compared with --server-networks";
   }
   const ip = plain(host.text);
+  const isIn = (networks: readonly Network[]) => networks.some((network) => holds(network, ip));
   if (allowed !== undefined) {
-    if (allowed.some((network) => holds(network, ip))) return undefined;
-    return `address ${host.text} is outside of --server-networks`;
+    return isIn(allowed) ? undefined : `address ${host.text} is outside of --server-networks`;
   }
-  if (!LINK_LOCAL.some((network) => holds(network, ip))) return undefined;
-  return `address ${host.text} is link-local, which only --server-networks can allow`;
+  return isIn(LINK_LOCAL)
+    ? `address ${host.text} is link-local, which only --server-networks can allow`
+    : undefined;
 }
 
 function isAt(listener: Listener, { host, port }: Address, ownIps: readonly string[]): boolean {
@@ -121,7 +124,7 @@ function isLoopback(ip: Ip): boolean {
   return ip.range() === "loopback";
 }
 
-/** HAProxy asks DNS for it, where it may be anything; what it is meant to be is known. */
+/** HAProxy asks DNS for this name, and may get any address. It is meant to be the node itself. */
 function isLocalhost(name: string): boolean {
   return /(^|\.)localhost$/i.test(name);
 }

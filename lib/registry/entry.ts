@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Address, parseAddress, type Parsed, parseHost } from "./address.ts";
+import { type Address, bad, good, parseAddress, type Parsed, parseHost } from "./address.ts";
 import type { RawEntry } from "./snapshot.ts";
 
 export type ServerState = "ready" | "drain" | "maint";
@@ -49,15 +49,13 @@ export interface Override {
   readonly revision: bigint;
 }
 
-export type EntryResult =
-  | { readonly kind: "server"; readonly server: Server; readonly unknownFields: number }
-  | { readonly kind: "rejection"; readonly rejection: Rejection };
+/** A value, and how many of its fields this version does not know. */
+export interface Known<T> {
+  readonly value: T;
+  readonly unknownFields: number;
+}
 
-export type OverrideResult =
-  | { readonly kind: "override"; readonly override: Override; readonly unknownFields: number }
-  | { readonly kind: "rejection"; readonly rejection: Rejection };
-
-/** A longer value is rejected unread. */
+/** A longer value is rejected without being parsed. */
 export const MAX_VALUE_BYTES = 64 * 1024;
 
 const NAME = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -77,17 +75,15 @@ const jsonObject = (message: string) =>
     message,
   );
 
+const PATH = /^\/[A-Za-z0-9\-._~!&()*+,;=:@/?%]{0,255}$/;
+const path = v.pipe(
+  v.string("check.path is not a string"),
+  v.regex(PATH, "check.path is not a path of at most 256 plain characters"),
+);
+
 const CHECK = v.object({
   port: v.optional(port("check.port")),
-  path: v.optional(
-    v.pipe(
-      v.string("check.path is not a string"),
-      v.regex(
-        /^\/[A-Za-z0-9\-._~!&()*+,;=:@/?%]{0,255}$/,
-        "check.path is not a path of at most 256 plain characters",
-      ),
-    ),
-  ),
+  path: v.optional(path),
   disabled: v.optional(boolean("check.disabled"), false),
 });
 
@@ -106,10 +102,7 @@ const ENTRY = v.object({
   meta: v.optional(v.unknown()),
 }, "address is missing or not a string");
 
-const OVERRIDE = v.object({
-  state: v.optional(state),
-  weight: v.optional(weight),
-});
+const OVERRIDE = v.object({ state: v.optional(state), weight: v.optional(weight) });
 
 const ENTRY_VALUE = v.pipe(jsonObject("value is not a JSON object"), ENTRY);
 const OVERRIDE_VALUE = v.pipe(jsonObject("value is not a JSON object"), OVERRIDE);
@@ -120,10 +113,7 @@ const OVERRIDE_FIELDS = new Set(Object.keys(OVERRIDE.entries));
 
 type EntryValue = v.InferOutput<typeof ENTRY>;
 
-/**
- * The weight that HAProxy runs a server with. To drain a server is to run it with weight 0: it gets no new request, and
- * those that it has go on.
- */
+/** The weight that HAProxy runs a server with. To drain a server is to run it with weight 0: it gets no new request. */
 export function effectiveWeight({ state, weight }: Pick<Server, "state" | "weight">): number {
   return state === "drain" ? 0 : weight;
 }
@@ -134,92 +124,70 @@ export function isAskedFor(server: Server): boolean {
 }
 
 /** Reads one entry below the services prefix. */
-export function parseEntry(raw: RawEntry, prefix: string): EntryResult {
-  const result = readEntry(raw, prefix);
-  if (!result.ok) return rejection(raw, result.reason);
-  return { kind: "server", ...result.value };
-}
-
-/** Reads one override below the prefix of server overrides. */
-export function parseOverride(raw: RawEntry, prefix: string): OverrideResult {
-  const name = parseKey(raw.key, prefix);
-  if (!name.ok) return rejection(raw, name.reason);
-  const text = decodeValue(raw.value);
-  if (!text.ok) return rejection(raw, text.reason);
-  const json = parseJson(text.value);
-  if (!json.ok) return rejection(raw, json.reason);
-  const parsed = v.safeParse(OVERRIDE_VALUE, json.value, { abortEarly: true });
-  if (!parsed.success) return rejection(raw, parsed.issues[0].message);
-  const { state, weight } = parsed.output;
-  const override = { ...name.value, state, weight, revision: raw.modRevision };
-  return { kind: "override", override, unknownFields: countUnknown(json.value, OVERRIDE_FIELDS) };
-}
-
-function rejection(raw: RawEntry, reason: string): { kind: "rejection"; rejection: Rejection } {
-  return { kind: "rejection", rejection: { key: raw.key, reason, revision: raw.modRevision } };
-}
-
-function readEntry(raw: RawEntry, prefix: string): Parsed<{ server: Server; unknownFields: number }> {
+export function parseEntry(raw: RawEntry, prefix: string): Parsed<Known<Server>> {
   const name = parseKey(raw.key, prefix);
   if (!name.ok) return name;
   const text = decodeValue(raw.value);
   if (!text.ok) return text;
-  const value = readValue(text.value);
-  if (!value.ok) return value;
-  const address = readAddress(value.value.entry);
+  const json = /^\s*\{/.test(text.value) ? parseJson(text.value) : good({ address: text.value });
+  if (!json.ok) return json;
+  const entry = validated(ENTRY_VALUE, json.value);
+  if (!entry.ok) return entry;
+  const address = readAddress(entry.value);
   if (!address.ok) return address;
-  const server = toServer(
-    { ...name.value, address: address.value, revision: raw.modRevision },
-    value.value.entry,
-  );
-  return { ok: true, value: { server, unknownFields: value.value.unknownFields } };
+  return good({
+    value: toServer({ ...name.value, address: address.value, revision: raw.modRevision }, entry.value),
+    unknownFields: countUnknown(json.value, ENTRY_FIELDS) + countUnknown(checkOf(json.value), CHECK_FIELDS),
+  });
+}
+
+/** Reads one override below the prefix of server overrides. */
+export function parseOverride(raw: RawEntry, prefix: string): Parsed<Known<Override>> {
+  const name = parseKey(raw.key, prefix);
+  if (!name.ok) return name;
+  const text = decodeValue(raw.value);
+  const json = text.ok ? parseJson(text.value) : text;
+  if (!json.ok) return json;
+  const override = validated(OVERRIDE_VALUE, json.value);
+  if (!override.ok) return override;
+  const { state, weight } = override.value;
+  return good({
+    value: { ...name.value, state, weight, revision: raw.modRevision },
+    unknownFields: countUnknown(json.value, OVERRIDE_FIELDS),
+  });
 }
 
 function parseKey(key: string, prefix: string): Parsed<{ service: string; id: string }> {
   const [service = "", id = "", ...others] = key.slice(prefix.length).split("/");
   if (!key.startsWith(prefix) || others.length > 0 || id === "") {
-    return fail("key is not <prefix><service>/<id>");
+    return bad("key is not <prefix><service>/<id>");
   }
-  if (!NAME.test(service)) return fail("service is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
-  if (!NAME.test(id)) return fail("id is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
-  return { ok: true, value: { service, id } };
-}
-
-function fail(reason: string): { ok: false; reason: string } {
-  return { ok: false, reason };
+  if (!NAME.test(service)) return bad("service is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
+  if (!NAME.test(id)) return bad("id is not 1 to 128 of the characters A-Z a-z 0-9 . _ : -");
+  return good({ service, id });
 }
 
 function decodeValue(value: Uint8Array): Parsed<string> {
-  if (value.length > MAX_VALUE_BYTES) {
-    return fail(`value has more than ${MAX_VALUE_BYTES} bytes`);
-  }
-  if (value.length === 0) return fail("value is empty");
+  if (value.length > MAX_VALUE_BYTES) return bad(`value has more than ${MAX_VALUE_BYTES} bytes`);
+  if (value.length === 0) return bad("value is empty");
   try {
-    return { ok: true, value: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value) };
+    return good(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value));
   } catch {
-    return fail("value is not UTF-8");
+    return bad("value is not UTF-8");
   }
 }
 
 function parseJson(text: string): Parsed<unknown> {
   try {
-    return { ok: true, value: JSON.parse(text) };
+    return good(JSON.parse(text));
   } catch {
-    return fail("value is not valid JSON");
+    return bad("value is not valid JSON");
   }
 }
 
-/** A value is an address alone, or a JSON object. */
-function readValue(text: string): Parsed<{ entry: EntryValue; unknownFields: number }> {
-  const json: Parsed<unknown> = /^\s*\{/.test(text)
-    ? parseJson(text)
-    : { ok: true, value: { address: text } };
-  if (!json.ok) return json;
-  const parsed = v.safeParse(ENTRY_VALUE, json.value, { abortEarly: true });
-  if (!parsed.success) return fail(parsed.issues[0].message);
-  const unknownFields = countUnknown(json.value, ENTRY_FIELDS) +
-    countUnknown(checkOf(json.value), CHECK_FIELDS);
-  return { ok: true, value: { entry: parsed.output, unknownFields } };
+function validated<S extends v.GenericSchema>(schema: S, value: unknown): Parsed<v.InferOutput<S>> {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  return parsed.success ? good(parsed.output) : bad(parsed.issues[0].message);
 }
 
 function checkOf(value: unknown): unknown {
@@ -233,10 +201,10 @@ function countUnknown(value: unknown, known: ReadonlySet<string>): number {
 
 function readAddress(entry: EntryValue): Parsed<Address> {
   if (entry.port === undefined) return parseAddress(entry.address);
-  if (/^[^:]*:\d+$/.test(entry.address)) return fail("address holds a port, and port is given too");
+  if (/^[^:]*:\d+$/.test(entry.address)) return bad("address holds a port, and port is given too");
   const host = parseHost(entry.address);
   if (!host.ok) return host;
-  return { ok: true, value: { host: host.value, port: entry.port } };
+  return good({ host: host.value, port: entry.port });
 }
 
 function toServer(
@@ -244,16 +212,8 @@ function toServer(
   entry: EntryValue,
 ): Server {
   const { weight, state, backup, maxconn, proto } = entry;
-  return {
-    ...place,
-    weight,
-    state,
-    backup,
-    maxconn,
-    proto,
-    tls: toTls(entry, place.address),
-    check: toCheck(entry.check),
-  };
+  const [tls, check] = [toTls(entry, place.address), toCheck(entry.check)];
+  return { ...place, weight, state, backup, maxconn, proto, tls, check };
 }
 
 function toTls(entry: EntryValue, { host }: Address): Tls {
@@ -261,7 +221,6 @@ function toTls(entry: EntryValue, { host }: Address): Tls {
   return { kind: "on", verify: entry.verify, name: host.kind === "name" ? host.text : undefined };
 }
 
-function toCheck(check: EntryValue["check"]): Check {
-  if (check.disabled) return { kind: "off" };
-  return { kind: "on", port: check.port, path: check.path };
+function toCheck({ disabled, port, path }: EntryValue["check"]): Check {
+  return disabled ? { kind: "off" } : { kind: "on", port, path };
 }

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "./address.ts";
 import type { Check, Server } from "./entry.ts";
 
-/** What a process registers of itself. */
+/** The entry of a process. */
 export interface OwnEntry {
   readonly address: Address;
   readonly weight?: number | undefined;
@@ -9,7 +9,7 @@ export interface OwnEntry {
   readonly meta?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The value that stands under the key of a process; what is undefined is left out. */
+/** The value of a process's key. Undefined fields are left out. */
 export function entryValue(entry: OwnEntry, state: "ready" | "drain"): string {
   const { address, weight, maxconn, meta } = entry;
   return JSON.stringify({ address: formatAddress(address), state, weight, maxconn, meta });
@@ -37,7 +37,7 @@ function checkValue(check: Check) {
   return port === undefined && path === undefined ? undefined : { port, path };
 }
 
-/** The id of a process: the host's name tells containers apart; where several share a host, and so its name, the port does. */
+/** The id of a process: the host's name tells containers apart, and the port tells processes on one host apart. */
 export function defaultId(hostname: string, port: number): string {
   const suffix = `-${port}`;
   return nameOf(hostname).slice(0, 128 - suffix.length) + suffix;

@@ -1,14 +1,14 @@
+import { bad, type Parsed } from "./address.ts";
 import {
-  type EntryResult,
+  type Known,
   type Override,
-  type OverrideResult,
   parseEntry,
   parseOverride,
   type Rejection,
   type Server,
 } from "./entry.ts";
-import { memoByObject } from "../util/memo.ts";
-import { ANY_NETWORK, type Networks, objectionTo } from "./allowed_addresses.ts";
+import { memoByObject, memoByText } from "../util/memo.ts";
+import { ANY_NETWORK, type Networks, objectionToServer } from "./allowed_addresses.ts";
 import type { RawEntry, Snapshot } from "./snapshot.ts";
 
 /** A service and its servers, sorted by id. Never without a server. */
@@ -44,7 +44,7 @@ export interface Refusal {
 /** Refusals by `<service>/<id>`. */
 export type Refusals = ReadonlyMap<string, Refusal>;
 
-/** What a model depends on besides the registry. */
+/** All that a model depends on besides the registry. */
 export interface ModelRules {
   readonly refusals?: Refusals;
   /** Default: all but link-local. */
@@ -60,16 +60,20 @@ export const EMPTY_MODEL: Model = {
   unknownFields: 0,
 };
 
-/** Why a policy rejects a server, empty when it does not: comparing addresses takes longer than all else in a pass. */
-const judgements = memoByObject((networks: Networks) =>
-  memoByObject(({ address, check }: Server): string =>
-    objectionTo(address, check.kind === "on" ? check.port : undefined, networks) ?? ""
-  )
+// Entries are immutable, so the result is right as long as the entry exists. Parsing 10,000 entries and comparing their
+// addresses in each pass would take longer than the rest of it.
+const entryReader = memoByText(
+  (prefix) =>
+    memoByObject((networks: Networks) =>
+      memoByObject((raw: RawEntry): Parsed<Known<Server>> => {
+        const result = parseEntry(raw, prefix);
+        const reason = result.ok ? objectionToServer(result.value.value, networks) : undefined;
+        return reason === undefined ? result : bad(reason);
+      })
+    ),
+  8,
 );
-
-// Entries are immutable, so what was read from one holds as long as the entry itself.
-const parsedEntries = new WeakMap<RawEntry, EntryResult>();
-const parsedOverrides = new WeakMap<RawEntry, OverrideResult>();
+const overrideReader = memoByText((prefix) => memoByObject((raw: RawEntry) => parseOverride(raw, prefix)), 8);
 
 /**
  * Builds the model of a snapshot. Overrides win over entries; refusals, and addresses that may not be registered, turn
@@ -80,28 +84,26 @@ export function buildModel(
   prefixes: Prefixes,
   { refusals = new Map(), networks = ANY_NETWORK }: ModelRules = {},
 ): Model {
-  const overrides = readOverrides(snapshot, prefixes.overrides);
-  const entries = readEntries(snapshot, prefixes.services, networks);
-  const servers = overridden(entries.servers, overrides.byServer);
-  const refused = refusals.size === 0
-    ? []
-    : servers.filter((server) => refusalOf(server, refusals) !== undefined);
+  const overrides = readAll(snapshot, prefixes.overrides, overrideReader(prefixes.overrides));
+  const entries = readAll(snapshot, prefixes.services, entryReader(prefixes.services)(networks));
+  const byServer = new Map(overrides.values.map((override) => [serverKey(override), override]));
+  const servers = overridden(entries.values, byServer);
+  const refused = refusals.size === 0 ? [] : servers.filter((server) => refusalOf(server, refusals));
+  const refusedServers = new Set(refused);
   return {
     revision: snapshot.revision,
-    services: groupByService(
-      refused.length === 0 ? servers : servers.filter((server) => !refused.includes(server)),
-    ),
+    services: groupByService(servers.filter((server) => !refusedServers.has(server))),
     rejections: [
       ...entries.rejections,
       ...overrides.rejections,
       ...refused.map((server) => refusedEntry(server, prefixes.services, refusals)),
     ].sort((a, b) => compareBytes(a.key, b.key)),
-    overruled: overrides.byServer.size === 0 ? [] : overruled(entries.servers, overrides.byServer),
+    overruled: overruled(entries.values, byServer),
     unknownFields: entries.unknownFields + overrides.unknownFields,
   };
 }
 
-/** What names a server among all services. */
+/** The name of a server among all services. */
 export function serverKey(server: { readonly service: string; readonly id: string }): string {
   return `${server.service}/${server.id}`;
 }
@@ -111,7 +113,7 @@ export function countServers(model: Model): number {
   return model.services.reduce((sum, service) => sum + service.servers.length, 0);
 }
 
-/** A server of a model; undefined when the model has none of this name. Few are asked for, so services are indexed when they are. */
+/** A server of a model; undefined when the model has none of this name. Services are indexed when they are asked for. */
 export function findServer({ services }: Model, service: string, id: string): Server | undefined {
   const found = services.find(({ name }) => name === service);
   return found && serversById(found).get(id);
@@ -127,94 +129,53 @@ export function compareBytes(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function readEntries(snapshot: Snapshot, prefix: string, networks: Networks) {
-  const servers: Server[] = [];
+/** Reads all entries below a prefix. */
+function readAll<T>({ entries }: Snapshot, prefix: string, read: (raw: RawEntry) => Parsed<Known<T>>) {
+  const values: T[] = [];
   const rejections: Rejection[] = [];
   let unknownFields = 0;
-  for (const raw of snapshot.entries) {
+  for (const raw of entries) {
     if (!raw.key.startsWith(prefix)) continue;
-    const result = remembered(parsedEntries, raw, () => parseEntry(raw, prefix));
-    if (result.kind === "rejection") {
-      rejections.push(result.rejection);
-      continue;
-    }
-    const reason = judgements(networks)(result.server);
-    if (reason !== "") {
-      rejections.push({ key: raw.key, reason, revision: raw.modRevision });
-      continue;
-    }
-    servers.push(result.server);
-    unknownFields += result.unknownFields;
+    const result = read(raw);
+    if (result.ok) {
+      values.push(result.value.value);
+      unknownFields += result.value.unknownFields;
+    } else rejections.push({ key: raw.key, reason: result.reason, revision: raw.modRevision });
   }
-  return { servers, rejections, unknownFields };
-}
-
-function readOverrides(snapshot: Snapshot, prefix: string) {
-  const byServer = new Map<string, Override>();
-  const rejections: Rejection[] = [];
-  let unknownFields = 0;
-  for (const raw of snapshot.entries) {
-    if (!raw.key.startsWith(prefix)) continue;
-    const result = remembered(parsedOverrides, raw, () => parseOverride(raw, prefix));
-    if (result.kind === "rejection") {
-      rejections.push(result.rejection);
-      continue;
-    }
-    byServer.set(serverKey(result.override), result.override);
-    unknownFields += result.unknownFields;
-  }
-  return { byServer, rejections, unknownFields };
-}
-
-function remembered<T>(memory: WeakMap<RawEntry, T>, raw: RawEntry, parse: () => T): T {
-  const known = memory.get(raw);
-  if (known !== undefined) return known;
-  const result = parse();
-  memory.set(raw, result);
-  return result;
+  return { values, rejections, unknownFields };
 }
 
 function overridden(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): readonly Server[] {
   if (overrides.size === 0) return servers;
   return servers.map((server) => {
     const override = overrides.get(serverKey(server));
-    return override === undefined ? server : withOverride(server, override);
+    if (override === undefined) return server;
+    const { state = server.state, weight = server.weight } = override;
+    const revision = override.revision > server.revision ? override.revision : server.revision;
+    return { ...server, state, weight, revision };
   });
 }
 
 function overruled(servers: readonly Server[], overrides: ReadonlyMap<string, Override>): string[] {
+  if (overrides.size === 0) return [];
   return servers.filter(({ state }) => state !== "ready").map(serverKey)
     .filter((key) => overrides.get(key)?.state === "ready");
 }
 
-function withOverride(server: Server, override: Override): Server {
-  return {
-    ...server,
-    state: override.state ?? server.state,
-    weight: override.weight ?? server.weight,
-    revision: override.revision > server.revision ? override.revision : server.revision,
-  };
-}
-
-function refusalOf(server: Server, refusals: Refusals): Refusal | undefined {
+/** Why HAProxy refused a server as it is now; undefined when it did not. */
+export function refusalOf(server: Server, refusals: Refusals): string | undefined {
   const refusal = refusals.get(serverKey(server));
-  return refusal?.revision === server.revision ? refusal : undefined;
+  return refusal?.revision === server.revision ? refusal.reason : undefined;
 }
 
 function refusedEntry(server: Server, prefix: string, refusals: Refusals): Rejection {
-  const reason = refusalOf(server, refusals)?.reason ?? "refused";
+  const reason = refusalOf(server, refusals) ?? "refused";
   return { key: `${prefix}${serverKey(server)}`, reason, revision: server.revision };
 }
 
 /** The services of servers, each sorted. */
 export function groupByService(servers: readonly Server[]): Service[] {
-  const byName = new Map<string, Server[]>();
-  for (const server of servers) {
-    const group = byName.get(server.service);
-    if (group === undefined) byName.set(server.service, [server]);
-    else group.push(server);
-  }
-  return [...byName]
+  return [...Map.groupBy(servers, ({ service }) => service)]
     .map(([name, group]) => ({ name, servers: sortById(group) }))
     .sort((a, b) => compareBytes(a.name, b.name));
 }

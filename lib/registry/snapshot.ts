@@ -4,7 +4,7 @@ export interface RawEntry {
   readonly key: string;
   readonly value: Uint8Array;
   readonly modRevision: bigint;
-  /** False: it stays until somebody deletes it. */
+  /** False: it stays until it is deleted. */
   readonly hasLease: boolean;
 }
 

@@ -40,14 +40,14 @@ export function modelOf(entries: Record<string, unknown>, overrides: Record<stri
 /** The server of a value that must be accepted. */
 export function serverOf(value: unknown, place = "backend/web1"): Server {
   const result = parseEntry(raw(`${SERVICES}${place}`, value), SERVICES);
-  if (result.kind === "rejection") throw new Error(`Cannot make a server: ${result.rejection.reason}`);
-  return result.server;
+  if (!result.ok) throw new Error(`Cannot make a server: ${result.reason}`);
+  return result.value.value;
 }
 
 /** Why a value is rejected, or undefined when it is not. */
 export function rejectionOf(value: unknown, place = "backend/web1"): string | undefined {
   const result = parseEntry(raw(`${SERVICES}${place}`, value), SERVICES);
-  return result.kind === "rejection" ? result.rejection.reason : undefined;
+  return result.ok ? undefined : result.reason;
 }
 
 /** A server as a worker runs it, ready and up unless said otherwise. */

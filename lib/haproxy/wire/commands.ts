@@ -61,8 +61,6 @@ export function healthUpLine(server: string): string {
 
 /** The errors in a reply: lines with a severity of 3 or less, when numbers are switched on (management manual, 9.3). */
 export function errorsIn(reply: string): string[] {
-  return reply.split("\n").map((line) => line.replace(/^(> )+/, "")).filter((line) =>
-    /^\[[0-3]\]:/.test(line)
-  )
-    .map((line) => line.replace(/^\[\d\]:\s*/, ""));
+  const lines = reply.split("\n").map((line) => line.replace(/^(> )+/, ""));
+  return lines.filter((line) => /^\[[0-3]\]:/.test(line)).map((line) => line.replace(/^\[\d\]:\s*/, ""));
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import fc from "fast-check";
 import { configWords } from "../../../lib/config/line.ts";
 import type { ServerLine } from "../../../lib/config/text.ts";
-import { type EntryResult, parseEntry, type Server } from "../../../lib/registry/entry.ts";
+import { parseEntry, type Server } from "../../../lib/registry/entry.ts";
 import { comparable, serverParams, withServerIds } from "../../../lib/config/server_line.ts";
 import { anyEntry, goodEntry, placeName } from "../arbitraries.ts";
 import { raw, serverOf, SERVICES } from "../fixtures.ts";
@@ -70,9 +70,9 @@ Deno.test("serverParams() writes nothing but a fixed grammar, whatever an accept
   let lines = 0;
   fc.assert(
     fc.property(placeName, anyEntry, (id, value) => {
-      const result: EntryResult = parseEntry(raw(`${SERVICES}s/${id}`, value), SERVICES);
-      if (result.kind === "rejection") return;
-      const line = `server ${id} ${serverParams(result.server)}`;
+      const result = parseEntry(raw(`${SERVICES}s/${id}`, value), SERVICES);
+      if (!result.ok) return;
+      const line = `server ${id} ${serverParams(result.value.value)}`;
       assertMatch(line, GRAMMAR);
       assertEquals(configWords(line), line.split(" "));
       lines++;

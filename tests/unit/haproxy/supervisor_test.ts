@@ -34,7 +34,7 @@ function withClock(name: string, run: (clock: FakeClock) => Promise<void>): void
 
 function supervise(ports: Partial<SupervisorPorts>) {
   const states: HaproxyState[] = [];
-  const supervisor = createSupervisor({
+  const supervise = createSupervisor({
     adopt: () => Promise.resolve(undefined),
     start: () => Promise.reject(new Error("Cannot start haproxy: not found")),
     untilReady: () => Promise.resolve(),
@@ -42,7 +42,7 @@ function supervise(ports: Partial<SupervisorPorts>) {
     ...ports,
   });
   const stop = new AbortController();
-  const done = supervisor.run(stop.signal, { timeoutMs: 0, hurry: new AbortController().signal });
+  const done = supervise(stop.signal, { timeoutMs: 0, hurry: new AbortController().signal });
   return { states, stop: () => stop.abort(), done };
 }
 

@@ -164,7 +164,7 @@ const reloads: Record<string, [input: PlanInput, plan: string[]]> = {
   "a worker that was not started from our text": [
     inputOf({}, [], { observed: { kind: "up", base: undefined, servers: new Map() } }),
     [
-      `reload: HAProxy runs base of somebody else, wanted is ${baseDigest(configOf({}).base).slice(0, 12)}`,
+      `reload: HAProxy runs base of unknown origin, wanted is ${baseDigest(configOf({}).base).slice(0, 12)}`,
     ],
   ],
   "a worker whose socket does not answer": [

@@ -149,7 +149,7 @@ const causes: Record<
   "a HAProxy that was not started from our text": [
     { observed: { ...UP, base: undefined } },
     "base-changed",
-    `HAProxy runs base of somebody else, wanted is ${DIGEST.slice(0, 12)}`,
+    `HAProxy runs base of unknown origin, wanted is ${DIGEST.slice(0, 12)}`,
   ],
   "a step, and changes at run time switched off": [
     { steps: [STEP], mode: "reload" },

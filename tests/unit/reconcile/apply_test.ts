@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ADMIT_ALL } from "../../../lib/haproxy/admission.ts";
-import { apply, type ApplyInput, type ApplyPorts, type Outcome } from "../../../lib/reconcile/apply.ts";
+import { apply, type ApplyOptions, type Outcome } from "../../../lib/reconcile/apply.ts";
 import type { Candidate } from "../../../lib/plan/probe_targets.ts";
 import { type ConfigText, joinConfig, splitConfig } from "../../../lib/config/text.ts";
 import { ControllerError } from "../../../lib/util/errors.ts";
 import { plan, type PlanInput } from "../../../lib/plan/plan.ts";
-import type { Admission } from "../../../lib/reconcile/ports.ts";
+import type { Admission, HaproxyPort } from "../../../lib/reconcile/ports.ts";
 import { EMPTY_MODEL } from "../../../lib/registry/model.ts";
 import { HaproxyFake } from "../../support/haproxy_fake.ts";
 
@@ -23,12 +23,15 @@ const FRONTEND = "frontend f\n    bind :8080\n\n";
 async function applied(
   haproxy: HaproxyFake,
   desired: ConfigText,
-  changes: Partial<ApplyInput & ApplyPorts & { mode: "auto" | "reload" }> = {},
+  changes: Partial<ApplyOptions & { mode: "auto" | "reload" }> = {},
 ): Promise<Outcome> {
   const { mode = "auto", model = EMPTY_MODEL, runningBase, ...ports } = changes;
   const observed = await haproxy.observe();
   const input: PlanInput = { desired, observed, file: haproxy.file, revisionOf: () => 5n, mode };
-  return await apply(plan(input), { input, model, runningBase }, {
+  return await apply(plan(input), {
+    input,
+    model,
+    runningBase,
     haproxy,
     admission: ADMIT_ALL,
     wait: () => Promise.resolve(),
@@ -125,7 +128,7 @@ Deno.test("apply() explains an incomplete change by HAProxy's own words", async 
 const refuse = () => Promise.resolve({ errors: ["No such backend."] });
 
 /** The methods of a fake as a plain object, to replace some. */
-function fakePort(haproxy: HaproxyFake): ApplyPorts["haproxy"] {
+function fakePort(haproxy: HaproxyFake): HaproxyPort {
   return {
     processes: () => haproxy.processes(),
     observe: () => haproxy.observe(),

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { baseDigest, type ConfigText, joinConfig, splitConfig } from "../../../lib/config/text.ts";
 import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import { comparable } from "../../../lib/config/server_line.ts";
-import { chooseDesired, desiredMeanwhile, desiredWithoutTemplate } from "../../../lib/reconcile/desired.ts";
+import { chooseDesired, desiredWithoutTemplate, onLastGood } from "../../../lib/reconcile/desired.ts";
 import { modelOf } from "../fixtures.ts";
 
 const GOOD = "backend old\n\nbackend both\n";
@@ -84,8 +84,8 @@ for (
   );
 }
 
-Deno.test("desiredMeanwhile() has the servers of now on the base that waits to be replaced", () => {
-  assertEquals(desiredMeanwhile(RENDERED, GOOD), {
+Deno.test("onLastGood() has the servers of now on the base that waits to be replaced", () => {
+  assertEquals(onLastGood(GOOD, RENDERED.servers), {
     config: { base: GOOD, servers: new Map([["old", []], ["both", RENDERED.servers.get("both") ?? []]]) },
     base: "last-good",
     pendingBackends: ["new"],

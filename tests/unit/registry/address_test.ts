@@ -96,8 +96,8 @@ const rejected: Record<string, [text: string, reason: string]> = {
   "two gaps in an IPv6 address": ["[2001::db8::5]:80", "IPv6 address cannot be read"],
   "a group of five digits": ["[2001:12345::5]:80", "IPv6 address cannot be read"],
   "a short IPv4 address within IPv6": ["[::ffff:127.1]:80", "IPv6 address cannot be read"],
-  "an IPv4 address in brackets": ["[10.0.0.5]:80", "only an IPv6 address stands in brackets"],
-  "empty brackets": ["[]:80", "only an IPv6 address stands in brackets"],
+  "an IPv4 address in brackets": ["[10.0.0.5]:80", "only an IPv6 address can have brackets"],
+  "empty brackets": ["[]:80", "only an IPv6 address can have brackets"],
 };
 
 for (const [what, [text, reason]] of Object.entries(rejected)) {
