@@ -88,10 +88,14 @@ export function createCalls(renewal: RenewableConnections): Calls {
 
   return {
     exec: <T>(service: Service, method: string, payload: unknown, options?: CallOptions) => {
+      // A deadline is a moment, but each attempt needs its time. None continues after the call.
+      const { deadline } = options ?? {};
+      const attemptMs = deadline === undefined ? CALL_DEADLINE_MS : Number(deadline) - Date.now();
+      const endsAt = Date.now() + CALL_TOTAL_MS;
       const use: Call<T>["use"] = ({ client, metadata }) => {
         const { promise, resolve, reject } = Promise.withResolvers<T>();
         const methods = client as unknown as UnaryMethods<T>;
-        const bounds = { deadline: Date.now() + CALL_DEADLINE_MS, ...options };
+        const bounds = { ...options, deadline: Math.min(Date.now() + attemptMs, endsAt) };
         methods[method]?.(payload, metadata, bounds, (error, answer) => {
           if (error === null) resolve(answer);
           else reject(castGrpcError(error));

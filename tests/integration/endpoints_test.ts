@@ -59,6 +59,19 @@ Deno.test("one endpoint that answers is enough beside one that refuses and one t
   }
 });
 
+Deno.test("a call with a deadline of its own has that time at each endpoint", async () => {
+  await using etcd = await startEtcdCluster({ members: 1 });
+  await using silent = startTcpProxy(pickPort());
+  silent.cut();
+  const client = createEtcdClient({ endpoints: [`http://127.0.0.1:${silent.port}`, ...etcd.endpoints] });
+  using cleanup = new DisposableStack();
+  cleanup.defer(() => client.close());
+  // Each call begins at a random endpoint.
+  for (let call = 0; call < 8; call++) {
+    await client.kv.get("a").options({ deadline: Date.now() + 1_000 }).exec();
+  }
+});
+
 Deno.test("a watch that loses its member goes to another one, not back to it", async () => {
   await using etcd = await startEtcdCluster({ members: 3 });
   const cables = etcd.members.map(({ endpoint }) => startTcpProxy(Number(new URL(endpoint).port)));
