@@ -5,7 +5,7 @@ import { configureLog, flushLog, log } from "../lib/util/log.ts";
 import { parseBackendOptions } from "./options.ts";
 import { runService } from "./service.ts";
 
-/** Runs the service and returns its exit code: 0 when it stopped as asked, 2 for a wrong environment, 1 for other trouble. */
+/** Runs the service and returns its exit code: 0 when it stopped as asked, 2 for a wrong environment, 1 for any other error. */
 async function main(): Promise<number> {
   prepareProcess();
   await configureLog({ format: "text", level: "info" });

@@ -129,7 +129,7 @@ export function parseNodes(entries: Iterable<RawEntry>, prefix: string): NodesVi
   return { nodes: [...nodes.values()].sort((a, b) => a.node < b.node ? -1 : 1), bad };
 }
 
-/** What a node is asked to have reached. */
+/** What to wait for at a node. */
 export interface Passage {
   readonly revision: bigint;
   /** A server, as `<service>/<id>`, whose last request must be done. */

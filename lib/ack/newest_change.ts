@@ -60,7 +60,7 @@ async function newestPut(kv: Etcd3, prefixes: readonly string[], at: bigint): Pr
 
 /**
  * Replays one prefix on a stream of its own: its events come in the order of their revisions, so one above `at` tells that
- * all before it are known. A silent prefix tells its progress when it is asked.
+ * all before it are known. For a silent prefix, etcd is asked for its progress.
  */
 async function replay(
   client: EtcdClient,

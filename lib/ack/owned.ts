@@ -23,7 +23,7 @@ export interface NodeLease extends Lease {
   readonly hasPut: boolean;
 }
 
-/** Something of each of the two keys of a node. */
+/** One value for each of a node's two keys. */
 interface OfKeys<T> {
   readonly applied: T;
   readonly status: T;
@@ -40,7 +40,7 @@ export interface OwnedKeys {
   readonly published: Published;
 }
 
-/** A call to etcd takes no longer. */
+/** The time limit of a call to etcd. */
 export const CALL_LIMIT_MS = 3_000;
 
 const boundsOf = ({ signal }: NodeKeysOptions) => ({ limitMs: CALL_LIMIT_MS, signal });

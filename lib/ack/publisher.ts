@@ -23,12 +23,12 @@ export interface PublisherOptions extends Omit<NodeKeysOptions, "signal"> {
 export type PublisherEvent =
   /** They have this name: the node's id, or another name while another node has that id. */
   | { readonly kind: "published"; readonly name: string; readonly isSecond: boolean }
-  /** They cannot be put for now, or are not allowed to be. */
+  /** Publishing fails, or etcd refuses it. */
   | { readonly kind: "failing"; readonly reason: string; readonly refused: boolean };
 
 /** Keeps the keys of one node in etcd. */
 export interface NodePublisher {
-  /** Gives what to publish from now on. */
+  /** Sets what to publish from now on. */
   offer(report: Report): void;
   /** Stops publishing and removes the keys. Takes about `limitMs` at most; never rejects. */
   stop(limitMs: number): Promise<void>;

@@ -19,7 +19,7 @@ export interface Published {
   /** Undefined: nothing was put yet. */
   readonly status: NodeStatus | undefined;
   readonly statusAt: number;
-  /** How many more changes of how many servers are up may be put soon. */
+  /** How many more changes of the number of servers that are up may be put soon. */
   readonly countsLeft: number;
 }
 
@@ -48,7 +48,7 @@ const APPLIED_EVERY_MS = 5_000;
 const STATUS_EVERY_MS = 10_000;
 /** A client that waits for a drained server, or looks at a node that has just started, waits for this as well. */
 const SOON_MS = 1_000;
-/** Most requests end within this time, so two puts of the status are saved. */
+/** Most requests end within this time: waiting for them saves two puts of the status. */
 const SETTLE_MS = 250;
 
 /**

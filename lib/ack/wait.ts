@@ -27,7 +27,7 @@ export interface NodesWaitOptions extends Passage {
   readonly nodesPrefix: string;
   /** The cluster of the revision; undefined: the one that answers first. */
   readonly clusterId?: string;
-  /** Even if it is 0, the keys are read once. */
+  /** With 0 the keys are still read once. */
   readonly limitMs: number;
   readonly signal?: AbortSignal;
 }
@@ -44,7 +44,7 @@ export type NodesWait =
   | { readonly kind: "behind"; readonly nodes: readonly NodeView[] }
   /** Reading the keys is refused, or failed all the time. */
   | { readonly kind: "unreadable"; readonly reason: string }
-  /** The store that answers is not the one that the revision is of. */
+  /** The revision belongs to another store. */
   | { readonly kind: "other-store"; readonly reason: string };
 
 /**

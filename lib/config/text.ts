@@ -142,7 +142,7 @@ function plainBackends(base: string): Set<string> {
   return new Set(partsOf(base).flatMap(({ plain }) => plain === undefined ? [] : [plain]));
 }
 
-/** A section of a base without the blank line behind it, and the name of the plain backend that it is, if it is one. */
+/** A section of a base without its trailing blank line; the name of the backend if it is plain. */
 interface BasePart {
   readonly text: string;
   readonly plain: string | undefined;

@@ -10,7 +10,7 @@ export interface Connections {
   readonly credentials: Credentials;
   readonly endpoints: readonly Endpoint[];
   readonly tokens: Tokens<Endpoint>;
-  /** Whether a call by them had an answer. */
+  /** Whether a call on these connections was answered. */
   hasAnswered: boolean;
 }
 

@@ -31,7 +31,7 @@ export interface FollowOptions {
   readonly untrusted?: () => AbortSignal;
 }
 
-/** Together with the time limits of a call soon enough to notice within 3 s. */
+/** With the time limits of a call, a refusal is noticed within 3 s. */
 const READ_CHECK_EVERY_MS = 1_500;
 const BACKOFF = { minMs: 100, maxMs: 2_000 };
 

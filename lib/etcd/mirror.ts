@@ -24,7 +24,7 @@ export type MirrorEvent =
 export interface SourceOptions {
   readonly client: EtcdClient;
   readonly prefixes: readonly string[];
-  /** Something changed. Rings a doorbell, no more. */
+  /** Something changed. Only signals that something changed. */
   readonly onChange: () => void;
   readonly onEvent: (event: MirrorEvent) => void;
   readonly checksMs?: Partial<typeof CHECKS_MS>;
@@ -36,7 +36,7 @@ const CHECKS_MS = {
   count: 60_000,
   /** All of it is compared. */
   compare: 30 * 60_000,
-  /** Without changes, it looks whether it also holds for later revisions. Sooner than a compaction every five minutes. */
+  /** Without changes, it checks that the mirror is still valid at the newest revision. Sooner than a compaction every five minutes. */
   advance: 2 * 60_000,
 };
 

@@ -17,7 +17,7 @@ const PAGE_KEYS = 5_000;
 const SMALLER_BY = 8;
 /** One message holds so many of the largest values that etcd takes. */
 const MIN_PAGE_KEYS = 16;
-/** After a page that took no longer, the next one may be larger. */
+/** A page that is faster than this lets the next one grow. */
 const QUICK_PAGE_MS = 250;
 /** A page is larger than other answers. */
 const PAGE_DEADLINE_MS = 2_500;

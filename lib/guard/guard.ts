@@ -170,7 +170,7 @@ function judge({ name, total, servers }: Missing, input: GuardInput): Omit<Guard
   // The server that was missing for longest goes first.
   candidates.sort((a, b) => a.since - b.since);
   const allowedOnes = candidates.slice(0, allowed)
-    .map(({ server, since }) => ({ server, since, reason: "few enough leave", counts: true }));
+    .map(({ server, since }) => ({ server, since, reason: "only a few servers left", counts: true }));
   return { held: candidates.slice(allowed), released: [...released, ...allowedOnes] };
 }
 
@@ -186,7 +186,7 @@ function reasonToGo(
   }
   const against = objection(server);
   if (against !== undefined) return { reason: against, counts: true };
-  if (now - since >= limits.timeMs) return { reason: "its time is up", counts: true };
+  if (now - since >= limits.timeMs) return { reason: "--guard-time is over", counts: true };
   return undefined;
 }
 

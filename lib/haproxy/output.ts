@@ -45,7 +45,7 @@ export function createOutput(
   let newFrom = 0;
   let begun = "";
   const buffer = new Uint8Array(CHUNK_BYTES);
-  const decoder = new TextDecoder();
+  let decoder = new TextDecoder();
 
   const begin = (file: Deno.FsFile) => {
     const { ino, size, isFile } = file.statSync();
@@ -53,7 +53,10 @@ export function createOutput(
     if (inode === undefined) {
       offset = tailOf(file, size);
       if (offset < size) onOld({ read: size - offset, skipped: offset });
-    } else if (inode !== ino) offset = 0;
+    } else if (inode !== ino) {
+      // The rest of the old file's last line does not belong to the new one.
+      [offset, begun, decoder] = [0, "", new TextDecoder()];
+    }
     [inode, newFrom] = [ino, size];
   };
   const tell = (text: string, isNew: boolean, onLine: OnLine) => {

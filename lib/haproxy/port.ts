@@ -9,7 +9,7 @@ import type { StateDir } from "./state/dir.ts";
 import type { StateFiles } from "./state/files.ts";
 import type { StateKeeper } from "./state/keeper.ts";
 
-/** How often the time of the last good file is renewed: so exactly the age of a stale node's configuration is known. */
+/** How often the time of the last good file is renewed. The age of a stale configuration is known to this precision. */
 const TOUCH_EVERY_MS = 20_000;
 
 export interface HaproxyPortOptions {

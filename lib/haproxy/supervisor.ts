@@ -33,9 +33,12 @@ const KILL_AFTER_MS = 5_000;
 /** Creates a supervisor; nothing is started before it is called. */
 export function createSupervisor({ adopt, start, untilReady, onState }: SupervisorPorts): Supervisor {
   let isUp = false;
-  /** Running requests finish (management manual, 4 "Stopping and restarting"). A master that is not up yet has none. */
+  /**
+   * Running requests finish (management manual, 4 "Stopping and restarting"). A master that was started and is not up yet
+   * has none; one that was adopted serves already.
+   */
   const stop = async (master: Master, { timeoutMs, hurry }: Stopping) => {
-    if (isUp) {
+    if (isUp || master.adopted) {
       master.signal("SIGUSR1");
       await resolvesWithin(master.ended, timeoutMs, hurry);
     }

@@ -132,7 +132,7 @@ const IP_AND_PORT = /^(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]):\d+(?=\s|$)/i;
 
 function lineNeedsReload(params: string): string | undefined {
   if (!IP_AND_PORT.test(params)) return "its address is not an IP address and a port";
-  // Without address and id a handful of texts is left. Judging each line anew takes 50 ms more at 10,000 steps.
+  // Without address and id a handful of texts is left. Judging each line by itself takes 50 ms more at 10,000 steps.
   const reason = whyNotDynamic(params.replace(IP_AND_PORT, "ip").replace(/ id \d+/, ""));
   return reason === "" ? undefined : reason;
 }

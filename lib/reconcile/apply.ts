@@ -111,7 +111,7 @@ async function write({ haproxy, input }: ApplyOptions): Promise<Outcome | undefi
   }
 }
 
-/** The lines of the file are what HAProxy is told, so its acceptance of them is the check of the file. */
+/** HAProxy gets the same lines as the file: if it accepts them, the file is valid. */
 async function change(
   steps: readonly Step[],
   round: AdmissionRound,

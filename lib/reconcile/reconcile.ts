@@ -109,7 +109,8 @@ function withPlannedFile(
     text: joinConfig(decision.desired.config),
     services: model.services,
     onDisk: observed.file,
-    isGood: observed.file === state.reachedText && state.lastGoodError === undefined,
+    isGood: observed.file !== undefined && observed.file === state.reachedText &&
+      state.lastGoodError === undefined,
   });
 }
 

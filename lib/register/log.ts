@@ -99,6 +99,6 @@ export function logEnding(what: string, ending: Ending, fields: Record<string, u
 /** The owner of a key in words; the lease as etcdctl writes it. */
 export function ownerText(leaseId: string): string {
   return leaseId === "0"
-    ? "it was put without a lease"
+    ? "the key exists without a lease"
     : `lease ${BigInt(leaseId).toString(16).padStart(16, "0")} owns it`;
 }

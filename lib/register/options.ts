@@ -42,7 +42,7 @@ export const REGISTER_FLAGS = {
     { minMs: 10 },
   ),
   rise: integer("rise CHECK_RISE=2", "passes in a row before the process is registered", COUNT),
-  fall: integer("fall CHECK_FALL=3", "failures in a row before its key is removed", COUNT),
+  fall: integer("fall CHECK_FALL=3", "failed checks in a row before its key is removed", COUNT),
   leaseTtlSeconds: integer("lease-ttl LEASE_TTL=10", "TTL of the key: it outlives a crash for that long", {
     min: 1,
     max: MAX_TTL_SECONDS,

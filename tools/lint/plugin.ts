@@ -82,7 +82,8 @@ const plugin: Deno.lint.Plugin = {
             }
           },
           ImportDeclaration: (node) => {
-            if (node.importKind === "type" || node.specifiers.every(isTypeOnly)) return;
+            const { specifiers } = node;
+            if (node.importKind === "type" || specifiers.length > 0 && specifiers.every(isTypeOnly)) return;
             const { value } = node.source;
             const target = targetOf(context.filename, value);
             if (target !== undefined && !isPure(target)) report(node, `What lib/${target}.ts does`);

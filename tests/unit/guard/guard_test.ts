@@ -102,7 +102,7 @@ Deno.test("guard() holds nobody for longer than its time", () => {
   assertEquals(node.pass(), "(s/c) (s/d)");
   assertEquals(node.after(29.9).pass(), "(s/c) (s/d)");
   assertEquals(node.after(0.1).pass(), "");
-  assertEquals(node.left, ["s/c: its time is up", "s/d: its time is up"]);
+  assertEquals(node.left, ["s/c: --guard-time is over", "s/d: --guard-time is over"]);
   assertEquals(node.state.missingSince.size, 0);
 });
 
@@ -112,7 +112,7 @@ Deno.test("guard() lets more go when the window has passed, who waited longest f
   assertEquals(node.after(20).delete("s/d").pass(), "s/c (s/d)");
   assertEquals(node.after(5).delete("s/c").pass(), "(s/c) (s/d)");
   assertEquals(node.after(5).pass(), "(s/c)");
-  assertEquals(node.left, ["s/d: few enough leave"]);
+  assertEquals(node.left, ["s/d: only a few servers left"]);
 });
 
 Deno.test("guard() lets servers go whose check has failed, and holds healthy ones the more", () => {

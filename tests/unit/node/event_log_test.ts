@@ -91,8 +91,8 @@ const cases: [what: string, event: NodeEvent, lines: LogLine[]][] = [
       held: 1,
     }),
   ]],
-  ["a held server that is let go", { kind: "released", ...SERVER, reason: "its time is up" }, [
-    line("info", "servers no longer held", { servers: ["web/a"], reason: "its time is up" }),
+  ["a held server that is let go", { kind: "released", ...SERVER, reason: "--guard-time is over" }, [
+    line("info", "servers no longer held", { servers: ["web/a"], reason: "--guard-time is over" }),
   ]],
   ["a problem that begins, for those who debug", {
     ...{ kind: "problem-began", problem: "etcd-lost", reason: "no answer" },
@@ -250,10 +250,14 @@ Deno.test("logEvents() logs servers that are let go on a line for each reason", 
     ...{ kind: "released", service: "web", server, reason },
   });
   const lines = await capturedLog(() =>
-    logEvents([released("a", "its time is up"), released("b", "drained"), released("c", "its time is up")])
+    logEvents([
+      released("a", "--guard-time is over"),
+      released("b", "drained"),
+      released("c", "--guard-time is over"),
+    ])
   );
   assertEquals(lines.map(({ fields }) => fields), [
-    { servers: ["web/a", "web/c"], reason: "its time is up" },
+    { servers: ["web/a", "web/c"], reason: "--guard-time is over" },
     { servers: ["web/b"], reason: "drained" },
   ]);
 });

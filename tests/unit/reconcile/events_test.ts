@@ -84,10 +84,13 @@ const changes: Record<string, [two: Two, events: PassEvent[]]> = {
       pass({ held: [held("backend/a"), held("backend/b")] }),
       pass({
         held: [held("backend/b")],
-        released: [released("backend/a", "its time is up"), released("backend/c", "few enough leave")],
+        released: [
+          released("backend/a", "--guard-time is over"),
+          released("backend/c", "only a few servers left"),
+        ],
       }),
     ],
-    [{ kind: "released", service: "backend", server: "a", reason: "its time is up" }],
+    [{ kind: "released", service: "backend", server: "a", reason: "--guard-time is over" }],
   ],
   "a held server that registered again": [
     [pass({ held: [held("backend/a")] }), pass()],

@@ -68,13 +68,13 @@ Deno.test("logRegister() warns when nodes have not acknowledged", async () => {
 Deno.test("ownerText() names a lease as etcdctl does", () => {
   assertEquals(ownerText("7587854862389345804"), "lease 694d79cb8feffe0c owns it");
   assertEquals(ownerText("255"), "lease 00000000000000ff owns it");
-  assertEquals(ownerText("0"), "it was put without a lease");
+  assertEquals(ownerText("0"), "the key exists without a lease");
 });
 
 Deno.test("deregistrationText() says why a server may stop", () => {
   assertEquals(
     [
-      deregistrationText({ kind: "acknowledged", nodes: ["lb1", "lb2"], tookMs: 120.4 }),
+      deregistrationText({ kind: "acknowledged", nodes: ["lb1", "lb2"], tookMs: 120 }),
       deregistrationText({ kind: "unregistered" }),
       deregistrationText({ kind: "nobody" }),
       deregistrationText({ kind: "late", nodes: ["lb2"], withoutLease: [] }),

@@ -1,11 +1,37 @@
 import { assertEquals } from "@std/assert";
+import { PURE } from "../../../../tools/lint/layers.ts";
 import plugin from "../../../../tools/lint/plugin.ts";
 
 function complaints(file: string, source: string): string[] {
   return Deno.lint.runPlugin(plugin, file, source).map(({ id }) => id);
 }
 
+Deno.test("the list of pure files names only what is there", () => {
+  const missing = PURE.filter((place) => {
+    const path = new URL(`../../../../lib/${place.endsWith("/") ? place : `${place}.ts`}`, import.meta.url);
+    try {
+      Deno.statSync(path);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  assertEquals(missing, []);
+});
+
 const CASES: { what: string; file: string; source: string; ids: string[] }[] = [
+  {
+    what: "a pure file takes only types from one that is not",
+    file: "lib/plan/pace.ts",
+    source: 'import type { Bind } from "../util/log.ts"; import { type A, type B } from "../util/time.ts";',
+    ids: [],
+  },
+  {
+    what: "a pure file calls nothing that has effects, of this project or of Node",
+    file: "lib/plan/pace.ts",
+    source: 'import { sleep } from "../util/time.ts"; import fs from "node:fs"; import "../util/log.ts";',
+    ids: ["etcd-haproxy/pure", "etcd-haproxy/pure", "etcd-haproxy/pure"],
+  },
   {
     what: "an import goes down",
     file: "lib/plan/plan.ts",
