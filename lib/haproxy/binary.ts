@@ -25,7 +25,7 @@ export async function versionIfThere(haproxy: () => string): Promise<string> {
   try {
     return await haproxyVersion(haproxy());
   } catch (error) {
-    log().error("haproxy cannot be run, trying again", { reason: messageOf(error) });
+    log().error("cannot run haproxy, retrying", { reason: messageOf(error) });
     return "unknown";
   }
 }

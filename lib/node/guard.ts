@@ -13,7 +13,8 @@ export function guardPort(
   const store = createGuardStore(path, {
     files,
     clocks: { wall: Date.now, monotonic: () => performance.now() },
-    onError: (reason) => log().error("guard cannot use its record, continuing without it", { path, reason }),
+    onError: (reason) =>
+      log().error("guard cannot read or write its record, continuing without it", { path, reason }),
   });
   return { limits, ...store };
 }

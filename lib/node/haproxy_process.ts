@@ -80,7 +80,7 @@ export function masterPorts(
     const haproxy = program();
     recorder.onHaproxyVersion(await haproxyVersion(haproxy));
     const boot = await prepareBoot({ haproxy, configPath, dir, files, builtIn: await builtIn() });
-    boot.skipped.forEach((reason) => log().error("configuration not valid, skipped", { reason }));
+    boot.skipped.forEach((reason) => log().error("configuration is invalid, skipping it", { reason }));
     return boot.origin;
   };
   return {

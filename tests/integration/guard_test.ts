@@ -226,7 +226,9 @@ for (
     node.start();
     await node.untilServers("backend", ["d"]);
     assertEquals(await heldIds(node, 0), []);
-    const complaints = node.controller.lines.filter((line) => line.includes("guard cannot use its record"));
+    const complaints = node.controller.lines.filter((line) =>
+      line.includes("guard cannot read or write its record")
+    );
     assertEquals(complaints.length, what.includes("cut off") ? 1 : 0);
     for (const id of ["x", "y", "z"]) await put(etcd, stack.use(startOrigin(id)));
     await node.untilServers("backend", ["d", "x", "y", "z"]);
