@@ -107,7 +107,7 @@ export function readRegisterOptions(sources: Sources, hostname: string): Registe
   });
 }
 
-/** Stands for a host that is not known yet. It is valid, so that only the rest of the entry can be wrong. */
+/** Takes the place of a host that is not known yet. It is valid, so that only the rest of the entry can be wrong. */
 const SOME_HOST: Host = { kind: "ipv4", text: "192.0.2.1" };
 
 function withValidEntry(options: RegisterOptions): RegisterOptions {

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Architecture, elfArchitecture } from "./architecture.ts";
 
-/** Stands in every runtime, with its version behind it. */
+/** Every runtime contains this, followed by its version. */
 const VERSION_MARK = "denover";
 
 /**

@@ -34,7 +34,7 @@ const texts: Record<string, [text: string, limitMs: number | undefined]> = {
     `defaults c\n timeout http-request 8s\nfrontend f from b\n  bind :80\n`,
     5_000,
   ],
-  "0 where nobody is let in": ["defaults\n timeout http-request 1s\nbackend b\n", 0],
+  "0 where no client is let in": ["defaults\n timeout http-request 1s\nbackend b\n", 0],
 };
 
 for (const [what, [text, limitMs]] of Object.entries(texts)) {

@@ -137,8 +137,7 @@ const LOOPS: Record<string, string> = {
   "trims nothing": "<% for (const s of it.services[0].servers) { %>\n    <%= it.serverLine(s) %>\n<% } %>\n",
   "trims every line":
     "<% for (const s of it.services[0].servers) { -%>\n    <%= it.serverLine(s) %>\n<% } -%>\n",
-  "stands on one line":
-    "<% for (const s of it.services[0].servers) { %>    <%= it.serverLine(s) %>\n<% } %>\n",
+  "is on one line": "<% for (const s of it.services[0].servers) { %>    <%= it.serverLine(s) %>\n<% } %>\n",
 };
 
 for (const [what, loop] of Object.entries(LOOPS)) {

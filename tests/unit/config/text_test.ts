@@ -99,7 +99,7 @@ Deno.test("splitConfig() knows a plain backend without servers", () => {
   assertEquals(splitConfig("backend empty\n").servers, servers({ empty: [] }));
 });
 
-Deno.test("serverAtLine() tells which server stands on a line of the joined text", () => {
+Deno.test("serverAtLine() tells which server is on a line of the joined text", () => {
   const config = splitConfig(TEXT);
   const lines = joinConfig(config).split("\n");
   const lineOf = (text: string) => lines.findIndex((line) => line.includes(text)) + 1;

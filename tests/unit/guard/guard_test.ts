@@ -97,7 +97,7 @@ Deno.test("guard() holds the last of two servers although one is no longer among
   assertEquals(node.after(29).delete("s/b").pass(), "(s/b)");
 });
 
-Deno.test("guard() holds nobody for longer than its time", () => {
+Deno.test("guard() holds no server for longer than its time", () => {
   const node = serving("s/a", "s/b", "s/c", "s/d").delete("s/a", "s/b", "s/c", "s/d");
   assertEquals(node.pass(), "(s/c) (s/d)");
   assertEquals(node.after(29.9).pass(), "(s/c) (s/d)");
@@ -140,7 +140,7 @@ Deno.test("guard() holds a server whose draining did not come to HAProxy", () =>
   assertEquals(node.delete("s/a", "s/b").pass(), "(s/b)");
 });
 
-Deno.test("guard() lets a server go whose address stands in another entry", () => {
+Deno.test("guard() lets a server go whose address is in another entry", () => {
   const node = serving("s/a", "s/b");
   node.delete("s/a", "s/b").set("s/x", { address: addressOf("s/a") }).set("t/y", {
     address: addressOf("s/b"),
@@ -182,7 +182,7 @@ Deno.test("guard() lets everything through when it knows nothing of what was ser
   assertEquals(new Node().put("s/a").pass(), "s/a");
 });
 
-Deno.test("guard() leaves the model as it is when nobody is missing", () => {
+Deno.test("guard() leaves the model as it is when no server is missing", () => {
   const model = modelOf({ "s/a": "10.0.0.5:80" });
   const state = { ...INITIAL_GUARD, inFile: model.services };
   const result = guard({ model, state, objection: () => undefined, now: 0, limits: LIMITS });

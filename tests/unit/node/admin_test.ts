@@ -91,7 +91,7 @@ for (
   });
 }
 
-Deno.test("createAdmin() asks for the facts anew at each request", async () => {
+Deno.test("createAdmin() asks for the facts at each request", async () => {
   let facts = factsOf();
   const admin = createAdmin({
     facts: () => Promise.resolve(facts),

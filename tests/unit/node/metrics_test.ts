@@ -197,7 +197,7 @@ const counted: Record<string, [pass: Parameters<Metrics["onPass"]>[0], series: s
       'steps_total{kind="weight"}',
     ],
   ],
-  "a step that undoes what somebody changed by hand": [
+  "a step that undoes what was changed by hand": [
     passOf(MODEL, { plan: RUNTIME, outcome: { kind: "incomplete", reason: "x" }, drift: 1 }),
     [
       "apply_duration_seconds_count",

@@ -142,7 +142,7 @@ const health: Record<
     },
     [seen("server-down")],
   ],
-  "by a pass, if nobody else told": [(recorder) => recorder.onPass(seeing(false)), [seen("server-down")]],
+  "by a pass, if nothing else told": [(recorder) => recorder.onPass(seeing(false)), [seen("server-down")]],
   "each time, both ways": [
     (recorder) => {
       recorder.onHaproxyLine(DOWN_LINE);
@@ -173,7 +173,7 @@ for (const [what, [hear, events]] of Object.entries(health)) {
   });
 }
 
-Deno.test("createRecorder() tells again that a server is down which was added anew meanwhile", () => {
+Deno.test("createRecorder() tells again that a server is down which was added again meanwhile", () => {
   const { recorder, kinds } = recording();
   const add: Step = {
     ...{ kind: "add", backend: "backend", server: "a", reason: "asked for at revision 9" },

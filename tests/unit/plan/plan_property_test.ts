@@ -166,7 +166,7 @@ Deno.test("plan() leads on from a change that was cut short at any line", async 
   );
 });
 
-Deno.test("plan() undoes what somebody changed by hand", async () => {
+Deno.test("plan() undoes what was changed by hand", async () => {
   const hand = fc.array(
     fc.tuple(
       fc.nat(9),
@@ -197,7 +197,7 @@ Deno.test("plan() undoes what somebody changed by hand", async () => {
   );
 });
 
-/** Steps after which a server gets requests that nobody has seen healthy. */
+/** Steps after which a server gets requests that was never seen healthy. */
 const comesIn = (step: Step) => step.kind === "add" || step.kind === "ready" && step.from === "maint";
 
 Deno.test("plan() and its command lines send no request to a held server at any moment", async () => {

@@ -59,7 +59,7 @@ const steps: Record<string, [lines: Record<string, string>, servers: ObservedSer
     [],
     ["add server b/a 10.0.0.5:8080 weight 1 disabled: asked for at revision 812"],
   ],
-  "adds a server that stands in the template alone": [
+  "adds a server that only the template has": [
     { fixed: LINE },
     [],
     ["add server b/fixed 10.0.0.5:8080 weight 100 check: the template asks for it"],

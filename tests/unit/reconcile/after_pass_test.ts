@@ -151,7 +151,7 @@ Deno.test("afterPass() tries a refused base again later when there is no good on
   assertEquals(second.requeue, { kind: "at", at: 11_000 });
 });
 
-Deno.test("afterPass() takes the server of a template, which no entry stands for, for a fault of the base", () => {
+Deno.test("afterPass() takes the server of a template, without an entry, as a fault of the base", () => {
   const alerts = [alert("bad", { server: { backend: "b", server: "fixed" } })];
   const { state } = next(stateOf({ goodBase: "old\n" }), pass(refusedBy(...alerts)));
   assertEquals([state.refusals.size, state.refusedBase?.reason], [0, "bad"]);

@@ -9,7 +9,7 @@ import type { Admission, HaproxyPort } from "../../../lib/reconcile/ports.ts";
 import { EMPTY_MODEL } from "../../../lib/registry/model.ts";
 import { HaproxyFake } from "../../support/haproxy_fake.ts";
 
-/** A configuration with these servers of backend `b`, by name; `base` stands in front. */
+/** A configuration with these servers of backend `b`, by name; `base` comes first. */
 function configOf(lines: Record<string, string>, base = ""): ConfigText {
   const servers = Object.entries(lines).map(([name, params]) => `    server ${name} ${params}\n`).join("");
   return splitConfig(`${base}backend b\n${servers}`);
@@ -261,7 +261,7 @@ Deno.test("apply() looks again until the new worker answers, and says what is mi
   assertEquals(deaf.lastGood, undefined);
 });
 
-Deno.test("apply() tries to bind what is new, and touches nothing when somebody is in the way", async () => {
+Deno.test("apply() tries to bind what is new, and touches nothing when the address is taken", async () => {
   const before = configOf({ a: A }, FRONTEND);
   const haproxy = running(before);
   haproxy.trouble = { boundByOthers: ":8081" };

@@ -183,7 +183,7 @@ Deno.test("reconcile() goes on with the good base at once when HAProxy refuses a
   ]);
 });
 
-Deno.test("reconcile() goes on with the good base when somebody holds the address of the new one", async () => {
+Deno.test("reconcile() keeps the good base when the address of the new one is taken", async () => {
   const world = await runningWorld({ "backend/a": A });
   world.template = EMBEDDED.replace("bind <%= it.bind %>", "bind <%= it.bind %>\n    bind :9999");
   world.haproxy.trouble = { boundByOthers: ":9999" };
@@ -342,7 +342,7 @@ Deno.test("reconcile() begins no new window after a restart", async () => {
   assertEquals(names(world), []);
 });
 
-Deno.test("reconcile() guards what the file holds when the registry lost it while nobody ran", async () => {
+Deno.test("reconcile() guards what the file holds when the registry lost it while no controller ran", async () => {
   const { world, deleteAll } = await guardedWorld();
   deleteAll();
   world.state = INITIAL_STATE;
@@ -422,7 +422,7 @@ Deno.test("reconcile() holds after a restart what it held before, should the tem
   assertEquals(names(world), ["backend/e", "static/old"]);
 });
 
-Deno.test("reconcile() guards what the registry lost while nobody ran, should the template fail", async () => {
+Deno.test("reconcile() guards what the registry lost while no controller ran, if the template fails", async () => {
   const { world } = await guardedWorld();
   for (const id of ["b", "c", "d"]) world.delete(`backend/${id}`);
   world.state = INITIAL_STATE;
