@@ -68,8 +68,10 @@ async function explain(error: unknown, args: readonly string[]): Promise<number>
     return USAGE_EXIT;
   }
   if (!(error instanceof ControllerError)) throw error;
-  await say(escapeLines(error.message));
-  return error.kind === "usage" ? USAGE_EXIT : 1;
+  // A wrong value is shown as it was given: line breaks in it are no lines of the message.
+  const isUsage = error.kind === "usage";
+  await say(isUsage ? escapeText(error.message, 500) : escapeLines(error.message));
+  return isUsage ? USAGE_EXIT : 1;
 }
 
 /** Its suggestions come on a line of their own: `error: unknown command 'statu'\n(Did you mean status?)`. */

@@ -93,7 +93,7 @@ function readEndpoints(text: string, { name }: Given): readonly string[] {
 function isEndpoint(endpoint: string): boolean {
   const text = endpoint.includes("://") ? endpoint : `http://${endpoint}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.hostname === "" || !/^https?:.*:\d+$/.test(text)) return false;
+  if (url === undefined || url.hostname === "" || !/^https?:.*:0*[1-9]\d*$/.test(text)) return false;
   const { pathname, username, password, search, hash } = url;
   return pathname === "/" && `${username}${password}${search}${hash}` === "";
 }

@@ -77,7 +77,9 @@ async function withRecord(
   if (state.isRead || running.kind === "starting") return state;
   const [record, lastGood] = await Promise.all([guard.load(), haproxy.readLastGood()]);
   const files = filesAtStart(record.files, { lastGood, onDisk: file });
-  return { ...record, files, isRead: true, inFile: findFile(files, file)?.services };
+  // HAProxy may run on although its file was removed.
+  const inFile = findFile(files, file ?? lastGood)?.services;
+  return { ...record, files, isRead: true, inFile };
 }
 
 /** The verdict of a pass that is about to write a file; a guard that has no record keeps none. */

@@ -103,20 +103,20 @@ export function missingServices(state: GuardState, model: Model): string[] {
   return missingServers(state, model).map(({ name }) => name);
 }
 
-/** What the guard knows after a pass; `inFile` tells that the guarded model is in the file now. */
+/** What the guard knows after a pass; `inFile` are the services in the file that it wrote, undefined if it wrote none. */
 export function afterGuard(
   { model, guard }: { readonly model: Model; readonly guard: GuardVerdict },
-  { inFile, timeMs }: { inFile: boolean; timeMs: number },
+  { inFile, timeMs }: { readonly inFile: readonly Service[] | undefined; readonly timeMs: number },
 ): GuardState {
   const { known, held, released, decidedAt } = guard;
-  const missing = [...held, ...inFile ? [] : released];
+  const missing = [...held, ...inFile === undefined ? released : []];
   const missingSince = new Map(missing.map(({ server, since }) => [serverKey(server), since]));
-  if (!inFile) return { ...known, missingSince };
+  if (inFile === undefined) return { ...known, missingSince };
   const recent = known.departures.filter(({ at }) => decidedAt - at < timeMs);
   const left = released.filter(({ counts }) => counts)
     .map(({ server: { service, id } }) => ({ service, id, at: decidedAt }));
   const departures = [...stillGone(recent, model), ...left];
-  return { ...known, inFile: model.services, departures, missingSince };
+  return { ...known, inFile, departures, missingSince };
 }
 
 /** A server that came back has not left. */

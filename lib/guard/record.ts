@@ -42,7 +42,7 @@ export function createGuardStore(
 ): Pick<GuardPort, "load" | "save"> {
   // Taken once, so that setting the clock does not move recorded times.
   const offset = clocks.wall() - clocks.monotonic();
-  let written = { times: timesText(INITIAL_GUARD, offset), digests: new Set<string>() };
+  let written = contentsOf(INITIAL_GUARD, offset);
   let isFailing = false;
   const fail = (error: unknown) => {
     if (!isFailing) onError(messageOf(error));
@@ -62,7 +62,7 @@ export function createGuardStore(
     },
     save: async (record) => {
       const next = contentsOf(record, offset);
-      if (next.times === written.times && next.digests.isSubsetOf(written.digests)) return;
+      if (next.times === written.times && isWithin(next.services, written.services)) return;
       try {
         await files.replace(path, `{${next.times},"files":[${filesText(record.files)}]}`);
         [written, isFailing] = [next, false];
@@ -76,9 +76,22 @@ export function createGuardStore(
 function contentsOf(record: GuardRecord, offset: number) {
   return {
     times: timesText(record, offset),
-    digests: new Set(record.files.map(({ digest }) => digest)),
+    services: new Map(record.files.map(({ digest, services }) => [digest, services])),
   };
 }
+
+/** The same text can be written for other services: a template does not have to show all of them. */
+function isWithin(files: FilesByDigest, written: FilesByDigest): boolean {
+  return [...files].every(([digest, services]) => {
+    const before = written.get(digest);
+    return services.length === before?.length &&
+      services.every(({ name, servers }, at) =>
+        name === before[at]?.name && isSame(servers, before[at].servers)
+      );
+  });
+}
+
+type FilesByDigest = ReadonlyMap<string, KnownFile["services"]>;
 
 function timesText({ departures, missingSince }: GuardRecord, offset: number): string {
   const left = departures.map(({ service, id, at }) => ({ service, id, at: Math.round(at + offset) }));
@@ -99,7 +112,12 @@ function filesText([first, ...others]: readonly KnownFile[]): string {
 }
 
 function isSame(servers: readonly Server[], before: readonly Server[] | undefined): boolean {
-  return servers.length === before?.length && servers.every((server, at) => server === before[at]);
+  return servers.length === before?.length && servers.every((server, at) => isSameServer(server, before[at]));
+}
+
+/** A server with an override is another object in each pass. */
+function isSameServer(server: Server, before: Server | undefined): boolean {
+  return server === before || before !== undefined && serverText(server) === serverText(before);
 }
 
 function fileText({ digest, services }: KnownFile): string {

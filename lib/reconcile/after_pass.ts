@@ -4,7 +4,7 @@ import { baseDigest, joinConfig, serverAtLine } from "../config/text.ts";
 import { afterGuard } from "../guard/guard.ts";
 import type { Pace } from "../plan/pace.ts";
 import { findServer, type Model, type Refusal, serverKey } from "../registry/model.ts";
-import type { Desired } from "./desired.ts";
+import { type Desired, servicesInFile } from "./desired.ts";
 import type { Decision, Pass, Requeue } from "./pass.ts";
 import type { Alert } from "./ports.ts";
 import {
@@ -43,7 +43,8 @@ const KEEP_AGAIN_MS = 3_000;
 /** Decides what a pass leaves to the next one: an entry or a base to leave out, a reload to wait for, a time to try again. */
 export function afterPass(pass: MadePass, before: NodeState, clock: AfterClock): Next {
   const { state, requeue } = afterOutcome(pass, withSeen(before, pass, clock), clock);
-  const guard = afterGuard(pass, { inFile: isWritten(pass.outcome), timeMs: clock.guardTimeMs });
+  const inFile = isWritten(pass.outcome) ? servicesInFile(pass.model, pass.decision.desired) : undefined;
+  const guard = afterGuard(pass, { inFile, timeMs: clock.guardTimeMs });
   const isOver = requeue.kind !== "at-once";
   return {
     state: { ...(isOver ? withErrors(state, pass.outcome) : state), guard },

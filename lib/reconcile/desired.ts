@@ -92,6 +92,13 @@ function keepEmptyBackends(rendered: ConfigText, goodBase: string): ConfigText {
   return baseText(left) === rendered.base ? fitted({ base: goodBase, servers: rendered.servers }) : rendered;
 }
 
+/** The services that a text has a place for. */
+export function servicesInFile({ services }: Model, { pendingBackends }: Desired): readonly Service[] {
+  if (pendingBackends.length === 0) return services;
+  const pending = new Set(pendingBackends);
+  return services.filter(({ name }) => !pending.has(name));
+}
+
 /** The text that HAProxy was brought to. */
 export interface KnownText {
   readonly base: string;

@@ -7,7 +7,7 @@ import type { Snapshot } from "../registry/snapshot.ts";
 import { afterPass } from "./after_pass.ts";
 import { apply, type Outcome } from "./apply.ts";
 import { decide, driftOf, planInput } from "./decide.ts";
-import { desire } from "./desired.ts";
+import { desire, servicesInFile } from "./desired.ts";
 import { observe } from "./observe.ts";
 import type { Decision, Pass } from "./pass.ts";
 import type { Admission, HaproxyPort } from "./ports.ts";
@@ -91,7 +91,8 @@ async function carryOut(
   ports: ReconcilePorts,
 ): Promise<Outcome | undefined> {
   if (decision.pace.kind !== "now") return undefined;
-  const after = afterGuard({ model, guard }, { inFile: true, timeMs: guardTimeMs(ports.guard) });
+  const inFile = servicesInFile(model, decision.desired);
+  const after = afterGuard({ model, guard }, { inFile, timeMs: guardTimeMs(ports.guard) });
   await putOnRecord(after, ports.guard);
   const input = planInput(decision.desired, { model, observed, state, mode: ports.mode });
   const { haproxy, admission, wait } = ports;
@@ -107,7 +108,7 @@ function withPlannedFile(
   if (decision.pace.kind !== "now") return verdict;
   return withNextFile(verdict, {
     text: joinConfig(decision.desired.config),
-    services: model.services,
+    services: servicesInFile(model, decision.desired),
     onDisk: observed.file,
     isGood: observed.file !== undefined && observed.file === state.reachedText &&
       state.lastGoodError === undefined,

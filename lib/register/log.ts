@@ -18,8 +18,7 @@ export function logRegister(event: RegisterEvent, key: string): void {
     case "deleted":
       return log().warn("key was deleted, putting it back", { key });
     case "taken":
-      // The program says so as it ends.
-      return;
+      return log().error("key is taken, no longer registered", { key, owner: ownerText(event.leaseId) });
     case "failing":
       return logFailure(event, key);
     case "recovered":

@@ -64,6 +64,34 @@ Deno.test("createGuardStore() lets nothing lie in the future when the clock went
   assertEquals([record.departures[0]?.at, record.missingSince.get("s/a")], [200, 200]);
 });
 
+Deno.test("createGuardStore() writes a file again that is there for other services", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/guard.json`;
+  const store = storeAt(path, 1_000_000, 6_000);
+  const record = (services: readonly Service[]): GuardRecord => ({
+    ...RECORD,
+    files: [{ digest: "1", services }],
+  });
+  await store.save(record(FIRST.services));
+  await store.save(record(SECOND.services));
+  assertEquals(filesOf(await storeAt(path, 1_000_000, 0).load()), filesOf(record(SECOND.services)));
+});
+
+Deno.test("createGuardStore() does not write services again that are equal", async () => {
+  await using dir = await tempDir();
+  const path = `${dir.path}/guard.json`;
+  const store = storeAt(path, 1_000_000, 6_000);
+  await store.save(RECORD);
+  await Deno.remove(path);
+  const again = modelOf({
+    "s/a": "10.0.0.5:80",
+    "s/b": { address: "[2001:db8::5]:80", weight: 7 },
+    "t/c": "x.test:80",
+  });
+  await store.save({ ...RECORD, files: [{ digest: "1", services: again.services }] });
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name), []);
+});
+
 Deno.test("createGuardStore() gives a later process the servers of each file", async () => {
   await using dir = await tempDir();
   const path = `${dir.path}/guard.json`;

@@ -6,6 +6,7 @@ import {
   type Origin,
   startEtcdCluster,
   startOrigin,
+  tempDir,
   waitFor,
 } from "../support/mod.ts";
 import { controllerCommand, type NodeState, type TestNode, testNode } from "../support/node.ts";
@@ -264,4 +265,82 @@ Deno.test("the guard switched off lets a whole service go at once", async () => 
   const { etcd, node } = await serveFour(stack, ["--guard", "off"]);
   await etcd.etcdctl("del", "/services/", "--prefix");
   await node.untilServers("backend", []);
+});
+
+/** The embedded template without other services than `backend`, and with more text behind it. */
+async function writeTemplate(dir: string, more = ""): Promise<string> {
+  const embedded = await Deno.readTextFile(new URL("../../templates/haproxy.cfg.eta", import.meta.url));
+  const path = `${dir}/haproxy.cfg.eta`;
+  await Deno.writeTextFile(path, embedded + more);
+  return path;
+}
+
+/** Kills the controller, deletes what is registered below a prefix if asked to, and starts the controller again. */
+async function restart(node: TestNode, meanwhile: () => Promise<unknown> = () => Promise.resolve()) {
+  node.controller.kill("SIGKILL");
+  await node.controller.status;
+  await meanwhile();
+  node.start();
+  return await node.untilState(
+    "a pass of its own",
+    ({ revision, readiness }) => revision !== null && readiness.stale !== true,
+  );
+}
+
+Deno.test("a restart holds no server that was removed in order and that the template does not show", async () => {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(await tempDir()).path;
+  const etcd = stack.use(await startEtcdCluster({ members: 1 }));
+  const origin = stack.use(startOrigin("a"));
+  await put(etcd, origin);
+  const template = await writeTemplate(dir);
+  const text = await Deno.readTextFile(template);
+  const hidden = text.replace("it.services.filter((service) => service !== main)", "[]");
+  assert(hidden !== text);
+  await Deno.writeTextFile(template, hidden);
+  for (const id of ["x", "y"]) await etcd.put(`/services/other/${id}`, "127.0.0.1:1");
+  const args = ["--guard", "on", "--guard-time", "120s", "--template", template];
+  const node = stack.use(await testNode({ endpoints: etcd.endpoints, args }));
+  node.start();
+  await node.untilState("a server up", ({ services }) => upIn(services) === 1);
+  const recorded = async (text: string) =>
+    (await Deno.readTextFile(`${node.dir}/state/guard.json`)).split(text).length - 1;
+  for (const id of ["x", "y"]) {
+    await etcd.put(`/services/other/${id}`, JSON.stringify({ address: "127.0.0.1:1", state: "drain" }));
+  }
+  await waitFor("both on record as drained", async () => await recorded("drain") >= 2);
+  await etcd.etcdctl("del", "/services/other/", "--prefix");
+  await waitFor("none on record", async () => await recorded('127.0.0.1:1"') + await recorded("drain") === 0);
+  assertEquals((await restart(node)).held, []);
+});
+
+Deno.test("a restart holds no server that waited for a base and was in no file", async () => {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(await tempDir()).path;
+  const etcd = stack.use(await startEtcdCluster({ members: 1 }));
+  const [one, two] = [stack.use(startOrigin("a")), stack.use(startOrigin("b"))];
+  await put(etcd, one);
+  const refused =
+    '<% if (it.services.some(({ name }) => name === "v")) { %>\nbackend broken\n  nonsense\n<% } %>';
+  const template = await writeTemplate(dir, `\n${refused}\n`);
+  const args = ["--guard", "on", "--guard-time", "120s", "--template", template];
+  const node = stack.use(await testNode({ endpoints: etcd.endpoints, args }));
+  node.start();
+  await node.untilState("a server up", ({ services }) => upIn(services) === 1);
+  for (const id of ["x", "y"]) await etcd.put(`/services/v/${id}`, "127.0.0.1:1");
+  await node.untilState("a refused base", ({ base }) => base?.refused !== undefined && base.refused !== null);
+  await put(etcd, two);
+  await node.untilState("two servers up", ({ services }) => upIn(services) === 2);
+  const { held } = await restart(node, () => etcd.etcdctl("del", "/services/v/", "--prefix"));
+  assertEquals(held, []);
+});
+
+Deno.test("a restart without a configuration file holds what HAProxy runs from the last good one", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, node } = await serveFour(stack, ["--guard-time", "120s"]);
+  await restart(node, async () => {
+    await Deno.remove(`${node.dir}/haproxy.cfg`);
+    await etcd.etcdctl("del", "/services/backend/", "--prefix");
+  });
+  assertEquals((await heldIds(node, 2)).length, 2);
 });

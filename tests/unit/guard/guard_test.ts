@@ -44,7 +44,9 @@ class Node {
       this.failed.has(serverKey(server)) ? "its check has failed" : undefined;
     const result = guard({ model: modelOf(this.#entries), state, objection, now, limits });
     const verdict = { ...result, known: state, decidedAt: now, lookAt: undefined };
-    this.state = afterGuard({ model: result.model, guard: verdict }, { inFile, timeMs: limits.timeMs });
+    const services = inFile ? result.model.services : undefined;
+    const options = { inFile: services, timeMs: limits.timeMs };
+    this.state = afterGuard({ model: result.model, guard: verdict }, options);
     this.left = result.released.map(({ server, reason }) => `${serverKey(server)}: ${reason}`);
     const held = new Set(result.held.map(({ server }) => serverKey(server)));
     return result.model.services.flatMap(({ servers }) =>

@@ -2,7 +2,12 @@ import { assertEquals } from "@std/assert";
 import { baseDigest, type ConfigText, joinConfig, splitConfig } from "../../../lib/config/text.ts";
 import { INITIAL_STATE, type NodeState } from "../../../lib/reconcile/state.ts";
 import { comparable } from "../../../lib/config/server_line.ts";
-import { chooseDesired, desiredWithoutTemplate, onLastGood } from "../../../lib/reconcile/desired.ts";
+import {
+  chooseDesired,
+  desiredWithoutTemplate,
+  onLastGood,
+  servicesInFile,
+} from "../../../lib/reconcile/desired.ts";
 import { modelOf } from "../fixtures.ts";
 
 const GOOD = "backend old\n\nbackend both\n";
@@ -144,3 +149,11 @@ for (const [what, [before, after]] of Object.entries(reloaded)) {
     assertEquals([keeps, text], [false, rendered]);
   });
 }
+
+Deno.test("servicesInFile() leaves out services that wait for the rendered base", () => {
+  const model = modelOf({ "both/a": "10.0.0.5:80", "new/b": "10.0.0.6:80" });
+  const names = (desired: Parameters<typeof servicesInFile>[1]) =>
+    servicesInFile(model, desired).map(({ name }) => name);
+  assertEquals(names(asRendered), ["both", "new"]);
+  assertEquals(names({ ...asRendered, base: "last-good", pendingBackends: ["new"] }), ["both"]);
+});
