@@ -54,7 +54,7 @@ export async function diff(
   console.log(`revision ${model.revision}: ${todo.kind}`);
   describePlan(todo).forEach((step) => console.log(`  ${escapeText(step, 1_000)}`));
   for (const { server, since, until } of held) {
-    const seconds = Math.ceil((until - since) / 1_000);
+    const seconds = Math.round((until - since) / 1_000);
     console.log(`  held ${serverKey(server)}: it vanished, and is kept for ${seconds} s at most`);
   }
   for (const { key, reason } of model.rejections) {
