@@ -38,6 +38,9 @@ const USAGE_ERRORS: { what: string; args: string[]; env?: Record<string, string>
   { what: "a command with a typing error", args: ["statu"], says: "did you mean status?" },
   { what: "a flag with a typing error", args: ["run", "--binf", ":80"], says: "did you mean --bind?" },
   { what: "a command with a line break", args: ["sta\ntu"], says: "unknown command" },
+  { what: "a value with a line break", args: ["status", "--timeout", "5\nFAKE"], says: "5\\x0aFAKE" },
+  { what: "help for a command that is not there", args: ["help", "nope"], says: "unknown command 'nope'" },
+  { what: "an endpoint with port 0", args: ["check", "--endpoints", "http://x:0"], says: "--endpoints" },
   { what: "a registration without a port", args: ["register", "--service", "api"], says: "--port" },
   {
     what: "a weight that no node takes",
@@ -77,7 +80,9 @@ Deno.test("--help on every command prints flags with environment names and defau
 
 Deno.test("version prints the version of deno.json", async () => {
   const project = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-  assertEquals(await controller(["version"]), { code: 0, stdout: `${project.version}\n`, stderr: "" });
+  for (const args of [["version"], ["--version"], ["-V"]]) {
+    assertEquals(await controller(args), { code: 0, stdout: `${project.version}\n`, stderr: "" });
+  }
 });
 
 Deno.test("render prints the configuration of the registry, and the rejections beside it", async () => {

@@ -198,6 +198,11 @@ Deno.test("compileTemplate() tells the operator of a syntax error", () => {
   assertEquals(error.kind, "operator");
 });
 
+Deno.test("compileTemplate() shows the reason and not the program that eta makes", () => {
+  const error = assertThrows(() => compileTemplate("<% if (x { %>\n<% } %>"), ControllerError);
+  assertEquals(error.message, "Cannot compile the template: Bad template syntax; Unexpected token '{'");
+});
+
 withHaproxy(
   "renderConfig() writes what haproxy -c accepts, of every entry that the contract allows",
   async (haproxy) => {

@@ -121,6 +121,20 @@ withClock(
 );
 
 withClock(
+  "createSupervisor() lets requests finish at an HAProxy that it has just adopted",
+  async (clock) => {
+    const serving = fakeMaster(1, ["SIGTERM"]);
+    const { promise: found, resolve: find } = Promise.withResolvers<Master>();
+    const { stop, done } = supervise({ adopt: () => found });
+    stop();
+    find({ ...serving.master, adopted: true });
+    await clock.tickAsync(100);
+    await done;
+    assertEquals(serving.signals, ["SIGUSR1", "SIGTERM"]);
+  },
+);
+
+withClock(
   "createSupervisor() lets running requests finish for as long as it may, and ends what is left",
   async (clock) => {
     const slow = fakeMaster(1, ["SIGTERM"]);
