@@ -1,5 +1,12 @@
 import { ControllerError } from "../util/errors.ts";
-import { guard, type GuardLimits, type GuardState, type GuardVerdict, missingServices } from "./guard.ts";
+import {
+  guard,
+  type GuardLimits,
+  type GuardState,
+  type GuardVerdict,
+  missingServices,
+  stillGone,
+} from "./guard.ts";
 import { type Model, refusalOf, type Refusals } from "../registry/model.ts";
 import type { Server } from "../registry/entry.ts";
 import { type Networks, objectionToServer } from "../registry/allowed_addresses.ts";
@@ -79,7 +86,9 @@ async function withRecord(
   const files = filesAtStart(record.files, { lastGood, onDisk: file });
   // HAProxy may run on although its file was removed.
   const inFile = findFile(files, file ?? lastGood)?.services;
-  return { ...record, files, isRead: true, inFile };
+  // The record comes before the file: a server that was about to leave may still be there.
+  const departures = stillGone(record.departures, { services: inFile ?? [] });
+  return { ...record, departures, files, isRead: true, inFile };
 }
 
 /** The verdict of a pass that is about to write a file; a guard that has no record keeps none. */

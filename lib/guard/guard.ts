@@ -120,7 +120,10 @@ export function afterGuard(
 }
 
 /** A server that came back has not left. */
-function stillGone(departures: readonly Departure[], { services }: Model): readonly Departure[] {
+export function stillGone(
+  departures: readonly Departure[],
+  { services }: Pick<Model, "services">,
+): readonly Departure[] {
   if (departures.length === 0) return departures;
   const present = new Map(services.map(({ name, servers }) => [name, new Set(servers.map(({ id }) => id))]));
   return departures.filter(({ service, id }) => present.get(service)?.has(id) !== true);
