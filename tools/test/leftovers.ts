@@ -36,10 +36,15 @@ interface Process {
 function processesOf({ sessions, dir }: RunMarks): Process[] {
   const processes = [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name))
     .map(({ name }) => readProcess(name)).filter((process) => process !== undefined);
-  const named = processes.filter(({ args }) => args.includes(dir));
+  const named = processes.filter(({ args }) => hasPath(args, dir));
   const leaders = named.filter(({ pid, session }) => pid === session).map(({ pid }) => pid);
   const all = new Set([...sessions, ...leaders]);
   return processes.filter((process) => named.includes(process) || all.has(process.session));
+}
+
+/** Whether arguments name a directory or what is in it; `/tmp/t/10` is not in `/tmp/t/1`. */
+export function hasPath(args: string, dir: string): boolean {
+  return [`${dir}/`, `${dir} `].some((text) => `${args} `.includes(text));
 }
 
 /** Undefined for a process that has ended, also for a zombie. */
