@@ -63,8 +63,13 @@ function untilKey(place: Setting, what: string, is: (kv: IKeyValue) => boolean):
   }, { deadlineMs: 30_000 });
 }
 
+/** Whether the registration knows that it put the key: this client may see the key before that. */
+function hasTold({ events }: Setting, { mod_revision }: IKeyValue): boolean {
+  return events.some((event) => "revision" in event && event.revision === BigInt(mod_revision));
+}
+
 function untilRegistered(place: Setting): Promise<IKeyValue> {
-  return untilKey(place, "the key to be registered", () => true);
+  return untilKey(place, "the key to be registered", (kv) => hasTold(place, kv));
 }
 
 /** The lease that took the key. */
@@ -130,7 +135,7 @@ Deno.test("register() puts the key back when its lease is revoked", async () => 
   place.register("v1");
   const { lease } = await untilRegistered(place);
   await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
-  const kv = await untilKey(place, "the key to be back", (kv) => kv.lease !== lease);
+  const kv = await untilKey(place, "the key to be back", (kv) => kv.lease !== lease && hasTold(place, kv));
   assertEquals(String(kv.value), "v1");
   // On a slow machine, calls fail in between, or a check finds the key gone before a renewal finds the lease gone.
   const kinds = place.events.map(({ kind }) => kind).filter((kind) =>
@@ -208,7 +213,7 @@ Deno.test("register() takes a put whose answer was lost for its own", async () =
   await using place = await setting();
   const kv = losingFirstAnswer(place.client.kv);
   const registration = register({ kv, key: KEY, value: "v1", ttlSeconds: 60 });
-  const found = await untilRegistered(place);
+  const found = await untilKey(place, "the key to be put", () => true);
   await waitFor("the put to be known", () => registration.state().kind === "registered");
   const state = { kind: "registered", leaseId: found.lease, revision: BigInt(found.mod_revision) } as const;
   assertEquals(registration.state(), state);
@@ -289,7 +294,7 @@ Deno.test("withdraw() claims no revision for a key that went with its lease", as
     if (kind === "lost") registration.withdraw().then(() => resolve());
   };
   const registration = place.register("v1", { onEvent });
-  const { lease } = await untilRegistered(place);
+  const { lease } = await untilKey(place, "the key to be put", () => true);
   await place.client.kv.leaseClient.leaseRevoke({ ID: lease });
   await within(withdrawn, { limitMs: 30_000 });
   assertEquals(registration.state(), { kind: "withdrawn", revision: undefined });
