@@ -19,7 +19,7 @@ export interface NextFile {
 }
 
 /**
- * The files that a restart may find, from the moment at which a pass begins to write. The list goes on record before the
+ * The files that a restart may find, from the moment at which a pass begins to write. The list is recorded before the
  * file is replaced, so the record knows the file at whatever point the controller is killed. F, G, M and N are texts, and
  * F and G are mostly the same:
  *

@@ -467,7 +467,7 @@ Deno.test("reconcile() guards after a restart whatever a template makes of its s
   assertEquals(held.map(({ server }) => server.id), ["c", "d"]);
 });
 
-Deno.test("reconcile() holds nothing of a file that is not on record, and goes on from there", async () => {
+Deno.test("reconcile() holds nothing of a file that is not on record, and knows the next one", async () => {
   const { world, deleteAll } = await guardedWorld();
   world.delete("backend/a");
   world.state = INITIAL_STATE;
